@@ -1,0 +1,203 @@
+"""The pad: a one-dimensional regression task you can hold, and every learner's answer to it.
+
+A Components v2 component in plain SVG and JavaScript. The browser owns the support points while they
+move and draws them at once; Python owns the curves. The contract between the two is `PadData` on the
+way out and the state keys ``edit``, ``step`` and ``off`` on the way back.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import streamlit as st
+
+# In this order: each module uses only what stands above it.
+_MODULES = ("draw.js", "stage.js", "table.js", "steps.js", "pad.js")
+
+
+class PadLearner(TypedDict):
+    """One learner on the pad. ``n_stops`` is ``len(PadData["stops"])``."""
+
+    name: str
+    label: str
+    family: str
+    family_label: str
+    light: str  # css colour on the light background
+    dark: str
+    dash: str  # svg stroke-dasharray, "" for solid
+    on: bool
+    seeds: int
+    steps: int  # inner steps it can take; afterwards the data repeats its last state
+    trained_steps: int  # inner steps it was meta-trained for
+    curves: str  # encode_curves(...) of (n_stops, 3, n_grid); "" keeps what the browser has
+    errors: list[float | None]  # (n_stops,)
+    errors_lo: list[float | None]
+    errors_hi: list[float | None]
+    note: str
+    formula: str
+
+
+class PadData(TypedDict):
+    """Everything the pad shows. Plain JSON types only."""
+
+    answer: int  # the seq of the edit these curves answer
+    revision: str  # a new value makes the browser adopt points and step_index
+    points: list[list[float]]
+    x_domain: list[float]
+    y_domain: list[float]
+    grid: list[float]
+    truth: list[float] | None
+    stops: list[int]  # inner steps the slider stops at, ascending
+    step_index: int
+    learners: list[PadLearner]
+    unit: float  # value of 1 in the encoded curves
+    error_label: str
+    max_points: int
+    message: str  # one sentence for the status line, or ""
+    band_label: NotRequired[str]  # what the bands show, such as "bands: range of 5 seeds"
+
+
+def _module(name: str) -> str:
+    """Read one ES module, without its imports and exports: Streamlit takes one script."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    text = re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
+
+
+_COMPONENT = st.components.v2.component(
+    "innerloop_pad",
+    html=_module("pad.html"),
+    css=_module("pad.css"),
+    js="\n".join(_module(name) for name in _MODULES),
+    isolate_styles=True,
+)
+
+
+def pad(
+    data: PadData,
+    *,
+    key: str,
+    on_edit: Callable[[], None] | None = None,
+    on_step: Callable[[], None] | None = None,
+    on_off: Callable[[], None] | None = None,
+) -> Any:
+    """Mount the pad.
+
+    Args:
+        data: What to show. Numbers that are not finite are sent as gaps (``None``).
+        key: Streamlit key; ``st.session_state[key]`` holds the state below and is best read *before* the call.
+        on_edit: Called when the points changed.
+        on_step: Called when the slider came to rest.
+        on_off: Called when a learner was switched on or off.
+
+    Returns:
+        Streamlit's result with ``edit`` (``{"seq": int, "points": [[x, y], ...], "final": bool}``), ``step``
+        (an inner step of ``data["stops"]``) and ``off`` (names of the learners switched off); each is
+        ``None`` until it happens.
+    """
+    return _COMPONENT(
+        key=key,
+        data=_finite(data),
+        on_edit_change=on_edit or _nothing,
+        on_step_change=on_step or _nothing,
+        on_off_change=on_off or _nothing,
+    )
+
+
+def _nothing() -> None:
+    """Streamlit gives a state key its attribute only when it has a callback."""
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinities by None: ``JSON.parse`` in the browser refuses them."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+def encode_curves(array: np.ndarray, unit: float) -> str:
+    """Pack curves into text a browser can unpack without parsing numbers.
+
+    Args:
+        array: Mean, low and high over seeds at each stop, (n_stops, 3, n_grid).
+        unit: Value of one integer step, such as 0.001; values beyond 32767 units are clipped.
+
+    Returns:
+        Base64 of the little-endian int16 array, row-major.
+
+    Raises:
+        ValueError: If the shape is not (n_stops, 3, n_grid), a value is NaN, or the unit is not positive.
+    """
+    values = np.asarray(array, dtype=np.float64)
+    if values.ndim != 3 or values.shape[1] != 3:  # noqa: PLR2004
+        raise ValueError(f"curves: expected shape (n_stops, 3, n_grid), got {values.shape}")
+    if not (math.isfinite(unit) and unit > 0):
+        raise ValueError(f"unit: expected a positive number, got {unit!r}")
+    if np.isnan(values).any():
+        raise ValueError(f"curves: expected numbers, got {int(np.isnan(values).sum())} NaN values")
+    limit = np.iinfo(np.int16).max
+    packed = np.clip(np.rint(values / unit), -limit, limit).astype("<i2")
+    return base64.b64encode(packed.tobytes()).decode("ascii")
+
+
+def read_edit(
+    value: object, *, x_domain: Sequence[float], y_domain: Sequence[float], max_points: int
+) -> tuple[list[list[float]] | None, str]:
+    """Check what a browser sent as ``edit``. Never raises: a browser can send anything.
+
+    Args:
+        value: The state's ``edit`` entry, or ``None`` when nothing was edited yet.
+        x_domain: Lowest and highest x; points outside are moved to the edge.
+        y_domain: The same for y.
+        max_points: Most points a task may hold.
+
+    Returns:
+        The points (n, 2) as nested lists and an empty message, or ``None`` and one sentence that says what
+        is wrong. ``(None, "")`` when there is no edit.
+    """
+    if value is None:
+        return None, ""
+    try:
+        points = value["points"]  # type: ignore[index]
+        if isinstance(points, str | bytes):
+            raise TypeError
+        points = [tuple(p) for p in points[: max_points + 1]]
+    except (TypeError, KeyError, IndexError, ValueError):
+        return None, "The edit was not understood: expected a list of [x, y] points."
+    if not points:
+        return None, "A task needs at least one support point."
+    if len(points) > max_points:
+        return None, f"A task holds at most {max_points} support points."
+    read = []
+    for i, point in enumerate(points, start=1):
+        if len(point) != 2 or not all(_is_number(c) for c in point):  # noqa: PLR2004
+            return None, f"Support point {i} is not a pair of finite numbers."
+        read.append(
+            [
+                min(max(float(c), low), high)
+                for c, (low, high) in zip(point, (x_domain, y_domain), strict=True)
+            ]
+        )
+    return read, ""
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a finite real number; booleans are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer too large for a float
+        return False

@@ -1,0 +1,325 @@
+// The pad itself: one state per mounted element, the conversation with Python, and what moves when.
+//
+// The browser owns the points, Python owns the curves. One edit is under way at a time; later moves wait and
+// only the newest leaves. Every edit carries a growing seq, and the data that answers it echoes that seq.
+
+import { calm, decode, isDark, mix, say } from "./draw.js";
+import { buildStage, drawCurves, drawPoints, layoutStage, release, syncCurves } from "./stage.js";
+import { buildSteps, drawCursor, drawTraces, errorScale, layoutSteps, syncSteps } from "./steps.js";
+import { buildTable, drawTable, sortTable, syncTable, tell } from "./table.js";
+
+const EASE_MS = 150;
+const ADOPT_MS = 240;
+const PLAY_MS = 420;
+const RESEND_MS = 2000;
+const MAX_RESENDS = 5;
+const TOGGLE_ECHO_MS = 1500;
+
+const pads = new WeakMap();
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".pad");
+  if (!root || !data) return undefined;
+  let pad = pads.get(parentElement);
+  if (!pad || pad.root !== root) {
+    pad = create(root);
+    pads.set(parentElement, pad);
+  }
+  const run = (pad.run += 1);
+  pad.setState = setStateValue;
+  if (!pad.observer) watchSize(pad);
+  root.dataset.theme = isDark(getComputedStyle(root.querySelector(".probe")).color) ? "dark" : "light";
+  receive(pad, data);
+  return () => {
+    if (pad.run === run) dispose(pad);
+  };
+}
+
+function create(root) {
+  const pad = {
+    root, run: 0, data: null, learners: new Map(), points: [], index: 0, cursor: 0, errorScale: null,
+    seq: 0, flight: null, dirty: false, final: false, stamp: null, tries: 0,
+    tween: null, frame: 0, playing: 0, toggledAt: -Infinity, observer: null,
+  };
+  pad.act = {
+    edited: (final) => edited(pad, final),
+    tell: (sentence) => say(root.querySelector(".status"), sentence),
+    focus: (name) => focus(pad, name),
+    toggle: (name) => toggle(pad, name),
+    go: (index, rest) => {
+      stop(pad);
+      go(pad, index);
+      if (rest) settle(pad);
+    },
+    play: () => {
+      if (!pad.playing) return play(pad);
+      stop(pad);
+      return settle(pad);
+    },
+  };
+  buildStage(pad);
+  buildTable(pad);
+  buildSteps(pad);
+  return pad;
+}
+
+function watchSize(pad) {
+  pad.observer = new ResizeObserver(() => {
+    if (!pad.data) return;
+    layoutStage(pad);
+    layoutSteps(pad);
+    draw(pad);
+  });
+  pad.observer.observe(pad.root);
+}
+
+function dispose(pad) {
+  pad.observer?.disconnect();
+  pad.observer = null;
+  clearTimeout(pad.timer);
+  cancelAnimationFrame(pad.frame);
+  stop(pad);
+}
+
+// ---- what Python says -------------------------------------------------------------------------------
+
+function receive(pad, data) {
+  const before = pad.data;
+  const fresh = !before || data.revision !== before.revision;
+  const stale = before && !fresh && data.answer < before.answer;
+  if (stale || data === before) {
+    // The theme or a callback changed, or an answer came late: newer curves are already on screen.
+    if (!stale) redraw(pad);
+    return;
+  }
+  pad.data = data;
+  pad.seq = Math.max(pad.seq, data.answer); // after a return to the page, go on counting where Python is
+  const shapeKey = [data.x_domain, data.y_domain, data.grid.length, data.stops, data.learners.map((l) => [l.name, l.label])].join("|");
+  const reshaped = shapeKey !== pad.shapeKey;
+  pad.shapeKey = shapeKey;
+  if (reshaped) pad.tween = null;
+  const from = fresh && before && !reshaped ? snapshot(pad) : null;
+  adoptLearners(pad, data);
+  if (fresh) adoptTask(pad, data);
+  pad.index = Math.min(pad.index, data.stops.length - 1);
+  pad.errorScale = errorScale(pad);
+  if (reshaped) {
+    syncCurves(pad);
+    syncTable(pad);
+    syncSteps(pad);
+    layoutStage(pad);
+    layoutSteps(pad);
+  } else {
+    syncTable(pad);
+    syncSteps(pad);
+  }
+  if (from) ease(pad, from, ADOPT_MS);
+  redraw(pad);
+  answered(pad, data);
+  if (fresh || data.message) pad.act.tell(data.message || "");
+  if (!pad.flight && !pad.dirty && !pad.stage.drag && !pad.playing) rest(pad);
+}
+
+function adoptTask(pad, data) {
+  release(pad);
+  stop(pad);
+  pad.points = data.points.map(([x, y]) => [x, y]);
+  pad.index = data.step_index;
+  pad.dirty = false;
+  if (pad.flight) endFlight(pad);
+}
+
+function adoptLearners(pad, data) {
+  const echo = performance.now() - pad.toggledAt < TOGGLE_ECHO_MS;
+  const learners = new Map();
+  for (const d of data.learners) {
+    const learner = pad.learners.get(d.name) || { name: d.name, on: d.on, parts: [], curves: null, shown: null };
+    const told = learner.data?.on;
+    if (told !== undefined && told !== d.on && !echo) learner.on = d.on;
+    learner.data = d;
+    if (d.curves && d.curves !== learner.packed) {
+      learner.packed = d.curves;
+      learner.curves = decode(d.curves, data.unit);
+    }
+    learners.set(d.name, learner);
+  }
+  for (const [name, learner] of pad.learners) {
+    if (!learners.has(name)) learner.parts.forEach((el) => el.remove());
+  }
+  pad.learners = learners;
+}
+
+// ---- what Python hears ------------------------------------------------------------------------------
+
+function edited(pad, final) {
+  pad.tween = null;
+  pad.dirty = true;
+  pad.final = final;
+  pad.stamp = performance.now();
+  pump(pad);
+}
+
+function pump(pad) {
+  if (!pad.dirty || pad.flight) return;
+  pad.seq += 1;
+  pad.flight = { seq: pad.seq, stamp: pad.stamp, final: pad.final };
+  pad.dirty = false;
+  pad.root.dataset.seq = pad.seq;
+  pad.root.dataset.busy = "true";
+  clearTimeout(pad.timer);
+  // Each wait is twice the last: a slow computation must not be interrupted for ever by its own question.
+  pad.timer = setTimeout(() => resend(pad), RESEND_MS * 2 ** pad.tries);
+  pad.setState("edit", { seq: pad.seq, points: pad.points.map(([x, y]) => [x, y]), final: pad.final });
+}
+
+function resend(pad) {
+  if (!pad.flight || pad.tries >= MAX_RESENDS) return;
+  pad.tries += 1;
+  pad.final = pad.dirty ? pad.final : pad.flight.final;
+  pad.stamp = pad.dirty ? pad.stamp : pad.flight.stamp;
+  pad.flight = null;
+  pad.dirty = true;
+  pump(pad);
+}
+
+function answered(pad, data) {
+  pad.root.dataset.answer = data.answer;
+  if (!pad.flight || data.answer < pad.flight.seq) return;
+  pad.root.dataset.lastLatencyMs = (performance.now() - pad.flight.stamp).toFixed(1);
+  endFlight(pad);
+  pump(pad);
+}
+
+function endFlight(pad) {
+  pad.flight = null;
+  pad.tries = 0;
+  clearTimeout(pad.timer);
+  pad.root.dataset.busy = "false";
+}
+
+function toggle(pad, name) {
+  const learner = pad.learners.get(name);
+  learner.on = !learner.on;
+  pad.toggledAt = performance.now();
+  pad.errorScale = errorScale(pad);
+  redraw(pad);
+  focus(pad, learner.on ? name : null);
+  pad.setState("off", [...pad.learners.values()].filter((l) => !l.on).map((l) => l.name));
+}
+
+// ---- steps and motion -------------------------------------------------------------------------------
+
+function go(pad, index) {
+  const wanted = Math.min(Math.max(index, 0), pad.data.stops.length - 1);
+  if (wanted === pad.index) return;
+  const from = snapshot(pad);
+  pad.index = wanted;
+  ease(pad, from, EASE_MS);
+  redraw(pad);
+}
+
+/** The slider came to rest: order the table, and tell Python which step is shown. */
+function settle(pad) {
+  rest(pad);
+  pad.setState("step", pad.data.stops[pad.index]);
+}
+
+function rest(pad) {
+  sortTable(pad);
+  tell(pad, null);
+}
+
+function play(pad) {
+  if (pad.index >= pad.data.stops.length - 1) go(pad, 0);
+  pad.playing = setInterval(() => {
+    go(pad, pad.index + 1);
+    if (pad.index < pad.data.stops.length - 1) return;
+    stop(pad);
+    settle(pad);
+  }, PLAY_MS);
+  showPlaying(pad);
+}
+
+function stop(pad) {
+  if (!pad.playing) return;
+  clearInterval(pad.playing);
+  pad.playing = 0;
+  showPlaying(pad);
+}
+
+function showPlaying(pad) {
+  pad.steps.controls.classList.toggle("playing", Boolean(pad.playing));
+  pad.steps.buttons.play.setAttribute("aria-label", pad.playing ? "Pause" : "Play the inner steps");
+}
+
+/** What is on screen now, to ease away from. */
+function snapshot(pad) {
+  const shown = new Map();
+  for (const [name, learner] of pad.learners) if (learner.shown) shown.set(name, learner.shown.slice());
+  return { shown, cursor: pad.cursor, points: pad.points };
+}
+
+function ease(pad, from, duration) {
+  if (calm()) return;
+  const points = from.points.length === pad.points.length && from.points !== pad.points ? from.points : null;
+  pad.tween = { ...from, points, to: pad.points, start: performance.now(), duration };
+  cancelAnimationFrame(pad.frame);
+  pad.frame = requestAnimationFrame(() => tick(pad));
+}
+
+function tick(pad) {
+  if (!pad.tween) return;
+  if (performance.now() - pad.tween.start >= pad.tween.duration) {
+    pad.points = pad.tween.to;
+    pad.tween = null;
+  }
+  draw(pad);
+  if (pad.tween) pad.frame = requestAnimationFrame(() => tick(pad));
+}
+
+/** Bring `shown`, `cursor` and the points to this instant: the end state, or between two states. */
+function compose(pad) {
+  const { tween } = pad;
+  const past = tween ? Math.min(1, (performance.now() - tween.start) / tween.duration) : 1;
+  const t = 1 - (1 - past) ** 3;
+  const size = 3 * pad.data.grid.length;
+  for (const [name, learner] of pad.learners) {
+    if (!learner.curves || learner.curves.length < size * pad.data.stops.length) {
+      learner.shown = null;
+      continue;
+    }
+    const target = learner.curves.subarray(pad.index * size, (pad.index + 1) * size);
+    const start = tween?.shown.get(name);
+    learner.shown = start && start.length === size ? target.map((v, i) => mix(start[i], v, t)) : target;
+  }
+  pad.cursor = tween ? mix(tween.cursor, pad.index, t) : pad.index;
+  if (!tween?.points) return pad.points;
+  return tween.points.map((p, i) => [mix(p[0], tween.to[i][0], t), mix(p[1], tween.to[i][1], t)]);
+}
+
+function draw(pad) {
+  const points = compose(pad);
+  drawCurves(pad);
+  drawCursor(pad);
+  drawTable(pad);
+  const own = pad.points;
+  pad.points = points;
+  drawPoints(pad);
+  pad.points = own;
+}
+
+function redraw(pad) {
+  draw(pad);
+  drawTraces(pad);
+}
+
+/** Lift one learner out of the crowd, everywhere at once. */
+function focus(pad, name) {
+  const lifted = pad.learners.get(name)?.on ? name : null;
+  pad.root.classList.toggle("has-focus", lifted !== null);
+  for (const [key, learner] of pad.learners) {
+    for (const el of learner.parts) el.classList.toggle("focused", key === name);
+  }
+  if (name) tell(pad, name);
+}

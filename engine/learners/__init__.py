@@ -1,0 +1,69 @@
+"""Learners: how tasks are learned. `LEARNERS` names them; a new one is one file and one line here."""
+
+from dataclasses import fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from engine.errors import BadConfig, UnknownName
+from engine.learners.finetuning import Finetuning
+from engine.learners.learner import Learner, Params, State, Trajectory
+from engine.learners.lstm import PooledLSTM
+from engine.learners.maml import FOMAML, MAML
+from engine.learners.op_lstm import OPLSTM
+from engine.learners.reptile import Reptile
+
+LEARNERS: dict[str, type[Learner]] = {
+    cls.name: cls
+    for cls in (
+        Finetuning,
+        MAML,
+        FOMAML,
+        Reptile,
+        PooledLSTM,
+        OPLSTM,
+    )
+}
+
+
+def learner_class(name: str) -> type[Learner]:
+    """The learner registered as `name`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if name not in LEARNERS:
+        raise UnknownName("learner", name, list(LEARNERS))
+    return LEARNERS[name]
+
+
+def make(name: str, **hyper_parameters: Any) -> Learner:
+    """The learner `name` with checked hyper-parameters.
+
+    Raises:
+        UnknownName: there is no such learner.
+        BadConfig: a hyper-parameter does not exist or has a value that is not allowed.
+    """
+    return configure(learner_class(name), hyper_parameters, f"learner {name}")
+
+
+def configure(cls: type, values: dict[str, Any], owner: str) -> Any:
+    """An instance of a frozen dataclass from plain values, every one checked against its field's type.
+
+    Raises:
+        BadConfig: names the parameter, what is allowed and what was given.
+    """
+    known = [field.name for field in fields(cls)]
+    for key in values:
+        if key not in known:
+            raise BadConfig(f"The {owner} has no parameter {key!r}; it has {', '.join(known)}.")
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][:1])
+        what = first["msg"][0].lower() + first["msg"][1:]
+        raise BadConfig(f"The {owner} cannot take {where} = {values.get(where)!r}: {what}.") from None
+
+
+__all__ = ["LEARNERS", "Learner", "Params", "State", "Trajectory", "configure", "learner_class", "make"]

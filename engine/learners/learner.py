@@ -1,0 +1,99 @@
+"""The one interface behind which every learner stands.
+
+A learner is a frozen dataclass of hyper-parameters with pure functions, written for *one* task as its paper writes it.
+`torch.func.vmap` makes one task a batch and one seed many; no learner contains a batch loop. For one task, a stack of
+seeds may also be given as parameters with a leading axis, which broadcasts: that is what the live page does.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from engine.tasks import Task, TaskSpec
+from engine.trees import Tree
+
+Params = dict[str, Any]  # named groups of named tensors: {"net": {"weight1": ...}}
+State = dict[str, Any]  # what changes while a learner adapts
+Trajectory = list[State]  # before the first step and after each one: T + 1 states
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Base of all learners; subclasses say `start`, `step` and `predict`, and add hyper-parameters as fields.
+
+    Class attributes describe the learner to people: `name` (registry, command line), `title`, `family`,
+    `reference`, `formula` (LaTeX), `summary` (one sentence on what it does with its support set).
+    `running` names groups of parameters that are running averages: they take the value that `meta_gradient`
+    points to (parameter minus gradient) instead of being optimised.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    family: ClassVar[str]
+    reference: ClassVar[str]
+    formula: ClassVar[str]
+    summary: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]] = ("regression",)
+    permutation_invariant: ClassVar[bool] = True
+    compile_whole: ClassVar[bool] = True  # False: compile one step and loop (long graphs)
+    running: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def train_steps(self) -> int:
+        """Inner steps T in meta-training."""
+        return self.steps  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def evaluation_steps(self) -> int:
+        """Inner steps T in validation, test and on the pages."""
+        return getattr(self, "test_steps", None) or self.train_steps
+
+    def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        """Draws the meta-parameters for tasks of the given kind."""
+        raise NotImplementedError(f"{type(self).__name__} must define init")
+
+    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
+        """The state before any inner step, for support_x (K, *input_shape) and support_y (K, output_dim)."""
+        raise NotImplementedError(f"{type(self).__name__} must define start")
+
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+        """One inner step."""
+        raise NotImplementedError(f"{type(self).__name__} must define step")
+
+    def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        """What an adapted state says about x (Q, *input_shape): (Q, output_dim)."""
+        raise NotImplementedError(f"{type(self).__name__} must define predict")
+
+    def adapt(self, params: Params, support_x: Tensor, support_y: Tensor, steps: int | None = None) -> Trajectory:
+        """The whole adaptation to one support set.
+
+        Args:
+            params: meta-parameters from `init` or a trained run.
+            support_x: (K, *input_shape).
+            support_y: (K, output_dim).
+            steps: the number of inner steps T; `evaluation_steps` unless given.
+
+        Returns:
+            T + 1 states: before the first step and after each one.
+        """
+        trajectory = [self.start(params, support_x, support_y)]
+        for _ in range(self.evaluation_steps if steps is None else steps):
+            trajectory.append(self.step(params, trajectory[-1], support_x, support_y))
+        return trajectory
+
+    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Mean squared error over (Q, output_dim): a scalar, or one per seed for a stack of seeds."""
+        return (prediction - target).square().mean((-2, -1))
+
+    def meta_loss(self, params: Params, task: Task) -> Tensor:
+        """The objective of meta-training for one task: by default, the query loss after T steps (look-ahead)."""
+        final = self.adapt(params, task.support_x, task.support_y, self.train_steps)[-1]
+        return self.loss(self.predict(params, final, task.query_x), task.query_y)
+
+    def meta_gradient(self, params: Params, task: Task) -> tuple[Tree, Tensor]:
+        """The direction that meta-training descends, with the loss to report: (like params, scalar)."""
+        gradient, loss = grad_and_value(self.meta_loss)(params, task)
+        return gradient, loss

@@ -1,0 +1,76 @@
+r"""The plain LSTM as a few-shot learner, mean-pooled (Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139).
+
+For passes t = 1 ... T over the support set, every example i takes one LSTM step in parallel:
+
+    (h_i, c_i) = LSTM([x_i ; y_i] ; h_bar_{t-1}, c_i,{t-1}),    h_bar_t = mean over i of h_i   (per LSTM layer)
+
+The cell states c_i are not pooled. The label slot is 0 in the first pass (sine). A query takes one step with
+[x ; 0], hidden state h_bar_T and cell 0, and a linear read-out. The only operation across examples is a mean, so the
+order of the support set cannot matter.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engine.learners.learner import Learner, Params, State
+from engine.networks import lstm, mlp
+from engine.tasks import TaskSpec
+
+
+@dataclass(frozen=True)
+class PooledLSTM(Learner):
+    """Plain LSTM with mean pooling.
+
+    Attributes:
+        hidden, layers: size and number of the LSTM layers; 40 and 2 with one input and output have 20,201 parameters.
+        steps: passes T over the support set; the same at test.
+        label_in_first_pass: give the labels in pass 1 as well (the published image code does, sine does not).
+    """
+
+    name = "lstm"
+    title = "LSTM, pooled"
+    family = "memory"
+    reference = "Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139, 2023"
+    formula = r"(h_i, c_i) = \mathrm{LSTM}\!\left([x_i ; y_i];\, \bar h_{t-1}, c_i\right), \quad \bar h_t = \tfrac{1}{M} \sum_i h_i"
+    summary = "Reads all points in a few passes into one pooled memory; no gradient is ever taken."
+
+    hidden: Annotated[int, Field(ge=1)] = 40
+    layers: Annotated[int, Field(ge=1)] = 2
+    steps: Annotated[int, Field(ge=1)] = 4
+    label_in_first_pass: bool = False
+
+    def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        inputs = spec.input_shape[0] + spec.output_dim
+        return {
+            "lstm": lstm.init(generator, inputs, (self.hidden,) * self.layers),
+            "readout": mlp.init(generator, (self.hidden, spec.output_dim), output_bias=True),
+        }
+
+    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
+        state = lstm.zero_state(params["lstm"], len(support_x))  # (K, hidden) each
+        labels = 1.0 if self.label_in_first_pass else 0.0
+        return {**_pool(state), "show_labels": support_x.new_full((), labels)}
+
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+        u = torch.cat([support_x, state["show_labels"] * support_y], dim=-1)  # (K, inputs)
+        memory = {key: value for key, value in state.items() if key != "show_labels"}
+        return {**_pool(lstm.step(params["lstm"], u, memory)), "show_labels": torch.ones_like(state["show_labels"])}
+
+    def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        blank = x.new_zeros((len(x), params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
+        memory = {
+            key: value if key.startswith("h") else torch.zeros_like(value[..., :1, :])
+            for key, value in state.items()
+            if key != "show_labels"
+        }
+        top = lstm.output(params["lstm"], lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory))
+        return mlp.forward(params["readout"], top)
+
+
+def _pool(state: lstm.State) -> State:
+    """Means over examples of every hidden state, (1, hidden); the cells (K, hidden) stay apart."""
+    return {key: value.mean(-2, keepdim=True) if key.startswith("h") else value for key, value in state.items()}

@@ -1,0 +1,62 @@
+"""A stack of LSTM cells, one time step at a time, written as matrix products so that vmap can batch it.
+
+Parameters per layer l = 1, 2, ...: weight_ih (4h, in), weight_hh (4h, h), bias_ih (4h,), bias_hh (4h,), gates in
+the order i, f, g, o: the cell of `torch.nn.LSTM` (Hochreiter & Schmidhuber 1997, with forget gate). Rows of the inputs
+are independent; parameters may carry leading axes (a stack of networks), which broadcast.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+Net = dict[str, Tensor]
+State = dict[str, Tensor]  # h1, c1, h2, c2, ...
+
+
+def init(generator: torch.Generator, input_size: int, hidden_sizes: tuple[int, ...]) -> Net:
+    """All entries U(-1/sqrt(h), 1/sqrt(h)), PyTorch's default."""
+    net: Net = {}
+    for layer, h in enumerate(hidden_sizes, start=1):
+        shapes = {"weight_ih": (4 * h, input_size), "weight_hh": (4 * h, h), "bias_ih": (4 * h,), "bias_hh": (4 * h,)}
+        for name, shape in shapes.items():
+            net[f"{name}{layer}"] = (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(h)
+        input_size = h
+    return net
+
+
+def layers(net: Net) -> int:
+    """The number of stacked cells."""
+    return len(net) // 4
+
+
+def zero_state(net: Net, rows: int) -> State:
+    """h and c of every layer, zeros of shape (rows, h)."""
+    state: State = {}
+    for layer in range(1, layers(net) + 1):
+        recurrent = net[f"weight_hh{layer}"]
+        shape = (*recurrent.shape[:-2], rows, recurrent.shape[-1])
+        state[f"h{layer}"] = state[f"c{layer}"] = recurrent.new_zeros(shape)
+    return state
+
+
+def step(net: Net, u: Tensor, state: State) -> State:
+    """One time step of the whole stack for inputs u (rows, in); the output is the last layer's new h."""
+    new: State = {}
+    for layer in range(1, layers(net) + 1):
+        h, c = state[f"h{layer}"], state[f"c{layer}"]
+        gates = (
+            u @ net[f"weight_ih{layer}"].mT
+            + h @ net[f"weight_hh{layer}"].mT
+            + (net[f"bias_ih{layer}"] + net[f"bias_hh{layer}"]).unsqueeze(-2)
+        )
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        u = o.sigmoid() * c.tanh()
+        new[f"h{layer}"], new[f"c{layer}"] = u, c
+    return new
+
+
+def output(net: Net, state: State) -> Tensor:
+    """The hidden state h (rows, h) of the top layer."""
+    return state[f"h{layers(net)}"]

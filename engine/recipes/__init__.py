@@ -1,0 +1,59 @@
+"""Training recipes: for every task and learner, the hyper-parameters and the budget that the shipped runs used."""
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from engine.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Plain values for `configure`: empty ones mean the defaults of the code."""
+
+    hyper_parameters: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def _read(task: str) -> dict[str, Any]:
+    source = resources.files(__name__) / f"{task}.toml"
+    return tomllib.loads(source.read_text()) if source.is_file() else {}
+
+
+def names(task: str) -> list[str]:
+    """The recipe collections of a task, such as "default" and "published"."""
+    return list(_read(task)) or ["default"]
+
+
+def learners(task: str, collection: str) -> list[str]:
+    """The learners that a collection has recipes for."""
+    return list(_collection(task, collection))
+
+
+def recipe(task: str, collection: str, learner: str, shots: int) -> Recipe:
+    """The recipe for one learner; values under `k<shots>` take precedence.
+
+    Raises:
+        UnknownName: the task has no such collection, or the collection not this learner.
+    """
+    entries = _collection(task, collection)
+    if learner not in entries:
+        if collection == "default":
+            return Recipe()
+        raise UnknownName(f"learner in the recipes {collection!r}", learner, list(entries))
+    entry = entries[learner]
+    special = entry.get(f"k{shots}", {})
+    return Recipe(
+        {**entry.get("hyper_parameters", {}), **special.get("hyper_parameters", {})},
+        {**entry.get("training", {}), **special.get("training", {})},
+    )
+
+
+def _collection(task: str, collection: str) -> dict[str, Any]:
+    content = _read(task)
+    if collection == "default":
+        return dict(content.get("default", {}))
+    if collection not in content:
+        raise UnknownName(f"recipe collection for {task}", collection, names(task))
+    return dict(content[collection])

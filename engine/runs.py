@@ -1,0 +1,254 @@
+"""The run folder: `weights.safetensors` + `run.json` + `history.jsonl`, written atomically and checked on load.
+
+The dashboard is a viewer of these folders: what the command line trains, the pages show.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from engine.errors import BadInput, BadRun, EngineError
+from engine.learners import Learner, Params, Trajectory, configure, learner_class
+from engine.learners.inner import constant_gradients
+from engine.tasks import TaskDistribution, stream, task_class
+from engine.trees import Tree, from_names, named_leaves
+
+SCHEMA = 1
+RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.jsonl"
+MAX_RECORD_BYTES = 1_000_000
+MAX_WEIGHTS_BYTES = 500_000_000
+REQUIRED = ("schema", "learner", "hyper_parameters", "task", "task_parameters", "seed", "weights_sha256")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained learner: its hyper-parameters, meta-parameters and everything its record says.
+
+    Attributes:
+        path: the run folder.
+        learner: the learner with its hyper-parameters.
+        distribution: the task distribution it was trained on.
+        params: its meta-parameters, best on validation.
+        record: the whole content of `run.json`.
+    """
+
+    path: Path
+    learner: Learner
+    distribution: TaskDistribution
+    params: Params
+    record: dict[str, Any] = field(repr=False)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return int(self.record["seed"])
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the weights: the key under which anything computed from this run may be cached."""
+        return str(self.record["weights_sha256"])
+
+    def adapt(self, support_x: Any, support_y: Any, steps: int | None = None) -> Trajectory:
+        """Adapts to one support set.
+
+        Args:
+            support_x: K inputs, an array or tensor of shape (K, *input_shape).
+            support_y: K targets, (K, output_dim).
+            steps: inner steps; the learner's evaluation steps unless given.
+
+        Returns:
+            The T + 1 states before the first step and after each one.
+
+        Raises:
+            BadInput: a shape is wrong or a value is not finite.
+        """
+        spec = self.distribution.spec
+        x = _checked("support_x", support_x, spec.input_shape)
+        y = _checked("support_y", support_y, (spec.output_dim,))
+        if len(x) != len(y) or not len(x):
+            raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
+        with constant_gradients():
+            return self.learner.adapt(self.params, x, y, steps)
+
+    def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1) -> Tensor:
+        """What the learner says about query_x (Q, *input_shape) after `step` inner steps (-1: the last): (Q, output_dim).
+
+        Raises:
+            BadInput: a shape is wrong, a value is not finite, or there is no such step.
+        """
+        x = _checked("query_x", query_x, self.distribution.spec.input_shape)
+        if not -len(trajectory) <= step < len(trajectory):
+            raise BadInput(f"This trajectory has steps 0 to {len(trajectory) - 1}; step {step} was asked for.")
+        with torch.no_grad():
+            return self.learner.predict(self.params, trajectory[step], x)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of `history.jsonl`: iteration, loss, validation, ... (empty if there is no history)."""
+        path = self.path / HISTORY
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def _checked(name: str, value: Any, row: tuple[int, ...]) -> Tensor:
+    try:
+        tensor = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value, dtype=torch.float32)
+    except (TypeError, ValueError):
+        raise BadInput(f"{name} must be numbers of shape (points, {', '.join(map(str, row))}).") from None
+    if tuple(tensor.shape[1:]) != row or tensor.ndim != 1 + len(row):
+        raise BadInput(
+            f"{name} must have shape (points, {', '.join(map(str, row))}); {tuple(tensor.shape)} was given."
+        )
+    if not tensor.isfinite().all():
+        raise BadInput(f"{name} must be finite; {int((~tensor.isfinite()).sum())} of its values are not.")
+    return tensor
+
+
+def describe(learner: Learner, distribution: TaskDistribution, seed: int) -> dict[str, Any]:
+    """The part of a record that says which learner was trained on what."""
+    return {
+        "schema": SCHEMA,
+        "learner": learner.name,
+        "hyper_parameters": asdict(learner),
+        "task": distribution.name,
+        "task_parameters": asdict(distribution),
+        "seed": seed,
+    }
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader, or a crash, meets the old content or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON atomically; NaN is refused."""
+    write_atomically(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def save(folder: Path, params: Params, record: dict[str, Any]) -> None:
+    """Writes weights, then the record with their hash: a folder without a matching pair does not load."""
+    content = save_tensors({name: leaf.detach().cpu().contiguous() for name, leaf in named_leaves(params)})
+    write_atomically(folder / WEIGHTS, content)
+    write_json(folder / RECORD, {**record, "weights_sha256": hashlib.sha256(content).hexdigest()})
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The checked content of `run.json`.
+
+    Raises:
+        BadRun: the folder or the record is missing, unreadable or not one of ours.
+    """
+    path = folder / RECORD
+    if not folder.is_dir():
+        raise BadRun(f"There is no run folder at {folder}.")
+    if not path.is_file():
+        raise BadRun(f"{folder} is not a run folder: it has no {RECORD}.")
+    if path.stat().st_size > MAX_RECORD_BYTES:
+        raise BadRun(f"{path} is larger than {MAX_RECORD_BYTES:,} bytes; a record never is.")
+    try:
+        record = json.loads(path.read_text())
+    except (ValueError, OSError, RecursionError):
+        raise BadRun(f"{path} is not readable JSON.") from None
+    if not isinstance(record, dict):
+        raise BadRun(f"{path} must hold one JSON object.")
+    if record.get("schema") != SCHEMA:
+        raise BadRun(f"{path} has schema {record.get('schema')!r}; this version reads schema {SCHEMA}.")
+    return record
+
+
+def load(folder: str | Path) -> Run:
+    """Opens a trained run.
+
+    Args:
+        folder: a run folder, such as `checkpoints/sine/maml-k10-s0`.
+
+    Raises:
+        BadRun: something is missing, differs from what the record says, or is not finite; the message names it.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    if not (folder / WEIGHTS).is_file():
+        status = record.get("status", "unknown")
+        raise BadRun(f"{folder} has no {WEIGHTS} yet (status: {status}); resume it or train it again.")
+    missing = [key for key in REQUIRED if key not in record]
+    if missing:
+        raise BadRun(f"{folder / RECORD} lacks {', '.join(missing)}.")
+    try:
+        learner = configure(
+            learner_class(record["learner"]), dict(record["hyper_parameters"]), f"learner {record['learner']}"
+        )
+        distribution = configure(
+            task_class(record["task"]), dict(record["task_parameters"]), f"task {record['task']}"
+        )
+        like = learner.init(stream("init"), distribution.spec)
+    except (EngineError, TypeError, ValueError) as error:
+        raise BadRun(f"{folder / RECORD} does not describe a run: {error}") from None
+    return Run(folder, learner, distribution, _weights(folder / WEIGHTS, record["weights_sha256"], like), record)
+
+
+def _weights(path: Path, sha256: str, like: Tree) -> Params:
+    if path.stat().st_size > MAX_WEIGHTS_BYTES:
+        raise BadRun(f"{path} is larger than {MAX_WEIGHTS_BYTES:,} bytes.")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise BadRun(f"{path} is not the file that {RECORD} describes: its hash is {found[:12]}, not {str(sha256)[:12]}.")
+    try:
+        named = load_tensors(content)
+    except SafetensorError as error:
+        raise BadRun(f"{path} is not a safetensors file: {error}.") from None
+    check_tensors(path, named, like)
+    return from_names(named, like)  # type: ignore[no-any-return]
+
+
+def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
+    """Compares names, shapes and types with what the learner needs, and refuses values that are not finite.
+
+    Raises:
+        BadRun: names the first difference.
+    """
+    expected = dict(named_leaves(like))
+    for name in expected.keys() - named.keys():
+        raise BadRun(f"{path} lacks the tensor {name!r}.")
+    for name in named.keys() - expected.keys():
+        raise BadRun(f"{path} has a tensor {name!r} that this learner does not know.")
+    for name, wanted in expected.items():
+        given = named[name]
+        if given.shape != wanted.shape:
+            raise BadRun(f"{path}: {name} must have shape {tuple(wanted.shape)}, got {tuple(given.shape)}.")
+        if given.dtype != wanted.dtype:
+            raise BadRun(f"{path}: {name} must be {wanted.dtype}, got {given.dtype}.")
+        if not given.isfinite().all():
+            raise BadRun(f"{path}: {name} has {int((~given.isfinite()).sum())} values that are not finite.")
+
+
+def find(*roots: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """All run folders below the roots with their records, in order of their paths; broken ones are passed over."""
+    for root in roots:
+        for path in sorted(Path(root).rglob(RECORD)):
+            try:
+                yield path.parent, read_record(path.parent)
+            except BadRun:
+                continue

@@ -1,0 +1,21 @@
+"""Task distributions: what is learned. `TASKS` names them; a new one is one file and one line here."""
+
+from engine.errors import UnknownName
+from engine.tasks.sine import Sine
+from engine.tasks.task import Task, TaskDistribution, TaskSpec, stream
+
+TASKS: dict[str, type[TaskDistribution]] = {"sine": Sine}
+
+
+def task_class(name: str) -> type[TaskDistribution]:
+    """The distribution registered as `name`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if name not in TASKS:
+        raise UnknownName("task", name, list(TASKS))
+    return TASKS[name]
+
+
+__all__ = ["TASKS", "Sine", "Task", "TaskDistribution", "TaskSpec", "stream", "task_class"]

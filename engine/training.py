@@ -1,0 +1,286 @@
+"""The one meta-training loop, for every learner, task and seed.
+
+Several seeds train at once as one batch: their parameters are stacked, each has its own initialisation and its own
+stream of tasks, and nothing crosses between them (gradients are clipped seed by seed).
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+
+from engine.evaluation import step_errors
+from engine.learners import Learner, Params
+from engine.tasks import Task, TaskDistribution, stream
+from engine.trees import Tree, leaves, stack, tree_map
+
+BLOCK = 50  # iterations whose tasks are drawn at once, from the stream with that block's index
+
+
+@dataclass(frozen=True)
+class Training:
+    """The meta-training budget and optimiser.
+
+    Attributes:
+        iterations: meta-updates.
+        meta_batch: tasks per meta-update and seed; their gradients are averaged.
+        optimiser: "adam" (default betas) or "sgd" (plain; Reptile's epsilon is its learning rate).
+        lr: outer learning rate at the start.
+        schedule: "constant", "cosine" (to 0) or "linear" (to 0).
+        clip: largest norm of a seed's meta-gradient (None: no clipping).
+        validate_every: iterations between validations; one more comes before training and one at the end.
+        validation_tasks: fixed tasks, the same for every seed and learner.
+        snapshot_every: iterations between snapshots, from which an interrupted run resumes.
+    """
+
+    iterations: Annotated[int, Field(ge=1)] = 10_000
+    meta_batch: Annotated[int, Field(ge=1)] = 4
+    optimiser: Literal["adam", "sgd"] = "adam"
+    lr: Annotated[float, Field(gt=0)] = 0.001
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    clip: Annotated[float, Field(gt=0)] | None = None
+    validate_every: Annotated[int, Field(ge=1)] = 500
+    validation_tasks: Annotated[int, Field(ge=1)] = 500
+    snapshot_every: Annotated[int, Field(ge=1)] = 1000
+
+    def lr_at(self, iteration: int) -> float:
+        """The learning rate of one iteration, counted from 0."""
+        done = iteration / self.iterations
+        if self.schedule == "cosine":
+            return self.lr * (1 + math.cos(math.pi * done)) / 2
+        return self.lr * (1 - done) if self.schedule == "linear" else self.lr
+
+
+MetaGradient = Callable[[Params, Task], tuple[Tree, Tensor]]
+
+
+def meta_gradient(learner: Learner) -> MetaGradient:
+    """The averaged meta-gradient of a batch of tasks for a stack of seeds, as one function.
+
+    Returns:
+        f(params, tasks) -> (gradient, loss): params and gradient with a leading axis of seeds, tasks with axes
+        (seeds, meta_batch), loss (seeds,).
+    """
+    if type(learner).meta_gradient is not Learner.meta_gradient:
+
+        def one_seed(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
+            gradients, losses = vmap(learner.meta_gradient, in_dims=(None, 0))(params, tasks)
+            return tree_map(lambda g: g.mean(0), gradients), losses.mean()
+    else:
+        # The gradient is linear: one gradient of the mean costs less than the mean of many.
+
+        def one_seed(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
+            def mean_loss(p: Params) -> Tensor:
+                return vmap(learner.meta_loss, in_dims=(None, 0))(p, tasks).mean()
+
+            return grad_and_value(mean_loss)(params)  # type: ignore[no-any-return]
+
+    return vmap(one_seed)  # type: ignore[no-any-return]
+
+
+def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = None) -> MetaGradient:
+    """The same as `meta_gradient`, with the inner loop in Python around one batched inner step.
+
+    For learners whose unrolled graph would compile too slowly (`compile_whole` is False): `step` is then the
+    compiled form of `batched_step(learner)`.
+    """
+    step = step or batched_step(learner)
+    start, predict = batched(learner.start), batched(learner.predict)
+    loss_of = vmap(vmap(learner.loss))
+
+    def gradient(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
+        fresh = tree_map(lambda p: p.detach().requires_grad_(), params)
+        state = start(fresh, tasks.support_x, tasks.support_y)
+        for _ in range(learner.train_steps):
+            state = step(fresh, state, tasks.support_x, tasks.support_y)
+        losses = loss_of(predict(fresh, state, tasks.query_x), tasks.query_y).mean(1)
+        gradients = iter(torch.autograd.grad(losses.sum(), list(leaves(fresh)), materialize_grads=True))
+        return tree_map(lambda _: next(gradients), fresh), losses.detach()
+
+    return gradient
+
+
+def batched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """f(params, *per-task arguments) over seeds and tasks: params (seeds, ...), the others (seeds, tasks, ...)."""
+
+    def over_tasks(params: Params, *arguments: Any) -> Any:
+        return vmap(lambda *one: function(params, *one))(*arguments)
+
+    return vmap(over_tasks)
+
+
+def batched_step(learner: Learner) -> Callable[..., Any]:
+    """One inner step for a batch of seeds and tasks."""
+    return batched(learner.step)
+
+
+def compiled_meta_gradient(learner: Learner) -> MetaGradient:
+    """`meta_gradient` through torch.compile: minutes the first time, then several times faster than eager."""
+    if learner.compile_whole:
+        return torch.compile(meta_gradient(learner), dynamic=False)
+    return stepwise_meta_gradient(learner, torch.compile(batched_step(learner), dynamic=False))
+
+
+def can_compile() -> bool:
+    """Whether torch.compile finds what it needs: a C++ compiler (or Triton on a GPU)."""
+    return torch.cuda.is_available() or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An event of a training: one number per seed.
+
+    `validation` is None between validations; `best` is the lowest validation error so far, NaN before the first.
+    """
+
+    iteration: int
+    iterations: int
+    loss: list[float]
+    validation: list[float] | None
+    best: list[float]
+    tasks_per_s: float
+    seconds: float
+    eta_s: float
+
+
+class Trainer:
+    """A training of one learner with several seeds, from any iteration to any other.
+
+    Args:
+        learner, distribution, training: what, on what, how.
+        seeds: one stack of parameters each.
+        device: where to train.
+        compiled: use torch.compile.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        distribution: TaskDistribution,
+        training: Training,
+        seeds: tuple[int, ...],
+        *,
+        device: str = "cpu",
+        compiled: bool = False,
+    ):
+        self.learner, self.distribution, self.training, self.seeds = learner, distribution, training, seeds
+        self.device = device
+        inits = [learner.init(stream("init", seed), distribution.spec) for seed in seeds]
+        self.params: Params = tree_map(lambda p: p.to(device), stack(inits))
+        self.best: Params = tree_map(torch.clone, self.params)
+        self.best_error = torch.full((len(seeds),), math.inf, dtype=torch.float64)
+        self.best_iteration = [0] * len(seeds)
+        self.iteration = 0
+        self.skipped = torch.zeros(len(seeds), dtype=torch.int64)
+        self.seconds = 0.0
+        self._optimised = {key: value for key, value in self.params.items() if key not in learner.running}
+        self.optimiser = self._make_optimiser()
+        self._gradient = compiled_meta_gradient(learner) if compiled else meta_gradient(learner)
+        self._block: tuple[int, Task] | None = None
+        self._validation: Task | None = None
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        tensors = list(leaves(self._optimised))
+        if self.training.optimiser == "adam":
+            return torch.optim.Adam(tensors, lr=self.training.lr, foreach=True)
+        return torch.optim.SGD(tensors, lr=self.training.lr)
+
+    def tasks(self, iteration: int) -> Task:
+        """The tasks of one iteration, axes (seeds, meta_batch): a function of the seeds and the iteration alone."""
+        index, offset = divmod(iteration, BLOCK)
+        batch = self.training.meta_batch
+        if self._block is None or self._block[0] != index:
+            per_seed = [self.distribution.sample(stream("train", seed, index), BLOCK * batch) for seed in self.seeds]
+            self._block = (index, tree_map(lambda v: v.to(self.device), stack(per_seed)))
+        return tree_map(lambda v: v[:, offset * batch : (offset + 1) * batch], self._block[1])  # type: ignore[no-any-return]
+
+    def validate(self) -> Tensor:
+        """Mean query error of every seed on the validation tasks, (seeds,); the best weights so far are kept."""
+        if self._validation is None:
+            drawn = self.distribution.sample(stream("validation"), self.training.validation_tasks)
+            self._validation = tree_map(lambda v: v.to(self.device), drawn)
+        errors = []
+        for index in range(len(self.seeds)):
+            mine = tree_map(lambda p: p[index].detach(), self.params)  # noqa: B023
+            per_task = step_errors(self.learner, mine, self._validation)[:, -1]
+            errors.append(per_task.double().mean().cpu())
+        error = torch.stack(errors)
+        for index in (error < self.best_error).nonzero().flatten().tolist():
+            tree_map(lambda best, now: best[index].copy_(now[index].detach()), self.best, self.params)  # noqa: B023
+            self.best_iteration[index] = self.iteration
+        self.best_error = torch.fmin(self.best_error, error)
+        return error
+
+    def update(self) -> Tensor:
+        """One meta-update of all seeds; returns the meta-losses before it, (seeds,)."""
+        gradient, loss = self._gradient(self.params, self.tasks(self.iteration))
+        gradient = self._clip(gradient)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.training.lr_at(self.iteration)
+        optimised = {key: gradient[key] for key in self._optimised}
+        for parameter, g in zip(leaves(self._optimised), leaves(optimised), strict=True):
+            parameter.grad = g
+        self.optimiser.step()
+        for key in self.params.keys() - self._optimised.keys():  # running averages
+            tree_map(lambda p, g: p.sub_(g), self.params[key], gradient[key])
+        self.iteration += 1
+        return loss
+
+    def _clip(self, gradient: Tree) -> Tree:
+        """Seed by seed: zero where a gradient is not finite (counted in `skipped`), at most `clip` long elsewhere."""
+        flat = [g.reshape(len(self.seeds), -1) for g in leaves(gradient)]
+        norm = torch.stack([torch.linalg.vector_norm(g, dim=1) for g in flat]).norm(dim=0)  # (seeds,)
+        fine = norm.isfinite()
+        scale = torch.ones_like(norm)
+        if self.training.clip is not None:
+            scale = (self.training.clip / norm.clamp_min(self.training.clip)).nan_to_num(0.0)
+        elif bool(fine.all()):
+            return gradient
+        self.skipped += (~fine).cpu()
+
+        def clipped(g: Tensor) -> Tensor:
+            shape = (-1,) + (1,) * (g.ndim - 1)
+            return torch.where(fine.view(shape), g * scale.view(shape), 0.0)
+
+        return tree_map(clipped, gradient)
+
+    def run(self, until: int | None = None, report: Callable[[Progress], None] = lambda _: None) -> None:
+        """Trains up to iteration `until` (the whole budget unless given), reporting ten times a second at most."""
+        until = self.training.iterations if until is None else until
+        began, before = time.perf_counter(), self.iteration
+        reported = -math.inf
+        loss = torch.full((len(self.seeds),), math.nan)
+        while True:
+            due = self.iteration % self.training.validate_every == 0 or self.iteration == self.training.iterations
+            validation = self.validate() if due else None
+            now = time.perf_counter()
+            if validation is not None or now - reported > 0.1 or self.iteration >= until:  # noqa: PLR2004
+                reported = now
+                rate = (self.iteration - before) / max(now - began, 1e-9)
+                report(
+                    Progress(
+                        self.iteration,
+                        self.training.iterations,
+                        loss.tolist(),
+                        None if validation is None else validation.tolist(),
+                        self.best_error.tolist(),
+                        rate * self.training.meta_batch * len(self.seeds),
+                        self.seconds + now - began,
+                        (self.training.iterations - self.iteration) / rate if rate else math.nan,
+                    )
+                )
+            if self.iteration >= until:
+                break
+            loss = self.update()
+        self.seconds += time.perf_counter() - began
+
+    def seed_params(self, index: int) -> Params:
+        """The best-validation weights of one seed, on the CPU."""
+        return tree_map(lambda p: p[index].detach().cpu().clone(), self.best)  # type: ignore[no-any-return]
