@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit import config
 
 from dashboard.figures import palette
 
@@ -72,9 +73,7 @@ def contrast(a: str, b: str) -> float:
 
 def apart(a: str, b: str, vision: str) -> float:
     """100 x the OKLab distance of two colours as an eye with this vision sees them."""
-    lab = [
-        LMS_TO_LAB @ np.cbrt(RGB_TO_LMS @ np.clip(VISION[vision] @ linear(c), 0, 1)) for c in (a, b)
-    ]
+    lab = [LMS_TO_LAB @ np.cbrt(RGB_TO_LMS @ np.clip(VISION[vision] @ linear(c), 0, 1)) for c in (a, b)]
     return 100 * float(np.linalg.norm(lab[0] - lab[1]))
 
 
@@ -173,8 +172,6 @@ def test_the_theme_file_agrees():
 
 def test_streamlit_knows_every_option_of_the_theme_file():
     """Streamlit warns about an unknown option and goes on; here it is an error."""
-    from streamlit import config
-
     path = Path(__file__).parents[2] / ".streamlit" / "config.toml"
 
     def options(table: dict, prefix: str = ""):

@@ -2,7 +2,7 @@
 
 import { area, clamp, line, linear, mix, say, setAll, shape, spread, ticks, wear } from "./draw.js";
 
-const MARGIN = { top: 8, bottom: 34, left: 40 };
+const MARGIN = { top: 8, bottom: 24, left: 40 };
 const HIT_RADIUS = 14; // 28 px across
 const DOUBLE_MS = 400;
 const TAP_SLACK = 8;
@@ -39,7 +39,7 @@ export function layoutStage(pad) {
   stage.svg.style.height = height + "px";
   const longest = Math.max(13, ...data.learners.map((l) => l.label.length));
   stage.labelRoom = width >= 480;
-  const right = stage.labelRoom ? Math.min(Math.round(longest * 6.3 + 22), 168) : 12;
+  const right = stage.labelRoom ? Math.min(Math.round(longest * 6.3 + 22), 168) : 24;
   const box = { left: MARGIN.left, top: MARGIN.top, right: width - right, bottom: height - MARGIN.bottom };
   stage.box = box;
   stage.x = linear(data.x_domain, [box.left, box.right]);
@@ -63,7 +63,7 @@ function drawAxes({ grid, box, x, y }, data) {
     tick(String(v).replace("-", "\u2212"), { x: box.left - 8, y: y(v), dy: "0.35em", "text-anchor": "end" });
   }
   const title = (text, at) => say(shape("text", { class: "axis-title", ...at }, grid), text);
-  title("x", { x: box.right, y: box.bottom + 31, "text-anchor": "end" });
+  title("x", { x: box.right + 12, y: box.bottom + 16 });
   title("y", { x: 2, y: box.top, dy: "0.7em" });
 }
 

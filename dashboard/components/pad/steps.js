@@ -1,7 +1,7 @@
 // Inner steps: the slider, play, and the error of every learner along it. The slider is the chart's axis.
 
 import { area, clamp, element, line, linear, powerText, say, setAll, shape, wear } from "./draw.js";
-import { errorAt } from "./table.js";
+import { errorAt, isBeyond } from "./table.js";
 
 const CHART = { left: 44, right: 12, top: 8, bottom: 6 };
 const MAX_DECADES = 6;
@@ -68,10 +68,10 @@ export function syncSteps(pad) {
   }
   steps.slider.max = String(Math.max(0, data.stops.length - 1));
   const even = data.stops.every((v, i) => i < 2 || v - data.stops[i - 1] === data.stops[1] - data.stops[0]);
-  const beyond = data.learners.some((l) => Math.min(l.steps, data.stops.at(-1)) > l.trained_steps);
-  const words = [`${data.error_label}, log scale, at each stop above${even ? "" : " (stops are not to scale)"}.`];
+  const beyond = data.learners.some((l) => isBeyond(l, data.stops.at(-1)));
+  const words = [`${data.error_label}, log scale, at the stops above${even ? "" : " (not to scale)"}.`];
   if (data.band_label) words.push(`${data.band_label[0].toUpperCase()}${data.band_label.slice(1)}.`);
-  if (beyond) words.push("Pale lines and hollow marks: beyond the steps it was trained for.");
+  if (beyond) words.push("Pale, with hollow marks: more steps than in training.");
   say(steps.subtitle, words.join(" "));
 }
 
@@ -125,12 +125,12 @@ export function drawTraces(pad) {
   if (!drawn || drawn.top !== scale.top || drawn.bottom !== scale.bottom) drawGrid(pad);
   const y = (v) => box.top + clamp(scale.at(v), -1, 2) * (box.bottom - box.top);
   for (const learner of pad.learners.values()) {
-    const { errors, errors_lo: lows, errors_hi: highs, trained_steps: trained, seeds } = learner.data;
+    const { errors, errors_lo: lows, errors_hi: highs, seeds } = learner.data;
     const visible = learner.on && learner.shown !== null;
     const known = errors.map((_, i) => i).filter((i) => visible && errors[i] !== null && errors[i] !== undefined);
     const px = (list) => (k) => steps.x(list[k]);
     const path = (list) => line(list.length, px(list), (k) => y(errors[list[k]]));
-    const split = known.filter((i) => data.stops[i] <= trained).length;
+    const split = known.filter((i) => !isBeyond(learner.data, data.stops[i])).length;
     learner.trace.setAttribute("d", path(known.slice(0, split)));
     learner.traceBeyond.setAttribute("d", split < known.length ? path(known.slice(Math.max(0, split - 1))) : "");
     const edged = seeds > 1 ? known.filter((i) => (lows?.[i] ?? null) !== null && (highs?.[i] ?? null) !== null) : [];
@@ -163,7 +163,7 @@ export function drawCursor(pad) {
     if (!visible) continue;
     const y = box.top + clamp(pad.errorScale.at(error), 0, 1) * (box.bottom - box.top);
     setAll(learner.mark, { cx: x.toFixed(1), cy: y.toFixed(1) });
-    learner.mark.classList.toggle("beyond", Math.min(stop, learner.data.steps) > learner.data.trained_steps);
+    learner.mark.classList.toggle("beyond", isBeyond(learner.data, stop));
     parts.push(`${learner.data.label} ${error.toPrecision(2)}`);
   }
   steps.svg.setAttribute("aria-label", `${data.error_label} after inner step ${stop}: ${parts.join(", ")}.`);

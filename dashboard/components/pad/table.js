@@ -84,11 +84,16 @@ export function drawTable(pad) {
 
 function drawTaken(row, on, d, stop) {
   const taken = Math.min(stop, d.steps);
-  const beyond = on && taken > d.trained_steps;
+  const beyond = on && isBeyond(d, stop);
   const done = stop >= d.steps ? (d.steps ? `${d.steps}, done` : "no steps") : `${taken} of ${d.steps}`;
   say(row.taken, on ? done : "off");
   row.taken.classList.toggle("beyond", beyond);
   row.taken.title = beyond ? `Beyond training: it was trained for ${d.trained_steps} inner steps.` : "";
+}
+
+/** Whether a learner has by now taken more steps than it was trained for. */
+export function isBeyond(learner, stop) {
+  return Math.min(stop, learner.steps) > learner.trained_steps;
 }
 
 /** The error at a place between two stops, interpolated in the logarithm; null in a gap. */
