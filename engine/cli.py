@@ -1,0 +1,314 @@
+"""The command line: every command prints for people, or with --json for machines."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from engine.errors import BadConfig, EngineError
+
+ROOTS = (Path("checkpoints"), Path("runs"))
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Trains, lists and evaluates few-shot learners.
+
+    \b
+    A first round trip (a minute):
+      python -m engine learners                                  what can be trained
+      python -m engine train maml --shots 10 --seeds 1 --iterations 500
+      python -m engine runs                                      what has been trained
+      python -m engine evaluate runs/sine/maml-k10-s0            how well it adapts
+    """
+
+
+@cli.command()
+@as_json
+def learners(as_json: bool) -> None:
+    """Lists the learners with their family and reference."""
+    from engine.learners import LEARNERS  # noqa: PLC0415 - torch is imported only where it is needed
+
+    rows = [
+        {
+            "name": name,
+            "title": cls.title,
+            "family": cls.family,
+            "kinds": list(cls.kinds),
+            "reference": cls.reference,
+            "summary": cls.summary,
+            "parameters": _parameters(cls),
+        }
+        for name, cls in LEARNERS.items()
+    ]
+    _show(rows, as_json, ("name", "family", "summary", "reference"))
+
+
+@cli.command()
+@as_json
+def tasks(as_json: bool) -> None:
+    """Lists the task distributions."""
+    from engine.tasks import TASKS  # noqa: PLC0415
+
+    rows = [
+        {"name": name, "kind": cls.spec.kind, "summary": cls.summary, "parameters": _parameters(cls)}
+        for name, cls in TASKS.items()
+    ]
+    _show(rows, as_json, ("name", "kind", "summary"))
+
+
+@cli.command()
+@click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
+@as_json
+def runs(roots: tuple[Path, ...], as_json: bool) -> None:
+    """Lists the run folders below ROOTS (default: checkpoints and runs)."""
+    from engine.runs import find  # noqa: PLC0415
+
+    rows = []
+    for path, record in find(*(roots or ROOTS)):
+        metrics = record.get("metrics") or {}
+        row = {"path": str(path), **{key: record.get(key) for key in ("learner", "task", "shots", "seed", "status")}}
+        rows.append({**row, "recipe": record.get("recipe"), "test_mse": metrics.get("test_mse")})
+    _show(rows, as_json, ("path", "status", "test_mse"), "No runs yet: python -m engine train maml makes some.")
+
+
+@cli.command()
+@click.argument("learner", required=False)
+@click.option("--all", "everything", is_flag=True, help="Train every learner that the recipe has.")
+@click.option("--task", default="sine", show_default=True, help="Task distribution.")
+@click.option("--shots", default=(10,), show_default=True, multiple=True, type=click.IntRange(1), help="Repeatable.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1, 64), help="Seeds 0 to N-1, at once.")
+@click.option("--iterations", type=click.IntRange(1), help="Meta-updates; the recipe's budget unless given.")
+@click.option("--runs", "root", type=click.Path(path_type=Path), help="Where run folders go.  [default: runs/TASK]")
+@click.option("--recipe", default="default", show_default=True, help="Which collection of recipes.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="inner_lr=0.02, training.lr=... or task.noise=...")
+@click.option("--compile/--no-compile", "compiled", default=None, help="torch.compile; default: for 2,000 iterations up.")
+@click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
+@device_option
+@as_json
+def train(  # noqa: PLR0913 - one argument per option
+    learner: str | None,
+    everything: bool,
+    task: str,
+    shots: tuple[int, ...],
+    seeds: int,
+    iterations: int | None,
+    root: Path | None,
+    recipe: str,
+    settings: tuple[str, ...],
+    compiled: bool | None,
+    replace: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Meta-trains LEARNER, all seeds at once, and writes one run folder per seed.
+
+    \b
+    python -m engine train maml --task sine --shots 10 --seeds 3
+    python -m engine train reptile --set inner_optimiser=sgd --set inner_lr=0.02 --set training.meta_batch=10
+    python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
+    """
+    from engine import recipes, sessions  # noqa: PLC0415
+    from engine.learners import configure, make  # noqa: PLC0415
+    from engine.tasks import task_class  # noqa: PLC0415
+    from engine.training import Training, can_compile  # noqa: PLC0415
+
+    if (learner is None) == (not everything):
+        raise BadConfig("Say either which learner to train, or --all.")
+    chosen = recipes.learners(task, recipe) if everything else [str(learner)]
+    distribution_class, device = task_class(task), sessions.pick_device(device)
+    done = []
+    for name in chosen:
+        for k in shots:
+            found = recipes.recipe(task, recipe, name, k)
+            own, task_values, training_values = _sort_settings(settings)
+            made = make(name, **{**found.hyper_parameters, **own})
+            distribution = configure(distribution_class, {"shots": k, **task_values}, f"task {task}")
+            values = {**found.training, **training_values}
+            if iterations is not None:
+                values["iterations"] = iterations
+            training = configure(Training, values, "training")
+            worthwhile = training.iterations >= 2000 and can_compile()  # noqa: PLR2004
+            with _bar(f"{name}, {k} shots", as_json) as report:
+                folders = sessions.train(
+                    made,
+                    distribution,
+                    training,
+                    tuple(range(seeds)),
+                    root or Path("runs") / task,
+                    device=device,
+                    compiled=worthwhile if compiled is None else compiled,
+                    recipe=recipe,
+                    replace=replace,
+                    report=report,
+                )
+            done += [_trained(folder) for folder in folders]
+    _show(done, as_json, ("path", "validation", "test_mse", "test_ci95"))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@device_option
+@as_json
+def resume(folder: Path, device: str, as_json: bool) -> None:
+    """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
+    from engine import sessions  # noqa: PLC0415
+
+    with _bar(f"resuming {folder.name}", as_json) as report:
+        folders = sessions.resume(folder, device=sessions.pick_device(device), report=report)
+    _show([_trained(path) for path in folders], as_json, ("path", "validation", "test_mse", "test_ci95"))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
+@as_json
+def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], as_json: bool) -> None:
+    """Query error of the run in FOLDER on test tasks, after every inner step, with 95 % intervals over tasks.
+
+    \b
+    python -m engine evaluate checkpoints/sine/maml-k10-s0
+    python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
+    """
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from engine.evaluation import estimate, step_errors, test_tasks  # noqa: PLC0415
+    from engine.learners import configure  # noqa: PLC0415
+    from engine.runs import load  # noqa: PLC0415
+
+    run = load(folder)
+    values = {**asdict(run.distribution), **_parse(settings)}
+    distribution = configure(type(run.distribution), values, f"task {run.distribution.name}")
+    errors = step_errors(run.learner, run.params, test_tasks(distribution, tasks), steps).double().numpy()
+    final = estimate(errors[:, -1])
+    result = {
+        "path": str(folder),
+        "learner": run.learner.name,
+        "shots": distribution.shots,
+        "seed": run.seed,
+        "tasks": tasks,
+        "mse": final.mean,
+        "ci95": final.ci95,
+        "median": final.median,
+        "median_interval": list(final.median_interval),
+        "per_step": errors.mean(0).tolist(),
+    }
+    if as_json:
+        _show(result, True)
+        return
+    click.echo(f"{folder}: query MSE {final.mean:.4f} ± {final.ci95:.4f} over {tasks:,} test tasks, median {final.median:.4f}")
+    shown = errors.mean(0)
+    for step in sorted({*range(min(11, len(shown))), *range(0, len(shown), 10), len(shown) - 1}):
+        click.echo(f"  step {step:3d}  {shown[step]:.4f}")
+
+
+@cli.command()
+@click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
+@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@as_json
+def table(root: Path, tasks: int, as_json: bool) -> None:
+    """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
+    from engine.report import markdown, rows  # noqa: PLC0415
+
+    content = rows(root, tasks)
+    click.echo(json.dumps(content, indent=1) if as_json else markdown(content, tasks))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; a wrong input ends in one sentence and exit code 2."""
+    try:
+        cli.main(arguments, prog_name="python -m engine", standalone_mode=False)
+    except EngineError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. `python -m engine resume FOLDER` continues from the last snapshot.", err=True)
+        return 130
+    except OSError as error:
+        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+        return 2
+    return 0
+
+
+def _parse(settings: tuple[str, ...]) -> dict[str, Any]:
+    values = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign or not key:
+            raise BadConfig(f"--set takes KEY=VALUE; {setting!r} was given.")
+        try:
+            values[key.strip()] = json.loads(value)
+        except ValueError:
+            values[key.strip()] = value
+    return values
+
+
+def _sort_settings(settings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Settings of the learner, of the task (task.*) and of the training (training.*)."""
+    own: dict[str, Any] = {}
+    task: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    for key, value in _parse(settings).items():
+        group, dot, name = key.partition(".")
+        {"task": task, "training": training}.get(group if dot else "", own)[name if dot else key] = value
+    return own, task, training
+
+
+def _parameters(cls: type) -> dict[str, Any]:
+    return {f.name: None if f.default is MISSING else f.default for f in fields(cls)}
+
+
+def _trained(folder: Path) -> dict[str, Any]:
+    from engine.runs import read_record  # noqa: PLC0415
+
+    record = read_record(folder)
+    return {"path": str(folder), "seconds": record.get("seconds"), **(record.get("metrics") or {})}
+
+
+class _bar:
+    """A progress bar on standard error: iteration, loss, best validation, tasks/s, time left."""
+
+    def __init__(self, title: str, quiet: bool):
+        self.title, self.quiet = title, quiet
+
+    def __enter__(self) -> Callable[[Any], None]:
+        self.bar = tqdm(desc=self.title, unit="update", disable=self.quiet, file=sys.stderr)
+        return self.update
+
+    def update(self, progress: Any) -> None:
+        self.bar.total = progress.iterations
+        self.bar.n = progress.iteration
+        mean = [sum(values) / len(values) for values in (progress.loss, progress.best)]
+        self.bar.set_postfix_str(f"loss {mean[0]:.4f}, best {mean[1]:.4f}, {progress.tasks_per_s:,.0f} tasks/s")
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def _show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = "Nothing found.") -> None:
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
+    for line in [list(columns), *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
