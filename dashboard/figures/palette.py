@@ -95,7 +95,9 @@ _STYLES: Final[dict[str, LearnerStyle]] = {
 _FAMILIES: Final[dict[str, str]] = {
     **dict.fromkeys(("finetuning", "scratch", "centroid-finetuning"), "transfer"),
     **dict.fromkeys(("maml", "fomaml", "reptile"), "gradient"),
-    **dict.fromkeys(("meta-lstm", "meta-lstm-enhanced", "turtle", "turtle-first-order"), "learned-optimiser"),
+    **dict.fromkeys(
+        ("meta-lstm", "meta-lstm-enhanced", "turtle", "turtle-first-order"), "learned-optimiser"
+    ),
     **dict.fromkeys(("op-lstm", "op-lstm-first-order", "lstm", "lstm-sequential"), "memory"),
     **dict.fromkeys(("sap", "sap-first-order", "t-net", "mt-net", "warp-maml", "film"), "subspace"),
     "protonet": "metric",

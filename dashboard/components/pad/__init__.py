@@ -91,7 +91,7 @@ def pad(
 
     Args:
         data: What to show. Numbers that are not finite are sent as gaps (``None``).
-        key: Streamlit key; ``st.session_state[key]`` holds the state below and is best read *before* the call.
+        key: Streamlit key; ``st.session_state[key]`` holds the state below, best read *before* the call.
         on_edit: Called when the points changed.
         on_step: Called when the slider came to rest.
         on_off: Called when a learner was switched on or off.
@@ -141,7 +141,7 @@ def encode_curves(array: np.ndarray, unit: float) -> str:
         ValueError: If the shape is not (n_stops, 3, n_grid), a value is NaN, or the unit is not positive.
     """
     values = np.asarray(array, dtype=np.float64)
-    if values.ndim != 3 or values.shape[1] != 3:  # noqa: PLR2004
+    if values.ndim != 3 or values.shape[1] != 3:
         raise ValueError(f"curves: expected shape (n_stops, 3, n_grid), got {values.shape}")
     if not (math.isfinite(unit) and unit > 0):
         raise ValueError(f"unit: expected a positive number, got {unit!r}")
@@ -182,7 +182,7 @@ def read_edit(
         return None, f"A task holds at most {max_points} support points."
     read = []
     for i, point in enumerate(points, start=1):
-        if len(point) != 2 or not all(_is_number(c) for c in point):  # noqa: PLR2004
+        if len(point) != 2 or not all(_is_number(c) for c in point):
             return None, f"Support point {i} is not a pair of finite numbers."
         read.append(
             [

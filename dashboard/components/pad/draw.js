@@ -63,13 +63,12 @@ export function ticks(low, high, count) {
   return out;
 }
 
-/** Base64 of little-endian int16 (every browser's own order) to numbers in units of `unit`. */
-export function decode(text, unit) {
-  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const raw = new Int16Array(bytes.buffer);
-  const out = new Float32Array(raw.length);
-  for (let i = 0; i < raw.length; i++) out[i] = raw[i] * unit;
-  return out;
+/** Base64 of little-endian int16, every browser's own order, to integers. */
+export function decode(text) {
+  const bytes = atob(text);
+  const out = new Uint8Array(bytes.length);
+  for (let i = 0; i < out.length; i++) out[i] = bytes.charCodeAt(i); // ten times as fast as Uint8Array.from
+  return new Int16Array(out.buffer);
 }
 
 /** An open path through n points given by two functions of the index. */
@@ -117,11 +116,13 @@ export function errorText(value) {
 
 const SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
 
-/** A power of ten as an axis label: 100, 1, 0.01, then 10 to the power. */
-export function powerText(exponent) {
-  if (exponent >= -2 && exponent <= 3) return String(+(10 ** exponent).toPrecision(1));
+/** A tick of a logarithmic axis: 100, 0.02, then 10 to the power. */
+export function logText(value) {
+  if (value >= 0.0099 && value <= 1001) return String(+value.toPrecision(1));
+  const exponent = Math.floor(Math.log10(value) + 1e-9);
+  const lead = Math.round(value / 10 ** exponent);
   const digits = [...String(Math.abs(exponent))].map((d) => SUPERSCRIPTS[+d]).join("");
-  return "10" + (exponent < 0 ? "\u207b" : "") + digits;
+  return (lead === 1 ? "" : lead + "\u00b7") + "10" + (exponent < 0 ? "\u207b" : "") + digits;
 }
 
 /** Whether a computed css colour such as "rgb(20, 23, 28)" is dark. */

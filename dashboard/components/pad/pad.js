@@ -103,7 +103,7 @@ function receive(pad, data) {
   adoptLearners(pad, data);
   if (fresh) adoptTask(pad, data);
   pad.index = Math.min(pad.index, data.stops.length - 1);
-  pad.errorScale = errorScale(pad);
+  pad.errorScale = errorScale(pad, Boolean(pad.stage.drag || pad.dirty || pad.playing));
   if (reshaped) {
     syncCurves(pad);
     syncTable(pad);
@@ -117,7 +117,7 @@ function receive(pad, data) {
   if (from) ease(pad, from, ADOPT_MS);
   redraw(pad);
   answered(pad, data);
-  if (fresh || data.message) pad.act.tell(data.message || "");
+  if (fresh || data.message || before?.message) pad.act.tell(data.message || "");
   if (!pad.flight && !pad.dirty && !pad.stage.drag && !pad.playing) rest(pad);
 }
 
@@ -140,7 +140,7 @@ function adoptLearners(pad, data) {
     learner.data = d;
     if (d.curves && d.curves !== learner.packed) {
       learner.packed = d.curves;
-      learner.curves = decode(d.curves, data.unit);
+      learner.curves = decode(d.curves);
     }
     learners.set(d.name, learner);
   }
@@ -202,7 +202,7 @@ function toggle(pad, name) {
   const learner = pad.learners.get(name);
   learner.on = !learner.on;
   pad.toggledAt = performance.now();
-  pad.errorScale = errorScale(pad);
+  pad.errorScale = errorScale(pad, false);
   redraw(pad);
   focus(pad, learner.on ? name : null);
   pad.setState("off", [...pad.learners.values()].filter((l) => !l.on).map((l) => l.name));
@@ -289,9 +289,14 @@ function compose(pad) {
       learner.shown = null;
       continue;
     }
-    const target = learner.curves.subarray(pad.index * size, (pad.index + 1) * size);
     const start = tween?.shown.get(name);
-    learner.shown = start && start.length === size ? target.map((v, i) => mix(start[i], v, t)) : target;
+    const eased = start && start.length === size;
+    const shown = new Float32Array(size);
+    for (let i = 0; i < size; i++) {
+      const target = learner.curves[pad.index * size + i] * pad.data.unit;
+      shown[i] = eased ? mix(start[i], target, t) : target;
+    }
+    learner.shown = shown;
   }
   pad.cursor = tween ? mix(tween.cursor, pad.index, t) : pad.index;
   if (!tween?.points) return pad.points;

@@ -35,7 +35,7 @@ export function layoutStage(pad) {
   const { stage, data } = pad;
   const width = stage.svg.clientWidth;
   if (!width) return;
-  const height = clamp(Math.round(width * 0.52), 250, 372);
+  const height = clamp(Math.round(width * 0.52), 250, 396);
   stage.svg.style.height = height + "px";
   const longest = Math.max(13, ...data.learners.map((l) => l.label.length));
   stage.labelRoom = width >= 480;

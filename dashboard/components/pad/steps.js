@@ -1,6 +1,6 @@
 // Inner steps: the slider, play, and the error of every learner along it. The slider is the chart's axis.
 
-import { area, clamp, element, line, linear, powerText, say, setAll, shape, wear } from "./draw.js";
+import { area, clamp, element, line, linear, logText, say, setAll, shape, wear } from "./draw.js";
 import { errorAt, isBeyond } from "./table.js";
 
 const CHART = { left: 44, right: 12, top: 8, bottom: 6 };
@@ -32,8 +32,8 @@ export function buildSteps(pad) {
   steps.buttons.play.onclick = () => pad.act.play();
 }
 
-/** The logarithmic error scale all pictures share, snapped to decades so that it rarely moves. */
-export function errorScale(pad) {
+/** The logarithmic error scale all pictures share, from 1-2-5 to 1-2-5. While `hold`, it grows but never shrinks. */
+export function errorScale(pad, hold) {
   let low = Infinity;
   let high = 0;
   for (const { on, data } of pad.learners.values()) {
@@ -43,11 +43,34 @@ export function errorScale(pad) {
       if (v > high) high = v;
     }
   }
-  if (!high) [low, high] = [0.01, 1];
-  const top = Math.ceil(Math.log10(high) - 1e-9);
-  const bottom = clamp(Math.floor(Math.log10(low) + 1e-9), top - MAX_DECADES, top - 1);
-  const at = (v) => (v > 0 ? (top - Math.log10(v)) / (top - bottom) : 1); // 0 at the top, 1 at the bottom
-  return { top, bottom, at };
+  if (!high) [low, high] = [0.1, 1];
+  if (hold && pad.errorScale) [low, high] = [Math.min(low, pad.errorScale.low), Math.max(high, pad.errorScale.high)];
+  high = round125(high, true);
+  low = round125(Math.max(low, high * 10 ** -MAX_DECADES), false);
+  if (high / low < 5) low = round125(high / 5, false);
+  const span = Math.log10(high / low);
+  const at = (v) => (v > 0 ? Math.log10(high / v) / span : 1); // 0 at the top, 1 at the bottom
+  return { low, high, span, at };
+}
+
+/** The nearest 1, 2 or 5 times a power of ten, above or below. */
+function round125(value, up) {
+  const power = 10 ** Math.floor(Math.log10(value) + 1e-9);
+  const lead = value / power;
+  const m = up ? [1, 2, 5, 10].find((c) => c >= lead - 1e-9) : [5, 2, 1].find((c) => c <= lead + 1e-9);
+  return +(m * power).toPrecision(1);
+}
+
+/** Values to rule: powers of ten, and 2s and 5s between them where the scale is short. */
+function logTicks({ low, high, span }) {
+  const leads = span > 2.1 ? [1] : [1, 2, 5];
+  const out = [];
+  for (let e = Math.floor(Math.log10(low) + 1e-9); e <= Math.log10(high) + 1e-9; e++) {
+    for (const m of leads) out.push(m * 10 ** e);
+  }
+  const inside = out.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+  const every = Math.max(1, Math.ceil(inside.length / 7));
+  return inside.filter((_, i) => (inside.length - 1 - i) % every === 0);
 }
 
 /** Make missing traces; stops and their labels under the slider. */
@@ -108,12 +131,11 @@ function drawGrid(pad) {
   const { box, grid } = steps;
   steps.drawn = scale;
   grid.replaceChildren();
-  const room = Math.max(1, Math.ceil((scale.top - scale.bottom) / 4));
-  for (let e = scale.bottom; e <= scale.top; e++) {
-    const y = box.top + scale.at(10 ** e) * (box.bottom - box.top);
+  for (const v of logTicks(scale)) {
+    const y = box.top + scale.at(v) * (box.bottom - box.top);
     shape("line", { class: "gridline", x1: box.left, x2: box.right, y1: y, y2: y }, grid);
-    if ((scale.top - e) % room) continue;
-    say(shape("text", { class: "tick", x: box.left - 12, y, dy: "0.35em", "text-anchor": "end" }, grid), powerText(e));
+    const at = { class: "tick", x: box.left - 12, y, dy: "0.35em", "text-anchor": "end" };
+    say(shape("text", at, grid), logText(v));
   }
 }
 
@@ -122,7 +144,7 @@ export function drawTraces(pad) {
   const { steps, data, errorScale: scale } = pad;
   if (!steps.box) return;
   const { drawn, box } = steps;
-  if (!drawn || drawn.top !== scale.top || drawn.bottom !== scale.bottom) drawGrid(pad);
+  if (!drawn || drawn.low !== scale.low || drawn.high !== scale.high) drawGrid(pad);
   const y = (v) => box.top + clamp(scale.at(v), -1, 2) * (box.bottom - box.top);
   for (const learner of pad.learners.values()) {
     const { errors, errors_lo: lows, errors_hi: highs, seeds } = learner.data;
