@@ -22,7 +22,7 @@ from torch import Tensor
 from engine.errors import BadInput, BadRun, EngineError
 from engine.learners import Learner, Params, Trajectory, configure, learner_class
 from engine.learners.inner import constant_gradients
-from engine.tasks import TaskDistribution, stream, task_class
+from engine.tasks import TaskDistribution, TaskSpec, stream, task_class
 from engine.trees import Tree, from_names, named_leaves
 
 SCHEMA = 1
@@ -74,11 +74,7 @@ class Run:
         Raises:
             BadInput: a shape is wrong or a value is not finite.
         """
-        spec = self.distribution.spec
-        x = _checked("support_x", support_x, spec.input_shape)
-        y = _checked("support_y", support_y, (spec.output_dim,))
-        if len(x) != len(y) or not len(x):
-            raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
+        x, y = checked_support(self.distribution.spec, support_x, support_y)
         with constant_gradients():
             return self.learner.adapt(self.params, x, y, steps)
 
@@ -88,7 +84,7 @@ class Run:
         Raises:
             BadInput: a shape is wrong, a value is not finite, or there is no such step.
         """
-        x = _checked("query_x", query_x, self.distribution.spec.input_shape)
+        x = checked_inputs(self.distribution.spec, "query_x", query_x)
         if not -len(trajectory) <= step < len(trajectory):
             raise BadInput(f"This trajectory has steps 0 to {len(trajectory) - 1}; step {step} was asked for.")
         with torch.no_grad():
@@ -98,6 +94,20 @@ class Run:
         """The rows of `history.jsonl`: iteration, loss, validation, ... (empty if there is no history)."""
         path = self.path / HISTORY
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def checked_inputs(spec: TaskSpec, name: str, x: Any) -> Tensor:
+    """Inputs as a tensor (points, *input_shape); raises BadInput."""
+    return _checked(name, x, spec.input_shape)
+
+
+def checked_support(spec: TaskSpec, support_x: Any, support_y: Any) -> tuple[Tensor, Tensor]:
+    """A support set as tensors (K, *input_shape) and (K, output_dim); raises BadInput."""
+    x = checked_inputs(spec, "support_x", support_x)
+    y = _checked("support_y", support_y, (spec.output_dim,))
+    if len(x) != len(y) or not len(x):
+        raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
+    return x, y
 
 
 def _checked(name: str, value: Any, row: tuple[int, ...]) -> Tensor:

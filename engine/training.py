@@ -254,8 +254,7 @@ class Trainer:
     def run(self, until: int | None = None, report: Callable[[Progress], None] = lambda _: None) -> None:
         """Trains up to iteration `until` (the whole budget unless given), reporting ten times a second at most."""
         until = self.training.iterations if until is None else until
-        began, before = time.perf_counter(), self.iteration
-        reported = -math.inf
+        began, reported = time.perf_counter(), -math.inf
         loss = torch.full((len(self.seeds),), math.nan)
         while True:
             due = self.iteration % self.training.validate_every == 0 or self.iteration == self.training.iterations
@@ -263,7 +262,8 @@ class Trainer:
             now = time.perf_counter()
             if validation is not None or now - reported > 0.1 or self.iteration >= until:  # noqa: PLR2004
                 reported = now
-                rate = (self.iteration - before) / max(now - began, 1e-9)
+                seconds = self.seconds + now - began
+                rate = self.iteration / seconds
                 report(
                     Progress(
                         self.iteration,
@@ -272,7 +272,7 @@ class Trainer:
                         None if validation is None else validation.tolist(),
                         self.best_error.tolist(),
                         rate * self.training.meta_batch * len(self.seeds),
-                        self.seconds + now - began,
+                        seconds,
                         (self.training.iterations - self.iteration) / rate if rate else math.nan,
                     )
                 )

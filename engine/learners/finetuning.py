@@ -34,6 +34,7 @@ class Finetuning(Learner):
     """
 
     name = "finetuning"
+    rule = "w ← w − Adam(∇L(w)), the last layer only"
     title = "Finetuning"
     family = "transfer"
     reference = "Chen et al., ICLR 2019 (Baseline); Huisman et al., Machine Learning 2023"

@@ -25,7 +25,7 @@ class Learner:
     """Base of all learners; subclasses say `start`, `step` and `predict`, and add hyper-parameters as fields.
 
     Class attributes describe the learner to people: `name` (registry, command line), `title`, `family`,
-    `reference`, `formula` (LaTeX), `summary` (one sentence on what it does with its support set).
+    `reference`, `formula` (LaTeX), `rule` (how it adapts, as one line of text), `summary` (one sentence).
     `running` names groups of parameters that are running averages: they take the value that `meta_gradient`
     points to (parameter minus gradient) instead of being optimised.
     """
@@ -35,6 +35,7 @@ class Learner:
     family: ClassVar[str]
     reference: ClassVar[str]
     formula: ClassVar[str]
+    rule: ClassVar[str]
     summary: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ("regression",)
     permutation_invariant: ClassVar[bool] = True

@@ -37,6 +37,7 @@ class MAML(Learner):
     """
 
     name = "maml"
+    rule = "θ ← θ − α ∇L(θ), from a learned θ₀"
     title = "MAML"
     family = "gradient"
     reference = "Finn, Abbeel & Levine, ICML 2017"

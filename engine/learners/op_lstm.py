@@ -39,6 +39,7 @@ class OPLSTM(Learner):
     """
 
     name = "op-lstm"
+    rule = "H ← H + γ Δ/‖Δ‖,  Δ = mean of hᵢ aᵢᵀ,  hᵢ = LSTM(yᵢ, ŷᵢ)"
     title = "OP-LSTM"
     family = "memory"
     reference = "Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139, 2023"

@@ -40,6 +40,7 @@ class Reptile(Learner):
     """
 
     name = "reptile"
+    rule = "θ₀ ← θ₀ + ε (θ_T − θ₀) in training; θ ← θ − α ∇L(θ) here"
     title = "Reptile"
     family = "gradient"
     reference = "Nichol, Achiam & Schulman, arXiv 1803.02999, 2018"

@@ -1,0 +1,35 @@
+"""`python -m dashboard`: serves the pages on this machine, tuned so that a drag is answered at once."""
+
+import argparse
+import gc
+import os
+
+from dashboard.library import PROJECT
+
+
+def main() -> None:
+    """Imports what the pages need, sets that memory aside from garbage collection, and serves."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard", description="Opens Innerloop in a browser.")
+    parser.add_argument("--port", type=int, default=8501, help="port on this machine (default: 8501)")
+    parser.add_argument("--headless", action="store_true", help="do not open a browser")
+    arguments = parser.parse_args()
+    if not 1 <= arguments.port <= 65535:  # noqa: PLR2004
+        parser.error(f"--port must be between 1 and 65535, not {arguments.port}")
+    os.chdir(PROJECT)  # Streamlit reads .streamlit/config.toml from here
+    import streamlit as st  # noqa: PLC0415 - after the change of folder
+
+    import dashboard.live  # noqa: F401, PLC0415 - torch and the learners, before the first visitor
+
+    gc.collect()
+    gc.freeze()
+    config = {
+        "server.address": "127.0.0.1",
+        "server.port": arguments.port,
+        "server.headless": arguments.headless,
+        "server.fileWatcherType": "none",
+    }
+    st.App(PROJECT / "dashboard" / "app.py").run(config=config)
+
+
+if __name__ == "__main__":
+    main()

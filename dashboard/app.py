@@ -1,0 +1,22 @@
+"""Navigation, and nothing else. Run it with `python -m dashboard` or `streamlit run dashboard/app.py`."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+PROJECT = Path(__file__).resolve().parent.parent
+if str(PROJECT) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the project's
+    sys.path.insert(0, str(PROJECT))
+
+st.set_page_config(page_title="Innerloop", page_icon=":material/show_chart:", layout="wide")
+pages = [
+    st.Page(
+        "views/live.py",
+        title="Live adaptation",
+        icon=":material/gesture:",
+        default=True,
+        help="Drag a few points and watch every learner adapt to them, step by step.",
+    ),
+]
+st.navigation(pages).run()

@@ -1,0 +1,223 @@
+"""What the live page shows, computed: a view in, everything for the pad, the table and the exports out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from dashboard.components.pad import PadLearner, encode_curves
+from dashboard.figures import palette
+from dashboard.state import DECIMALS, MAX_POINTS, X_DOMAIN, View, place
+from engine.ensembles import Ensemble
+from engine.tasks import Sine, stream
+from probes.adaptation import Adaptation, adaptation, stops
+
+GRID = np.linspace(*X_DOMAIN, 121)
+QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve does not depend on luck
+UNIT = 0.001
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A view that shows a phenomenon, and what to look for."""
+
+    title: str
+    look_for: str
+    changes: dict[str, Any]
+    side: tuple[float, float] = X_DOMAIN
+    outlier: float = 0.0
+
+
+PRESETS = {
+    preset.title: preset
+    for preset in (
+        Preset(
+            "In distribution",
+            "A task like those all learners trained on. Drag a point: who follows it locally, who moves the whole wave?",
+            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
+        ),
+        Preset(
+            "Twice the amplitude",
+            "The highest wave of training was 5, this one is 10. Gradient learners stretch, memories saturate.",
+            {"amplitude": 10.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
+        ),
+        Preset(
+            "Higher frequency",
+            "Every training wave had frequency 1, this one has 2. What each learner draws between the points is its prior.",
+            {"amplitude": 3.0, "phase": 0.6, "frequency": 2.0, "noise": 0.0},
+        ),
+        Preset(
+            "Points all on one side",
+            "All points lie left of -1. A learner that knows waves completes the right half, the others guess.",
+            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
+            side=(-5.0, -1.0),
+        ),
+        Preset(
+            "One outlier",
+            "One point is wrong by 5. Who believes it, and how far does the damage reach?",
+            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
+            outlier=5.0,
+        ),
+        Preset(
+            "Noise",
+            "Labels carry noise of standard deviation 1, never seen in training. Fitting them exactly is now a mistake.",
+            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 1.0},
+        ),
+    )
+}
+
+
+def draw_points(view: View, side: tuple[float, float] = X_DOMAIN, outlier: float = 0.0) -> View:
+    """The view with support points drawn from its task: inputs and noise follow from the task's number alone."""
+    generator = stream("page", view.task)
+    x = side[0] + (side[1] - side[0]) * torch.rand(view.shots, generator=generator).double().numpy()
+    y = true_function(view, x) + view.noise * torch.randn(view.shots, generator=generator).double().numpy()
+    if outlier:
+        middle = int(np.argmin(np.abs(x)))
+        y[middle] += -outlier if y[middle] > 0 else outlier
+    return view.changed(points=tuple(place(float(a), float(b)) for a, b in zip(x, y, strict=True)), truth=True)
+
+
+def new_task(view: View, number: int) -> View:
+    """A task from the training distribution."""
+    wave = Sine().waves(stream("page", number, 1), 1)
+    amplitude, phase = (round(float(v), 2) for v in (wave.amplitude, wave.phase))
+    return draw_points(view.changed(task=number, amplitude=amplitude, phase=phase, frequency=1.0, noise=0.0))
+
+
+def apply_preset(view: View, title: str) -> View:
+    """The view of a preset, with the learners and shots of this one."""
+    preset = PRESETS[title]
+    return draw_points(view.changed(task=2, step=None, **preset.changes), preset.side, preset.outlier)
+
+
+def true_function(view: View, x: np.ndarray) -> np.ndarray:
+    """a sin(f x + phi)."""
+    return view.amplitude * np.sin(view.frequency * x + view.phase)
+
+
+def points_of(view: View) -> np.ndarray:
+    """The support points, (K, 2)."""
+    drawn = view if view.points else draw_points(view)
+    return np.asarray(drawn.points, dtype=np.float64)
+
+
+def answers(view: View, ensembles: Sequence[Ensemble]) -> list[Adaptation]:
+    """What every learner that is switched on makes of the points of the view."""
+    steps, points = stops(ensembles), points_of(view)
+    truth = (lambda x: true_function(view, x)) if view.truth else None
+    shown = [ensemble for ensemble in ensembles if ensemble.learner.name not in view.off]
+    return [adaptation(ensemble, points, GRID, steps, truth, QUERY) for ensemble in shown]
+
+
+def pad_data(
+    view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation], *, answer: int, revision: str, message: str
+) -> dict[str, Any]:
+    """The pad's data for a view and the learners' answers to it."""
+    steps, by_name = stops(ensembles), {a.learner: a for a in found}
+    step = steps[-1] if view.step is None else view.step
+    points = points_of(view)
+    highest = max(6.0, view.amplitude * 1.2 if view.truth else 0.0, float(np.abs(points[:, 1]).max()) * 1.1)
+    limit = 6.0 if highest <= 6.0 else 12.0  # noqa: PLR2004 - two scales, so that the axis rests while one drags
+    seeds = max((len(ensemble.runs) for ensemble in ensembles), default=1)
+    return {
+        "answer": answer,
+        "revision": f"{revision} {limit}",
+        "points": points.tolist(),
+        "x_domain": list(X_DOMAIN),
+        "y_domain": [-limit, limit],
+        "grid": GRID.round(4).tolist(),
+        "truth": true_function(view, GRID).round(DECIMALS).tolist() if view.truth else None,
+        "stops": steps,
+        "step_index": int(np.argmin([abs(s - step) for s in steps])),
+        "learners": [_pad_learner(view, e, by_name.get(e.learner.name), len(steps)) for e in ensembles],
+        "unit": UNIT,
+        "error_label": "query MSE" if view.truth else "support MSE",
+        "max_points": MAX_POINTS,
+        "message": message,
+        "band_label": f"bands: range of {seeds} seeds",
+    }
+
+
+def _pad_learner(view: View, ensemble: Ensemble, found: Adaptation | None, count: int) -> PadLearner:
+    """One row of the pad; a learner that is switched off has no numbers (and costs none)."""
+    unknown: list[float | None] = [None] * count
+    learner, style = ensemble.learner, palette.style(ensemble.learner.name)
+    return {
+        "name": learner.name,
+        "label": learner.title,
+        "family": learner.family,
+        "family_label": palette.FAMILY_LABELS.get(learner.family, learner.family),
+        "light": style.light,
+        "dark": style.dark,
+        "dash": style.dash,
+        "on": learner.name not in view.off,
+        "seeds": len(ensemble.runs),
+        "steps": learner.evaluation_steps,
+        "trained_steps": learner.train_steps or learner.evaluation_steps,
+        "curves": encode_curves(np.clip(found.band(), -30, 30), UNIT) if found else "",
+        "errors": _rounded(found.errors.mean(1)) if found else unknown,
+        "errors_lo": _rounded(found.errors.min(1)) if found else unknown,
+        "errors_hi": _rounded(found.errors.max(1)) if found else unknown,
+        "note": learner.summary,
+        "formula": learner.rule,
+    }
+
+
+def _rounded(values: np.ndarray) -> list[float | None]:
+    return [float(f"{v:.4g}") if math.isfinite(v) else None for v in values]
+
+
+def table(ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> list[dict[str, Any]]:
+    """Every number behind the picture: one row per learner, seed and step with its error."""
+    return [
+        {"learner": a.learner, "seed": run.seed, "step": int(step), "mse": float(a.errors[i, j])}
+        for ensemble, a in _pairs(ensembles, found)
+        for i, step in enumerate(a.steps)
+        if step <= ensemble.learner.evaluation_steps
+        for j, run in enumerate(ensemble.runs)
+    ]
+
+
+def _pairs(ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> list[tuple[Ensemble, Adaptation]]:
+    by_name = {ensemble.learner.name: ensemble for ensemble in ensembles}
+    return [(by_name[a.learner], a) for a in found]
+
+
+def sentence(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> str:
+    """What the picture says in numbers."""
+    if not found:
+        return "Every learner is switched off: click one in the list to see its curve."
+    ends = sorted((float(a.errors[-1].mean()), e.learner.title) for e, a in _pairs(ensembles, found))
+    count, what = len(points_of(view)), "query MSE" if view.truth else "support MSE"
+    trained = "" if count == view.shots else f" These learners were trained with {view.shots}."
+    counted = f"{count} point{'s' if count != 1 else ''}."
+    if len(ends) == 1:
+        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {ends[0][0]:.2g}."
+    return (
+        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {ends[0][0]:.2g}), "
+        f"{ends[-1][1]} farthest ({ends[-1][0]:.2g}), mean of the seeds."
+    )
+
+
+def export(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> dict[str, Any]:
+    """The whole view as one JSON object: the task, the points, every curve and error of every seed and step."""
+    return {
+        "view": {key: value for key, value in vars(view).items() if key != "points"},
+        "points": points_of(view).tolist(),
+        "grid": GRID.tolist(),
+        "truth": true_function(view, GRID).tolist() if view.truth else None,
+        "learners": [
+            {
+                "learner": a.learner,
+                "runs": [{"seed": run.seed, "weights_sha256": run.sha256} for run in ensemble.runs],
+                "steps": a.steps.tolist(),
+                "curves": a.curves.round(5).tolist(),
+                "mse": a.errors.tolist(),
+            }
+            for ensemble, a in _pairs(ensembles, found)
+        ],
+    }

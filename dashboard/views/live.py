@@ -1,0 +1,323 @@
+"""Live adaptation: drag the points, and every learner adapts before the hand stops moving."""
+
+import json
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import library, live
+from dashboard.components.pad import pad, read_edit
+from dashboard.figures.adaptation import Line, figure
+from dashboard.state import RANGES, SHOTS, X_DOMAIN, Y_LIMIT, View, clean_points, from_query, place, to_query
+from engine.ensembles import Ensemble
+from probes.adaptation import Adaptation, stops
+
+PAD = "pad"
+COLLECTION_TITLES = {"sine": "1-40-40-1, all alike", "sine-published": "as published (1-91-91-91-1)"}
+state = st.session_state
+
+
+def current() -> View:
+    """The view of this session."""
+    return state.view  # type: ignore[no-any-return]
+
+
+def ensembles(view: View) -> list[Ensemble]:
+    """The learners of a view."""
+    return library.ensembles(view.runs, "sine", view.shots)
+
+
+def show(view: View, *, moved: bool = True) -> None:
+    """Makes `view` the current one; `moved` tells the pad to adopt its points."""
+    state.view = view
+    if moved:
+        state.revision += 1
+    for name in RANGES:
+        state[f"live-{name}"] = float(getattr(view, name))
+
+
+def open_link() -> None:
+    """Reads the view from the URL, once per session."""
+    if "view" in state:
+        return
+    collections = library.collections()
+    names = tuple(e.learner.name for c in collections for k in SHOTS for e in library.ensembles(c, "sine", k))
+    view, complaints = from_query(st.query_params, collections, names)
+    state.revision, state.complaints, state.seen, state.look_for = 0, complaints, 0, ""
+    show(view if view.points or not view.truth else live.draw_points(view))
+
+
+def controls() -> None:
+    """New task, presets, shots; the rest under More."""
+    view = current()
+    row = st.columns([1.05, 1.5, 1.35, 1.0, 0.9], vertical_alignment="bottom")
+    row[0].button("New task", on_click=on_new_task, width="stretch", key="live-new", icon=":material/casino:")
+    row[1].selectbox(
+        "Show a phenomenon",
+        list(live.PRESETS),
+        index=None,
+        placeholder="Show a phenomenon",
+        key="live-preset",
+        on_change=on_preset,
+        label_visibility="collapsed",
+    )
+    state["live-shots"] = view.shots
+    row[2].segmented_control(
+        "Learners trained with",
+        SHOTS,
+        format_func=lambda k: f"{k} shots",
+        key="live-shots",
+        on_change=on_shots,
+        label_visibility="collapsed",
+        help="Learners meta-trained with this many support points; a new task draws as many.",
+    )
+    with row[3].popover("More", icon=":material/tune:", width="stretch"):
+        more()
+    with row[4].popover("Share", icon=":material/link:", width="stretch"):
+        st.write("The address bar always holds this view. This link reopens it exactly:")
+        st.code(link(view), language=None, wrap_lines=True)
+
+
+def more() -> None:
+    """The true function's parameters and which runs are shown."""
+    titles = {
+        "amplitude": ("Amplitude a", "trained on 0.1 to 5"),
+        "phase": ("Phase φ", "trained on 0 to π"),
+        "frequency": ("Frequency f", "trained on 1 only"),
+        "noise": ("Noise on the labels", "standard deviation; trained without"),
+    }
+    st.markdown("The true function: $y = a \\sin(f x + \\varphi)$")
+    for name, (title, note) in titles.items():
+        low, high = RANGES[name]
+        st.slider(f"{title} ({note})", low, high, step=0.05, key=f"live-{name}", on_change=on_wave, args=(name,))
+    state["live-truth"] = current().truth
+    st.toggle("Compare with the true function", key="live-truth", on_change=on_truth)
+    collections = library.collections()
+    if len(collections) > 1:
+        state["live-runs"] = current().runs
+        st.radio(
+            "Base network",
+            collections,
+            format_func=lambda name: COLLECTION_TITLES.get(name, name),
+            key="live-runs",
+            on_change=on_runs,
+        )
+
+
+def on_new_task() -> None:
+    """A task from the training distribution."""
+    state.look_for = ""
+    state["live-preset"] = None
+    show(live.new_task(current(), current().task + 1))
+
+
+def on_preset() -> None:
+    """A preset and what to look for."""
+    title = state["live-preset"]
+    if title in live.PRESETS:
+        state.look_for = live.PRESETS[title].look_for
+        show(live.apply_preset(current(), title))
+
+
+def on_shots() -> None:
+    """Other learners, and as many points."""
+    chosen = state["live-shots"]
+    if chosen in SHOTS:
+        show(live.draw_points(current().changed(shots=chosen)))
+
+
+def on_wave(name: str) -> None:
+    """The true function changes; the points keep their distance from it (noise is drawn again)."""
+    old, new = current(), current().changed(**{name: float(state[f"live-{name}"])})
+    if name == "noise":
+        show(live.draw_points(new))
+        return
+    points = live.points_of(old)
+    if new.truth:
+        points[:, 1] += live.true_function(new, points[:, 0]) - live.true_function(old, points[:, 0])
+    show(new.changed(points=tuple(place(float(x), float(y)) for x, y in points)))
+
+
+def on_truth() -> None:
+    """With or without a true function to be scored against."""
+    show(current().changed(truth=bool(state["live-truth"]), points=tuple(map(tuple, live.points_of(current())))))
+
+
+def on_runs() -> None:
+    """Another collection of runs."""
+    show(current().changed(runs=state["live-runs"], points=tuple(map(tuple, live.points_of(current())))))
+
+
+def link(view: View) -> str:
+    """The address of a view."""
+    from urllib.parse import urlencode  # noqa: PLC0415
+
+    base = (st.context.url or "").split("?")[0]
+    query = urlencode(to_query(view), safe=":,")
+    return f"{base}?{query}" if query else base
+
+
+def read_pad() -> tuple[View, str, bool]:
+    """The view after what the browser sent: points, scrubber, switches. Returns a message and whether a hand rests."""
+    view, sent = current(), state.get(PAD) or {}
+    message, rests = "", True
+    edit = sent.get("edit")
+    if edit and edit.get("seq", 0) != state.seen:
+        points, message = read_edit(edit, x_domain=X_DOMAIN, y_domain=(-Y_LIMIT, Y_LIMIT), max_points=64)
+        state.seen = edit.get("seq", 0)
+        rests = bool(edit.get("final", True))
+        if points:
+            view = view.changed(points=tuple(place(x, y) for x, y in points))
+    if isinstance(sent.get("step"), int):
+        view = view.changed(step=sent["step"])
+    if isinstance(sent.get("off"), list):
+        names = [e.learner.name for e in ensembles(view)]
+        view = view.changed(off=tuple(name for name in names if name in sent["off"]))
+    state.view = view
+    return view, message, rests
+
+
+@st.fragment
+def stage() -> None:
+    """The pad with its curves; a drag reruns this and nothing else."""
+    view, message, rests = read_pad()
+    shown = ensembles(view)
+    if not shown:
+        st.info(
+            f"No trained learners for {view.shots} shots here yet. "
+            f"`python -m engine train --all --task sine --shots {view.shots} --seeds 3 --runs checkpoints/sine` trains them."
+        )
+        return
+    found = live.answers(view, shown)
+    data = live.pad_data(view, shown, found, answer=state.seen, revision=str(state.revision), message=message)
+    pad(data, key=PAD)
+    st.caption(live.sentence(view, shown, found))
+    if rests:
+        remember(view)
+    folds(view, shown, found, rests)
+
+
+def remember(view: View) -> None:
+    """Writes the view into the address bar."""
+    wanted = to_query(view)
+    if dict(st.query_params) != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def folds(view: View, shown: list[Ensemble], found: list[Adaptation], rests: bool) -> None:
+    """Below the pad, computed only where open: the points, the figure, the data, how to read this."""
+    points_tab, figure_tab, data_tab, read_tab = st.tabs(
+        ["Points", "Figure", "Data", "How to read this"], key="live-tabs", default="How to read this", on_change="rerun"
+    )
+    if read_tab.open:
+        with read_tab:
+            how_to_read(shown)
+    if points_tab.open:
+        with points_tab:
+            point_table(view)
+    if figure_tab.open:
+        with figure_tab:
+            publication_figure(view, shown, found, rests)
+    if data_tab.open:
+        with data_tab:
+            data_table(view, shown, found)
+
+
+def point_table(view: View) -> None:
+    """The points as an editable table: the exact and the accessible way."""
+    st.caption("Edit a number, add a row at the end, or select rows and delete them. x from -5 to 5, y from -12 to 12.")
+    frame = pd.DataFrame(live.points_of(view), columns=["x", "y"])
+    key = f"live-points-{hash(view.points)}"
+    number = {name: st.column_config.NumberColumn(name, format="%.3f", required=True) for name in ("x", "y")}
+    edited = st.data_editor(frame, num_rows="dynamic", column_config=number, key=key, width=360)
+    if edited.equals(frame):
+        return
+    points, complaints = clean_points(list(edited.itertuples(index=False, name=None)))
+    if not points:
+        complaints.append("The pad keeps at least one point, so the last ones stay.")
+    for complaint in complaints:
+        st.warning(complaint, icon=":material/info:")
+    if points and points != view.points and len(edited.dropna()) == len(edited):
+        show(view.changed(points=points))
+        st.rerun()
+
+
+def lines(shown: list[Ensemble], found: list[Adaptation]) -> list[Line]:
+    """The answers as the figure takes them."""
+    by_name = {e.learner.name: e.learner for e in shown}
+    return [
+        Line(a.learner, by_name[a.learner].title, by_name[a.learner].evaluation_steps, a.steps, a.curves, a.errors)
+        for a in found
+    ]
+
+
+def publication_figure(view: View, shown: list[Ensemble], found: list[Adaptation], rests: bool) -> None:
+    """A Plotly figure for papers, drawn when the hand rests."""
+    dark = (st.context.theme.type or "light") == "dark"
+    if rests or "live-figure" not in state:
+        step = stops(shown)[-1] if view.step is None else view.step
+        truth = live.true_function(view, live.GRID) if view.truth else None
+        label = "query MSE" if view.truth else "support MSE"
+        state["live-figure"] = figure(lines(shown, found), live.points_of(view), live.GRID, truth, step, label, dark)
+    left, right = st.columns([1, 1], vertical_alignment="center")
+    form = left.segmented_control("The camera in the figure's corner saves", ["SVG", "PNG"], default="SVG", key="live-form")
+    image = {"format": (form or "SVG").lower(), "filename": "innerloop", "scale": 2, "width": 1100, "height": 430}
+    right.download_button(
+        "HTML, interactive",
+        data=lambda: state["live-figure"].to_html(include_plotlyjs=True),
+        file_name="innerloop.html",
+        mime="text/html",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    config = {"toImageButtonOptions": image, "displaylogo": False, "displayModeBar": True}
+    st.plotly_chart(state["live-figure"], key="live-plot", config=config)
+    st.caption("Lines are means over seeds, areas their range. The error axis is logarithmic.")
+
+
+def data_table(view: View, shown: list[Ensemble], found: list[Adaptation]) -> None:
+    """The errors as a table, and everything as files."""
+    rows = pd.DataFrame(live.table(shown, found))
+    titles = {e.learner.name: e.learner.title for e in shown}
+    if not rows.empty:
+        mean = rows.groupby(["learner", "step"], sort=False)["mse"].mean().unstack("step")
+        mean.index = [titles[name] for name in mean.index]
+        mean.columns = [f"step {step}" for step in mean.columns]
+        st.caption(f"{'Query' if view.truth else 'Support'} MSE after each inner step, mean of the seeds.")
+        st.dataframe(mean.style.format("{:.3g}", na_rep=""), width="stretch")
+    left, right, _ = st.columns([1, 1, 3])
+    left.download_button(
+        "CSV", data=lambda: rows.to_csv(index=False), file_name="innerloop.csv", on_click="ignore", icon=":material/download:"
+    )
+    right.download_button(
+        "JSON",
+        data=lambda: json.dumps(live.export(view, shown, found)),
+        file_name="innerloop.json",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def how_to_read(shown: list[Ensemble]) -> None:
+    """Each learner's update rule as a formula, with its reference."""
+    st.markdown(
+        "Each learner met tens of thousands of sine waves before. Now it gets only your points and adapts, one inner "
+        "step at a time; the scrubber walks through those steps. **A line is the mean of the seeds, its band their "
+        "range.** The error compares the line with the true function at 50 even places (query MSE), or, without a true "
+        "function, with your points (support MSE). Steps beyond those a learner was trained for are marked."
+    )
+    for ensemble in shown:
+        learner = ensemble.learner
+        text, formula = st.columns([1, 1.2], vertical_alignment="center")
+        text.markdown(f"**{learner.title}**  \n{learner.summary}  \n:small[:gray[{learner.reference}]]")
+        formula.latex(learner.formula)
+
+
+open_link()
+st.title("A few points. Six ideas of what comes next.", anchor=False)
+for complaint in state.complaints:
+    st.warning(complaint, icon=":material/link_off:")
+controls()
+if state.look_for:
+    st.caption(state.look_for)
+stage()

@@ -1,0 +1,87 @@
+"""Runs that differ only in their seed, stacked so that all of them adapt at once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.errors import BadInput
+from engine.learners import Learner, Params, Trajectory
+from engine.learners.inner import constant_gradients
+from engine.runs import Run, checked_inputs, checked_support, find, load
+from engine.tasks import TaskDistribution
+from engine.trees import stack
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Several seeds of one training.
+
+    Attributes:
+        runs: equal in everything but the seed; at least one.
+    """
+
+    runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        first = self.runs[0]
+        for run in self.runs[1:]:
+            if run.learner != first.learner or run.distribution != first.distribution:
+                raise BadInput(f"{run.path} and {first.path} differ in more than their seed.")
+
+    @property
+    def learner(self) -> Learner:
+        """The learner that all runs share."""
+        return self.runs[0].learner
+
+    @property
+    def distribution(self) -> TaskDistribution:
+        """The task distribution that all runs were trained on."""
+        return self.runs[0].distribution
+
+    @cached_property
+    def params(self) -> Params:
+        """The meta-parameters with a leading axis of seeds."""
+        return stack([run.params for run in self.runs])  # type: ignore[no-any-return]
+
+    def adapt(self, support_x: Any, support_y: Any, steps: int | None = None) -> Trajectory:
+        """All seeds adapt to one support set (K, *input_shape), (K, output_dim); states have a leading axis of seeds.
+
+        Raises:
+            BadInput: a shape is wrong or a value is not finite.
+        """
+        x, y = checked_support(self.distribution.spec, support_x, support_y)
+        with constant_gradients():
+            return self.learner.adapt(self.params, x, y, steps)
+
+    def predict(self, trajectory: Trajectory, query_x: Any, steps: list[int]) -> Tensor:
+        """Predictions after each of the given steps: (len(steps), seeds, Q, output_dim). Later steps repeat the last.
+
+        Raises:
+            BadInput: a shape is wrong or a value is not finite.
+        """
+        x = checked_inputs(self.distribution.spec, "query_x", query_x)
+        last = len(trajectory) - 1
+        reached = sorted({min(step, last) for step in steps})
+        with torch.no_grad():
+            predicted = self.learner.predict(self.params, stack([trajectory[step] for step in reached]), x)
+        return predicted[[reached.index(min(step, last)) for step in steps]]
+
+
+def find_ensembles(root: Path, task: str, shots: int) -> list[Ensemble]:
+    """The finished trainings below `root` on a task at a number of shots, one ensemble per learner.
+
+    Runs of one learner that differ in more than their seed are kept apart by their hyper-parameters: only the
+    largest group of a learner is returned.
+    """
+    groups: dict[str, dict[str, list[Path]]] = {}
+    for path, record in find(root):
+        if record.get("status") == "done" and record.get("task") == task and record.get("shots") == shots:
+            same = f"{record.get('hyper_parameters')}{record.get('task_parameters')}"
+            groups.setdefault(str(record.get("learner")), {}).setdefault(same, []).append(path)
+    return [
+        Ensemble(tuple(load(path) for path in max(by_config.values(), key=len))) for by_config in groups.values()
+    ]
