@@ -1,0 +1,1 @@
+"""The pages: controls, probe, figure."""

@@ -13,12 +13,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8501, help="port on this machine (default: 8501)")
     parser.add_argument("--headless", action="store_true", help="do not open a browser")
     arguments = parser.parse_args()
-    if not 1 <= arguments.port <= 65535:  # noqa: PLR2004
+    if not 1 <= arguments.port <= 65535:
         parser.error(f"--port must be between 1 and 65535, not {arguments.port}")
     os.chdir(PROJECT)  # Streamlit reads .streamlit/config.toml from here
-    import streamlit as st  # noqa: PLC0415 - after the change of folder
+    import streamlit as st
 
-    import dashboard.live  # noqa: F401, PLC0415 - torch and the learners, before the first visitor
+    import dashboard.live  # noqa: F401 - torch and the learners, before the first visitor
 
     gc.collect()
     gc.freeze()

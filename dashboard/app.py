@@ -9,7 +9,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the project's
     sys.path.insert(0, str(PROJECT))
 
-st.set_page_config(page_title="Innerloop", page_icon=":material/show_chart:", layout="wide")
+st.set_page_config(page_title="Innerloop", page_icon=str(PROJECT / "dashboard" / "icon.png"), layout="wide")
+st.logo(str(PROJECT / "dashboard" / "logo.svg"), size="large")
 pages = [
     st.Page(
         "views/live.py",

@@ -36,17 +36,17 @@ PRESETS = {
     for preset in (
         Preset(
             "In distribution",
-            "A task like those all learners trained on. Drag a point: who follows it locally, who moves the whole wave?",
+            "A task like those in training. Drag a point: who follows it locally, and who moves the whole wave?",
             {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
         ),
         Preset(
             "Twice the amplitude",
-            "The highest wave of training was 5, this one is 10. Gradient learners stretch, memories saturate.",
+            "The highest wave of training was 5, this one is 10. Who stretches along, and who stays at what it knows?",
             {"amplitude": 10.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
         ),
         Preset(
             "Higher frequency",
-            "Every training wave had frequency 1, this one has 2. What each learner draws between the points is its prior.",
+            "Every training wave had frequency 1, this one has 2. What a learner draws between points is its prior.",
             {"amplitude": 3.0, "phase": 0.6, "frequency": 2.0, "noise": 0.0},
         ),
         Preset(
@@ -63,7 +63,7 @@ PRESETS = {
         ),
         Preset(
             "Noise",
-            "Labels carry noise of standard deviation 1, never seen in training. Fitting them exactly is now a mistake.",
+            "Labels carry noise of standard deviation 1, unseen in training. Fitting them exactly is now a mistake.",
             {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 1.0},
         ),
     )
@@ -121,7 +121,7 @@ def pad_data(
     step = steps[-1] if view.step is None else view.step
     points = points_of(view)
     highest = max(6.0, view.amplitude * 1.2 if view.truth else 0.0, float(np.abs(points[:, 1]).max()) * 1.1)
-    limit = 6.0 if highest <= 6.0 else 12.0  # noqa: PLR2004 - two scales, so that the axis rests while one drags
+    limit = 6.0 if highest <= 6.0 else 12.0
     seeds = max((len(ensemble.runs) for ensemble in ensembles), default=1)
     return {
         "answer": answer,

@@ -64,7 +64,9 @@ def to_query(view: View) -> dict[str, str]:
     return query
 
 
-def from_query(query: Mapping[str, str], collections: tuple[str, ...], learners: tuple[str, ...]) -> tuple[View, list[str]]:
+def from_query(
+    query: Mapping[str, str], collections: tuple[str, ...], learners: tuple[str, ...]
+) -> tuple[View, list[str]]:
     """Reads a view from URL parameters.
 
     Args:
@@ -93,7 +95,7 @@ def from_query(query: Mapping[str, str], collections: tuple[str, ...], learners:
             values[name] = reader(query[name])
         except (ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, _Refused) else "it could not be read"
-            complaints.append(f"The link's {name} was left out: {reason}.")
+            complaints.append(f"The link's value for {name} was left out: {reason}.")
     return View(**values), complaints
 
 
@@ -155,7 +157,7 @@ def _ranged(low: float, high: float) -> Callable[[str], float]:
 
 def _read_points(text: str) -> Points:
     pairs = [part.split(":") for part in text[:2000].split(",") if part]
-    if any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004
+    if any(len(pair) != 2 for pair in pairs):
         raise _Refused("points are written x:y, separated by commas")
     points, complaints = clean_points([(pair[0], pair[1]) for pair in pairs])
     if complaints or not points:

@@ -1,10 +1,10 @@
 """Innerloop's engine: tasks, learners, meta-training and run folders. It knows nothing of probes or pages.
 
-    import engine
-    run = engine.load("checkpoints/sine/maml-k10-s0")
-    trajectory = run.adapt(x, y)              # (K, 1) each for sine
-    run.predict(trajectory, query_x)          # (Q, 1), after the last step
-    run.predict(trajectory, query_x, step=0)  # before any step
+>>> import engine
+>>> run = engine.load("checkpoints/sine/maml-k10-s0")
+>>> trajectory = run.adapt(x, y)  # (K, 1) each for sine
+>>> run.predict(trajectory, query_x)  # (Q, 1), after the last step
+>>> run.predict(trajectory, query_x, step=0)  # before any step
 """
 
 from engine.errors import BadConfig, BadInput, BadRun, EngineError, UnknownName

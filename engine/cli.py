@@ -34,7 +34,7 @@ def cli() -> None:
 @as_json
 def learners(as_json: bool) -> None:
     """Lists the learners with their family and reference."""
-    from engine.learners import LEARNERS  # noqa: PLC0415 - torch is imported only where it is needed
+    from engine.learners import LEARNERS
 
     rows = [
         {
@@ -55,7 +55,7 @@ def learners(as_json: bool) -> None:
 @as_json
 def tasks(as_json: bool) -> None:
     """Lists the task distributions."""
-    from engine.tasks import TASKS  # noqa: PLC0415
+    from engine.tasks import TASKS
 
     rows = [
         {"name": name, "kind": cls.spec.kind, "summary": cls.summary, "parameters": _parameters(cls)}
@@ -69,7 +69,7 @@ def tasks(as_json: bool) -> None:
 @as_json
 def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     """Lists the run folders below ROOTS (default: checkpoints and runs)."""
-    from engine.runs import find  # noqa: PLC0415
+    from engine.runs import find
 
     rows = []
     for path, record in find(*(roots or ROOTS)):
@@ -88,12 +88,16 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 @click.option("--iterations", type=click.IntRange(1), help="Meta-updates; the recipe's budget unless given.")
 @click.option("--runs", "root", type=click.Path(path_type=Path), help="Where run folders go.  [default: runs/TASK]")
 @click.option("--recipe", default="default", show_default=True, help="Which collection of recipes.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="inner_lr=0.02, training.lr=... or task.noise=...")
-@click.option("--compile/--no-compile", "compiled", default=None, help="torch.compile; default: for 2,000 iterations up.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="inner_lr=0.02, training.lr=... or task.noise=..."
+)
+@click.option(
+    "--compile/--no-compile", "compiled", default=None, help="torch.compile; default: for 2,000 iterations up."
+)
 @click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
 @device_option
 @as_json
-def train(  # noqa: PLR0913 - one argument per option
+def train(
     learner: str | None,
     everything: bool,
     task: str,
@@ -115,10 +119,10 @@ def train(  # noqa: PLR0913 - one argument per option
     python -m engine train reptile --set inner_optimiser=sgd --set inner_lr=0.02 --set training.meta_batch=10
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
-    from engine import recipes, sessions  # noqa: PLC0415
-    from engine.learners import configure, make  # noqa: PLC0415
-    from engine.tasks import task_class  # noqa: PLC0415
-    from engine.training import Training, can_compile  # noqa: PLC0415
+    from engine import recipes, sessions
+    from engine.learners import configure, make
+    from engine.tasks import task_class
+    from engine.training import Training, can_compile
 
     if (learner is None) == (not everything):
         raise BadConfig("Say either which learner to train, or --all.")
@@ -135,7 +139,7 @@ def train(  # noqa: PLR0913 - one argument per option
             if iterations is not None:
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
-            worthwhile = training.iterations >= 2000 and can_compile()  # noqa: PLR2004
+            worthwhile = training.iterations >= 2000 and can_compile()
             with _bar(f"{name}, {k} shots", as_json) as report:
                 folders = sessions.train(
                     made,
@@ -159,7 +163,7 @@ def train(  # noqa: PLR0913 - one argument per option
 @as_json
 def resume(folder: Path, device: str, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
-    from engine import sessions  # noqa: PLC0415
+    from engine import sessions
 
     with _bar(f"resuming {folder.name}", as_json) as report:
         folders = sessions.resume(folder, device=sessions.pick_device(device), report=report)
@@ -179,11 +183,11 @@ def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, .
     python -m engine evaluate checkpoints/sine/maml-k10-s0
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
     """
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
-    from engine.evaluation import estimate, step_errors, test_tasks  # noqa: PLC0415
-    from engine.learners import configure  # noqa: PLC0415
-    from engine.runs import load  # noqa: PLC0415
+    from engine.evaluation import estimate, step_errors, test_tasks
+    from engine.learners import configure
+    from engine.runs import load
 
     run = load(folder)
     values = {**asdict(run.distribution), **_parse(settings)}
@@ -205,7 +209,9 @@ def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, .
     if as_json:
         _show(result, True)
         return
-    click.echo(f"{folder}: query MSE {final.mean:.4f} ± {final.ci95:.4f} over {tasks:,} test tasks, median {final.median:.4f}")
+    click.echo(
+        f"{folder}: query MSE {final.mean:.4f} ± {final.ci95:.4f} over {tasks:,} test tasks, median {final.median:.4f}"
+    )
     shown = errors.mean(0)
     for step in sorted({*range(min(11, len(shown))), *range(0, len(shown), 10), len(shown) - 1}):
         click.echo(f"  step {step:3d}  {shown[step]:.4f}")
@@ -217,7 +223,7 @@ def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, .
 @as_json
 def table(root: Path, tasks: int, as_json: bool) -> None:
     """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
-    from engine.report import markdown, rows  # noqa: PLC0415
+    from engine.report import markdown, rows
 
     content = rows(root, tasks)
     click.echo(json.dumps(content, indent=1) if as_json else markdown(content, tasks))
@@ -271,7 +277,7 @@ def _parameters(cls: type) -> dict[str, Any]:
 
 
 def _trained(folder: Path) -> dict[str, Any]:
-    from engine.runs import read_record  # noqa: PLC0415
+    from engine.runs import read_record
 
     record = read_record(folder)
     return {"path": str(folder), "seconds": record.get("seconds"), **(record.get("metrics") or {})}

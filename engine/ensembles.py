@@ -45,7 +45,7 @@ class Ensemble:
     @cached_property
     def params(self) -> Params:
         """The meta-parameters with a leading axis of seeds."""
-        return stack([run.params for run in self.runs])  # type: ignore[no-any-return]
+        return stack([run.params for run in self.runs])
 
     def adapt(self, support_x: Any, support_y: Any, steps: int | None = None) -> Trajectory:
         """All seeds adapt to one support set (K, *input_shape), (K, output_dim); states have a leading axis of seeds.
@@ -82,6 +82,4 @@ def find_ensembles(root: Path, task: str, shots: int) -> list[Ensemble]:
         if record.get("status") == "done" and record.get("task") == task and record.get("shots") == shots:
             same = f"{record.get('hyper_parameters')}{record.get('task_parameters')}"
             groups.setdefault(str(record.get("learner")), {}).setdefault(same, []).append(path)
-    return [
-        Ensemble(tuple(load(path) for path in max(by_config.values(), key=len))) for by_config in groups.values()
-    ]
+    return [Ensemble(tuple(load(path) for path in max(by_config.values(), key=len))) for by_config in groups.values()]

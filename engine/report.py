@@ -58,8 +58,9 @@ def markdown(content: list[dict[str, Any]], tasks: int) -> str:
     for row in content:
         seeds = " ".join(f"{value:.3g}" for value in row["per_seed"])
         low, high = row["median_interval"]
+        mean = f"{row['mse']:.4f} ± {row['ci95']:.4f}"
         lines.append(
-            f"| {row['collection']} | {row['learner']} | {row['shots']} | {row['mse']:.4f} ± {row['ci95']:.4f} | {seeds} "
+            f"| {row['collection']} | {row['learner']} | {row['shots']} | {mean} | {seeds} "
             f"| {row['median']:.4f} ({low:.4f} to {high:.4f}) | {row['iterations']:,} x {row['meta_batch']} "
             f"| {row['minutes']:.1f} |"
         )

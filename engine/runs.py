@@ -79,7 +79,7 @@ class Run:
             return self.learner.adapt(self.params, x, y, steps)
 
     def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1) -> Tensor:
-        """What the learner says about query_x (Q, *input_shape) after `step` inner steps (-1: the last): (Q, output_dim).
+        """Predictions (Q, output_dim) for query_x (Q, *input_shape) after `step` inner steps (-1: the last).
 
         Raises:
             BadInput: a shape is wrong, a value is not finite, or there is no such step.
@@ -116,9 +116,7 @@ def _checked(name: str, value: Any, row: tuple[int, ...]) -> Tensor:
     except (TypeError, ValueError):
         raise BadInput(f"{name} must be numbers of shape (points, {', '.join(map(str, row))}).") from None
     if tuple(tensor.shape[1:]) != row or tensor.ndim != 1 + len(row):
-        raise BadInput(
-            f"{name} must have shape (points, {', '.join(map(str, row))}); {tuple(tensor.shape)} was given."
-        )
+        raise BadInput(f"{name} must have shape (points, {', '.join(map(str, row))}); {tuple(tensor.shape)} was given.")
     if not tensor.isfinite().all():
         raise BadInput(f"{name} must be finite; {int((~tensor.isfinite()).sum())} of its values are not.")
     return tensor
@@ -209,9 +207,7 @@ def load(folder: str | Path) -> Run:
         learner = configure(
             learner_class(record["learner"]), dict(record["hyper_parameters"]), f"learner {record['learner']}"
         )
-        distribution = configure(
-            task_class(record["task"]), dict(record["task_parameters"]), f"task {record['task']}"
-        )
+        distribution = configure(task_class(record["task"]), dict(record["task_parameters"]), f"task {record['task']}")
         like = learner.init(stream("init"), distribution.spec)
     except (EngineError, TypeError, ValueError) as error:
         raise BadRun(f"{folder / RECORD} does not describe a run: {error}") from None
@@ -224,13 +220,14 @@ def _weights(path: Path, sha256: str, like: Tree) -> Params:
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise BadRun(f"{path} is not the file that {RECORD} describes: its hash is {found[:12]}, not {str(sha256)[:12]}.")
+        hashes = f"its hash is {found[:12]}, not {str(sha256)[:12]}"
+        raise BadRun(f"{path} is not the file that {RECORD} describes: {hashes}.")
     try:
         named = load_tensors(content)
     except SafetensorError as error:
         raise BadRun(f"{path} is not a safetensors file: {error}.") from None
     check_tensors(path, named, like)
-    return from_names(named, like)  # type: ignore[no-any-return]
+    return from_names(named, like)
 
 
 def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:

@@ -29,7 +29,7 @@ Report = Callable[[Progress], None]
 
 
 def pick_device(device: str) -> str:
-    """ "auto" is the GPU where there is one.
+    """Resolves "auto" to the GPU where there is one.
 
     Raises:
         BadInput: "cuda" was asked for and there is none.
@@ -48,7 +48,7 @@ def run_folder(root: Path, distribution: TaskDistribution, learner: Learner, see
     return root / f"{learner.name}-k{distribution.shots}-s{seed}"
 
 
-def train(  # noqa: PLR0913 - a training has that many independent choices
+def train(
     learner: Learner,
     distribution: TaskDistribution,
     training: Training,
@@ -65,7 +65,10 @@ def train(  # noqa: PLR0913 - a training has that many independent choices
     """Trains all seeds together and writes their run folders.
 
     Args:
-        learner, distribution, training, seeds: what, on what, how, how often.
+        learner: what to train.
+        distribution: on what.
+        training: how, and how long.
+        seeds: how often.
         root: the folder that gets one run folder per seed.
         device: "cpu" or "cuda".
         compiled: use torch.compile.
@@ -81,9 +84,8 @@ def train(  # noqa: PLR0913 - a training has that many independent choices
         BadInput: a run of that name exists, or the learner cannot learn this kind of task.
     """
     if distribution.spec.kind not in learner.kinds:
-        raise BadInput(
-            f"{learner.name} learns {' and '.join(learner.kinds)} tasks; {distribution.name} is {distribution.spec.kind}."
-        )
+        kinds = " and ".join(learner.kinds)
+        raise BadInput(f"{learner.name} learns {kinds} tasks; {distribution.name} is {distribution.spec.kind}.")
     folders = [run_folder(root, distribution, learner, seed) for seed in seeds]
     for folder in folders:
         if folder.exists() and not replace:
@@ -210,7 +212,7 @@ class _Session:
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata()
-                named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+                named = {name: file.get_tensor(name) for name in file.keys()}
         except SafetensorError as error:
             raise BadRun(f"{path} is not a readable snapshot: {error}.") from None
         self._materialise_optimiser()
@@ -253,9 +255,9 @@ class _Session:
             metrics = {
                 "validation": _finite(float(trainer.best_error[index])),
                 "best_iteration": trainer.best_iteration[index],
-                "test_mse": test.mean,
-                "test_ci95": test.ci95,
-                "test_median": test.median,
+                "test_mse": _finite(test.mean),
+                "test_ci95": _finite(test.ci95),
+                "test_median": _finite(test.median),
                 "test_tasks": TEST_TASKS,
                 "skipped_updates": int(trainer.skipped[index]),
             }

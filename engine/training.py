@@ -80,9 +80,9 @@ def meta_gradient(learner: Learner) -> MetaGradient:
             def mean_loss(p: Params) -> Tensor:
                 return vmap(learner.meta_loss, in_dims=(None, 0))(p, tasks).mean()
 
-            return grad_and_value(mean_loss)(params)  # type: ignore[no-any-return]
+            return grad_and_value(mean_loss)(params)
 
-    return vmap(one_seed)  # type: ignore[no-any-return]
+    return vmap(one_seed)
 
 
 def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = None) -> MetaGradient:
@@ -199,7 +199,7 @@ class Trainer:
         if self._block is None or self._block[0] != index:
             per_seed = [self.distribution.sample(stream("train", seed, index), BLOCK * batch) for seed in self.seeds]
             self._block = (index, tree_map(lambda v: v.to(self.device), stack(per_seed)))
-        return tree_map(lambda v: v[:, offset * batch : (offset + 1) * batch], self._block[1])  # type: ignore[no-any-return]
+        return tree_map(lambda v: v[:, offset * batch : (offset + 1) * batch], self._block[1])
 
     def validate(self) -> Tensor:
         """Mean query error of every seed on the validation tasks, (seeds,); the best weights so far are kept."""
@@ -260,7 +260,7 @@ class Trainer:
             due = self.iteration % self.training.validate_every == 0 or self.iteration == self.training.iterations
             validation = self.validate() if due else None
             now = time.perf_counter()
-            if validation is not None or now - reported > 0.1 or self.iteration >= until:  # noqa: PLR2004
+            if validation is not None or now - reported > 0.1 or self.iteration >= until:
                 reported = now
                 seconds = self.seconds + now - began
                 rate = self.iteration / seconds
@@ -283,4 +283,4 @@ class Trainer:
 
     def seed_params(self, index: int) -> Params:
         """The best-validation weights of one seed, on the CPU."""
-        return tree_map(lambda p: p[index].detach().cpu().clone(), self.best)  # type: ignore[no-any-return]
+        return tree_map(lambda p: p[index].detach().cpu().clone(), self.best)

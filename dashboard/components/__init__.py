@@ -1,0 +1,1 @@
+"""Components of our own, as package files."""

@@ -1,0 +1,1 @@
+"""Figures: probe results to Plotly; neither Streamlit nor torch."""

@@ -22,7 +22,7 @@ class Line:
     errors: np.ndarray
 
 
-def figure(  # noqa: PLR0913 - what is drawn
+def figure(
     lines: Sequence[Line],
     points: np.ndarray,
     grid: np.ndarray,

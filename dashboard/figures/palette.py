@@ -95,9 +95,7 @@ _STYLES: Final[dict[str, LearnerStyle]] = {
 _FAMILIES: Final[dict[str, str]] = {
     **dict.fromkeys(("finetuning", "scratch", "centroid-finetuning"), "transfer"),
     **dict.fromkeys(("maml", "fomaml", "reptile"), "gradient"),
-    **dict.fromkeys(
-        ("meta-lstm", "meta-lstm-enhanced", "turtle", "turtle-first-order"), "learned-optimiser"
-    ),
+    **dict.fromkeys(("meta-lstm", "meta-lstm-enhanced", "turtle", "turtle-first-order"), "learned-optimiser"),
     **dict.fromkeys(("op-lstm", "op-lstm-first-order", "lstm", "lstm-sequential"), "memory"),
     **dict.fromkeys(("sap", "sap-first-order", "t-net", "mt-net", "warp-maml", "film"), "subspace"),
     "protonet": "metric",
@@ -116,12 +114,10 @@ NAMES: Final[tuple[str, ...]] = tuple(_STYLES)
 
 # The order of plots that name no learner: one flagship per family, then a second member of the large ones.
 LIGHT_CATEGORICAL: Final[tuple[str, ...]] = tuple(
-    _STYLES[n].light
-    for n in ("maml", "op-lstm", "sap", "meta-lstm", "finetuning", "protonet", "fomaml", "lstm")
+    _STYLES[n].light for n in ("maml", "op-lstm", "sap", "meta-lstm", "finetuning", "protonet", "fomaml", "lstm")
 )
 DARK_CATEGORICAL: Final[tuple[str, ...]] = tuple(
-    _STYLES[n].dark
-    for n in ("maml", "op-lstm", "sap", "meta-lstm", "finetuning", "protonet", "fomaml", "lstm")
+    _STYLES[n].dark for n in ("maml", "op-lstm", "sap", "meta-lstm", "finetuning", "protonet", "fomaml", "lstm")
 )
 
 

@@ -10,11 +10,21 @@ from dashboard.components.pad import pad, read_edit
 from dashboard.figures.adaptation import Line, figure
 from dashboard.state import RANGES, SHOTS, X_DOMAIN, Y_LIMIT, View, clean_points, from_query, place, to_query
 from engine.ensembles import Ensemble
+from engine.learners import LEARNERS
 from probes.adaptation import Adaptation, stops
 
 PAD = "pad"
 COLLECTION_TITLES = {"sine": "1-40-40-1, all alike", "sine-published": "as published (1-91-91-91-1)"}
 state = st.session_state
+
+
+def headline() -> str:
+    """How many points, how many learners."""
+    words = "No One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
+    view = current()
+    points, ideas = len(live.points_of(view)), len(ensembles(view))
+    said = [words[n] if n < len(words) else str(n) for n in (points, ideas)]
+    return f"{said[0]} point{'s' * (points != 1)}. {said[1]} idea{'s' * (ideas != 1)} of what comes next."
 
 
 def current() -> View:
@@ -41,8 +51,7 @@ def open_link() -> None:
     if "view" in state:
         return
     collections = library.collections()
-    names = tuple(e.learner.name for c in collections for k in SHOTS for e in library.ensembles(c, "sine", k))
-    view, complaints = from_query(st.query_params, collections, names)
+    view, complaints = from_query(st.query_params, collections, tuple(LEARNERS))
     state.revision, state.complaints, state.seen, state.look_for = 0, complaints, 0, ""
     show(view if view.points or not view.truth else live.draw_points(view))
 
@@ -50,7 +59,7 @@ def open_link() -> None:
 def controls() -> None:
     """New task, presets, shots; the rest under More."""
     view = current()
-    row = st.columns([1.05, 1.5, 1.35, 1.0, 0.9], vertical_alignment="bottom")
+    row = st.columns([1.05, 1.5, 1.35, 1.0, 0.9], vertical_alignment="center")
     row[0].button("New task", on_click=on_new_task, width="stretch", key="live-new", icon=":material/casino:")
     row[1].selectbox(
         "Show a phenomenon",
@@ -150,7 +159,7 @@ def on_runs() -> None:
 
 def link(view: View) -> str:
     """The address of a view."""
-    from urllib.parse import urlencode  # noqa: PLC0415
+    from urllib.parse import urlencode
 
     base = (st.context.url or "").split("?")[0]
     query = urlencode(to_query(view), safe=":,")
@@ -184,8 +193,8 @@ def stage() -> None:
     shown = ensembles(view)
     if not shown:
         st.info(
-            f"No trained learners for {view.shots} shots here yet. "
-            f"`python -m engine train --all --task sine --shots {view.shots} --seeds 3 --runs checkpoints/sine` trains them."
+            f"No learners trained with {view.shots} shots are in this collection yet. To train them: "
+            f"`python -m engine train --all --shots {view.shots} --seeds 3 --runs checkpoints/{view.runs}`"
         )
         return
     found = live.answers(view, shown)
@@ -260,7 +269,9 @@ def publication_figure(view: View, shown: list[Ensemble], found: list[Adaptation
         label = "query MSE" if view.truth else "support MSE"
         state["live-figure"] = figure(lines(shown, found), live.points_of(view), live.GRID, truth, step, label, dark)
     left, right = st.columns([1, 1], vertical_alignment="center")
-    form = left.segmented_control("The camera in the figure's corner saves", ["SVG", "PNG"], default="SVG", key="live-form")
+    form = left.segmented_control(
+        "The camera in the figure's corner saves", ["SVG", "PNG"], default="SVG", key="live-form"
+    )
     image = {"format": (form or "SVG").lower(), "filename": "innerloop", "scale": 2, "width": 1100, "height": 430}
     right.download_button(
         "HTML, interactive",
@@ -287,7 +298,11 @@ def data_table(view: View, shown: list[Ensemble], found: list[Adaptation]) -> No
         st.dataframe(mean.style.format("{:.3g}", na_rep=""), width="stretch")
     left, right, _ = st.columns([1, 1, 3])
     left.download_button(
-        "CSV", data=lambda: rows.to_csv(index=False), file_name="innerloop.csv", on_click="ignore", icon=":material/download:"
+        "CSV",
+        data=lambda: rows.to_csv(index=False),
+        file_name="innerloop.csv",
+        on_click="ignore",
+        icon=":material/download:",
     )
     right.download_button(
         "JSON",
@@ -308,13 +323,13 @@ def how_to_read(shown: list[Ensemble]) -> None:
     )
     for ensemble in shown:
         learner = ensemble.learner
-        text, formula = st.columns([1, 1.2], vertical_alignment="center")
-        text.markdown(f"**{learner.title}**  \n{learner.summary}  \n:small[:gray[{learner.reference}]]")
-        formula.latex(learner.formula)
+        with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+            st.markdown(f"**{learner.title}**  \n{learner.summary}  \n:small[:gray[{learner.reference}]]", width=460)
+            st.latex(learner.formula, width="content")
 
 
 open_link()
-st.title("A few points. Six ideas of what comes next.", anchor=False)
+st.title(headline(), anchor=False)
 for complaint in state.complaints:
     st.warning(complaint, icon=":material/link_off:")
 controls()

@@ -57,7 +57,7 @@ def fresh_moments(weights: dict[str, Tensor], beta1: float) -> Moments:
     return moments
 
 
-def adam(  # noqa: PLR0913 - Adam has that many parameters
+def adam(
     weights: dict[str, Tensor],
     gradient: dict[str, Tensor],
     moments: Moments,

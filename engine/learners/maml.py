@@ -61,8 +61,8 @@ class MAML(Learner):
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         g = gradient(lambda net: self.loss(mlp.forward(net, support_x), support_y), state)
-        if self.inner_clip is not None:
-            g = tree_map(lambda entry: entry.clamp(-self.inner_clip, self.inner_clip), g)
+        if (limit := self.inner_clip) is not None:
+            g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
         return descend(state, g, self.inner_lr)

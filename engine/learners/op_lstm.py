@@ -44,7 +44,9 @@ class OPLSTM(Learner):
     family = "memory"
     reference = "Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139, 2023"
     formula = r"H^{(l)} \leftarrow H^{(l)} + \gamma \frac{\Delta^{(l)}}{\lVert \Delta \rVert_F}, \quad \Delta^{(l)} = \tfrac{1}{M} \sum_i h_i^{(l)} \, {a_i^{(l-1)}}^{\!\top}, \quad h_i^{(L)} = \mathrm{LSTM}(y_i, \hat y_i)"
-    summary = "Replaces the error signal of backpropagation by small LSTMs that have learned what to write into the weights."
+    summary = (
+        "Replaces the error signal of backpropagation by small LSTMs that have learned what to write into the weights."
+    )
     compile_whole = False
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
@@ -79,7 +81,7 @@ class OPLSTM(Learner):
         new, delta = self.signals(params, state, support_x, support_y)
         scale: Tensor | float = 1.0
         if self.normalise:
-            squares = sum(d.square().sum((-2, -1)) for d in delta.values())
+            squares = torch.stack([d.square().sum((-2, -1)) for d in delta.values()]).sum(0)
             scale = (params["step_length"]["gamma"] / (squares + TINY**2).sqrt())[..., None, None]
         for layer in range(1, depth + 1):
             new[f"H{layer}"] = state[f"H{layer}"] + scale * delta[f"H{layer}"]
@@ -94,11 +96,12 @@ class OPLSTM(Learner):
         hide = torch.Tensor.detach if self.first_order else lambda tensor: tensor
         new: State = {}
         delta: dict[str, Tensor] = {}
+        h = support_y  # set by the output layer; (K, d_l) of the layer above the current one
         for layer in range(depth, 0, -1):
             if layer == depth:
                 cells, pair = params["output_lstm"], (support_y, hide(a[depth]))
             else:
-                message = h @ state[f"H{layer + 1}"]  # noqa: F821 - set by the layer above; (K, d_l)
+                message = h @ state[f"H{layer + 1}"]  # (K, d_l)
                 cells, pair = params["body_lstm"], (hide(a[layer]), hide(message))
             signal = torch.stack(torch.broadcast_tensors(*pair), dim=-1)  # (K, d_l, 2)
             new[f"lstm{layer}"] = lstm.step(cells, signal.flatten(-3, -2), state[f"lstm{layer}"])

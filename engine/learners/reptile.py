@@ -40,7 +40,7 @@ class Reptile(Learner):
     """
 
     name = "reptile"
-    rule = "θ₀ ← θ₀ + ε (θ_T − θ₀) in training; θ ← θ − α ∇L(θ) here"
+    rule = "θ ← θ − α ∇L(θ), from θ₀ ← θ₀ + ε (θᴛ − θ₀)"
     title = "Reptile"
     family = "gradient"
     reference = "Nichol, Achiam & Schulman, arXiv 1803.02999, 2018"

@@ -35,25 +35,23 @@ def zero_state(net: Net, rows: int) -> State:
     state: State = {}
     for layer in range(1, layers(net) + 1):
         recurrent = net[f"weight_hh{layer}"]
-        shape = (*recurrent.shape[:-2], rows, recurrent.shape[-1])
-        state[f"h{layer}"] = state[f"c{layer}"] = recurrent.new_zeros(shape)
+        zeros = recurrent.new_zeros((*recurrent.shape[:-2], recurrent.shape[-1], rows))
+        state[f"h{layer}"] = state[f"c{layer}"] = zeros.mT
     return state
 
 
 def step(net: Net, u: Tensor, state: State) -> State:
     """One time step of the whole stack for inputs u (rows, in); the output is the last layer's new h."""
     new: State = {}
+    columns = u.mT  # (in, rows): rows innermost, so that each gate is one contiguous block
     for layer in range(1, layers(net) + 1):
-        h, c = state[f"h{layer}"], state[f"c{layer}"]
-        gates = (
-            u @ net[f"weight_ih{layer}"].mT
-            + h @ net[f"weight_hh{layer}"].mT
-            + (net[f"bias_ih{layer}"] + net[f"bias_hh{layer}"]).unsqueeze(-2)
-        )
-        i, f, g, o = gates.chunk(4, dim=-1)
+        h, c = state[f"h{layer}"].mT, state[f"c{layer}"].mT
+        bias = (net[f"bias_ih{layer}"] + net[f"bias_hh{layer}"]).unsqueeze(-1)
+        gates = net[f"weight_ih{layer}"] @ columns + net[f"weight_hh{layer}"] @ h + bias
+        i, f, g, o = gates.chunk(4, dim=-2)  # (h, rows) each
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        u = o.sigmoid() * c.tanh()
-        new[f"h{layer}"], new[f"c{layer}"] = u, c
+        columns = o.sigmoid() * c.tanh()
+        new[f"h{layer}"], new[f"c{layer}"] = columns.mT, c.mT
     return new
 
 

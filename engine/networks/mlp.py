@@ -4,6 +4,7 @@ Parameters may carry leading axes (a stack of networks): they broadcast through 
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ def init(generator: torch.Generator, sizes: tuple[int, ...], *, output_bias: boo
     """
     net: Net = {}
     last = len(sizes) - 1
-    for layer, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
         bound = 1 / math.sqrt(fan_in)
         net[f"weight{layer}"] = _uniform(generator, bound, (fan_out, fan_in))
         drawn = layer == last and output_bias

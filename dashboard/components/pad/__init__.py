@@ -184,12 +184,7 @@ def read_edit(
     for i, point in enumerate(points, start=1):
         if len(point) != 2 or not all(_is_number(c) for c in point):
             return None, f"Support point {i} is not a pair of finite numbers."
-        read.append(
-            [
-                min(max(float(c), low), high)
-                for c, (low, high) in zip(point, (x_domain, y_domain), strict=True)
-            ]
-        )
+        read.append([min(max(float(c), low), high) for c, (low, high) in zip(point, (x_domain, y_domain), strict=True)])
     return read, ""
 
 
