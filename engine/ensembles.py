@@ -10,7 +10,6 @@ from torch import Tensor
 
 from engine.errors import BadInput
 from engine.learners import Learner, Params, Trajectory
-from engine.learners.inner import constant_gradients
 from engine.runs import Run, checked_inputs, checked_support, find, load
 from engine.tasks import TaskDistribution
 from engine.trees import stack
@@ -54,7 +53,7 @@ class Ensemble:
             BadInput: a shape is wrong or a value is not finite.
         """
         x, y = checked_support(self.distribution.spec, support_x, support_y)
-        with constant_gradients():
+        with torch.no_grad():
             return self.learner.adapt(self.params, x, y, steps)
 
     def predict(self, trajectory: Trajectory, query_x: Any, steps: list[int]) -> Tensor:

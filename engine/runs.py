@@ -21,7 +21,6 @@ from torch import Tensor
 
 from engine.errors import BadInput, BadRun, EngineError
 from engine.learners import Learner, Params, Trajectory, configure, learner_class
-from engine.learners.inner import constant_gradients
 from engine.tasks import TaskDistribution, TaskSpec, stream, task_class
 from engine.trees import Tree, from_names, named_leaves
 
@@ -75,7 +74,7 @@ class Run:
             BadInput: a shape is wrong or a value is not finite.
         """
         x, y = checked_support(self.distribution.spec, support_x, support_y)
-        with constant_gradients():
+        with torch.no_grad():
             return self.learner.adapt(self.params, x, y, steps)
 
     def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.inner import adam, fresh_moments, gradient
+from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
 from engine.networks import mlp
 from engine.tasks import Task, TaskSpec
@@ -61,7 +61,8 @@ class Finetuning(Learner):
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         features = state["features"]  # (K, d + 1): the body is frozen
-        g = gradient(lambda w: self.loss(features @ w["head"].mT, support_y), {"head": state["head"]})
+        delta = self.loss_gradient(features @ state["head"].mT, support_y)  # (K, output_dim)
+        g = {"head": delta.mT @ features}
         head, moments = adam({"head": state["head"]}, g, state["moments"], self.inner_lr)
         return {**head, "moments": moments, "features": features}
 

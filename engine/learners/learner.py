@@ -45,7 +45,7 @@ class Learner:
     @property
     def train_steps(self) -> int:
         """Inner steps T in meta-training."""
-        return self.steps  # type: ignore[attr-defined, no-any-return]
+        return self.steps  # type: ignore[attr-defined]
 
     @property
     def evaluation_steps(self) -> int:
@@ -88,6 +88,10 @@ class Learner:
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Mean squared error over (Q, output_dim): a scalar, or one per seed for a stack of seeds."""
         return (prediction - target).square().mean((-2, -1))
+
+    def loss_gradient(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The derivative of `loss` with respect to the prediction, of the prediction's shape."""
+        return (prediction - target) * (2 / (prediction.shape[-2] * prediction.shape[-1]))
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The objective of meta-training for one task: by default, the query loss after T steps (look-ahead)."""

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.inner import descend, gradient
+from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
 from engine.networks import mlp
 from engine.tasks import TaskSpec
@@ -60,7 +60,8 @@ class MAML(Learner):
         return params["net"]
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        g = gradient(lambda net: self.loss(mlp.forward(net, support_x), support_y), state)
+        a = mlp.activations(state, support_x)
+        g = mlp.backward(state, a, self.loss_gradient(a[-1], support_y))
         if (limit := self.inner_clip) is not None:
             g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.inner import adam, descend, fresh_moments, gradient
+from engine.learners.inner import adam, descend, fresh_moments
 from engine.learners.learner import Learner, Params, State
 from engine.networks import mlp
 from engine.tasks import Task, TaskSpec
@@ -66,7 +66,8 @@ class Reptile(Learner):
         return state
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        g = gradient(lambda net: self.loss(mlp.forward(net, support_x), support_y), state["net"])
+        a = mlp.activations(state["net"], support_x)
+        g = mlp.backward(state["net"], a, self.loss_gradient(a[-1], support_y))
         if self.inner_optimiser == "sgd":
             return {"net": descend(state["net"], g, self.inner_lr)}
         net, moments = adam(state["net"], g, state["moments"], self.inner_lr, BETA1, BETA2)
