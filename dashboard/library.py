@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from engine.ensembles import Ensemble, find_ensembles
+from engine.learners import LEARNERS
 from engine.runs import RECORD
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -17,17 +18,25 @@ def collections() -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: (name != "sine", name)))
 
 
-def ensembles(collection: str, task: str, shots: int) -> list[Ensemble]:
-    """The trained ensembles of a collection; reads the disk again only when a record there has changed."""
+def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
+    """The trained ensembles of a collection, and a sentence for each that could not be opened.
+
+    Reads the disk again only when a record there has changed.
+    """
     root = CHECKPOINTS / collection
     stamp = tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
     return _load(collection, task, shots, stamp)
 
 
 @st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)
-def _load(collection: str, task: str, shots: int, stamp: tuple[tuple[str, int], ...]) -> list[Ensemble]:
-    found = find_ensembles(CHECKPOINTS / collection, task, shots)
+def _load(
+    collection: str, task: str, shots: int, stamp: tuple[tuple[str, int], ...]
+) -> tuple[list[Ensemble], list[str]]:
+    found, complaints = find_ensembles(CHECKPOINTS / collection, task, shots)
     for ensemble in found:
         _ = ensemble.params  # stack the seeds now, not at the first drag
     order = {"transfer": 0, "gradient": 1, "learned-optimiser": 2, "memory": 3, "subspace": 4, "metric": 5}
-    return sorted(found, key=lambda e: order.get(e.learner.family, len(order)))
+    by_registry = {name: index for index, name in enumerate(LEARNERS)}
+    found.sort(key=lambda e: (order.get(e.learner.family, len(order)), by_registry.get(e.learner.name, 0)))
+    project = f"{PROJECT}/"
+    return found, [complaint.replace(project, "") for complaint in complaints]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.errors import BadInput
+from engine.errors import BadInput, EngineError
 from engine.learners import Learner, Params, Trajectory
 from engine.runs import Run, checked_inputs, checked_support, find, load
 from engine.tasks import TaskDistribution
@@ -70,15 +70,24 @@ class Ensemble:
         return predicted[[reached.index(min(step, last)) for step in steps]]
 
 
-def find_ensembles(root: Path, task: str, shots: int) -> list[Ensemble]:
+def find_ensembles(root: Path, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
     """The finished trainings below `root` on a task at a number of shots, one ensemble per learner.
 
     Runs of one learner that differ in more than their seed are kept apart by their hyper-parameters: only the
     largest group of a learner is returned.
+
+    Returns:
+        The ensembles, and one sentence for each learner that could not be opened.
     """
     groups: dict[str, dict[str, list[Path]]] = {}
     for path, record in find(root):
         if record.get("status") == "done" and record.get("task") == task and record.get("shots") == shots:
             same = f"{record.get('hyper_parameters')}{record.get('task_parameters')}"
             groups.setdefault(str(record.get("learner")), {}).setdefault(same, []).append(path)
-    return [Ensemble(tuple(load(path) for path in max(by_config.values(), key=len))) for by_config in groups.values()]
+    found, complaints = [], []
+    for by_config in groups.values():
+        try:
+            found.append(Ensemble(tuple(load(path) for path in max(by_config.values(), key=len))))
+        except EngineError as error:
+            complaints.append(str(error))
+    return found, complaints

@@ -34,7 +34,7 @@ def current() -> View:
 
 def ensembles(view: View) -> list[Ensemble]:
     """The learners of a view."""
-    return library.ensembles(view.runs, "sine", view.shots)
+    return library.ensembles(view.runs, "sine", view.shots)[0]
 
 
 def show(view: View, *, moved: bool = True) -> None:
@@ -332,6 +332,8 @@ open_link()
 st.title(headline(), anchor=False)
 for complaint in state.complaints:
     st.warning(complaint, icon=":material/link_off:")
+for complaint in library.ensembles(current().runs, "sine", current().shots)[1]:
+    st.error(complaint, icon=":material/error:")
 controls()
 if state.look_for:
     st.caption(state.look_for)
