@@ -12,10 +12,20 @@ PROJECT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = PROJECT / "checkpoints"
 
 
+def roots() -> dict[str, Path]:
+    """The collections of runs by name, the default one first: shipped ones, then the user's own below `runs/`."""
+    shipped = _folders(CHECKPOINTS)
+    named = {path.name: path for path in sorted(shipped, key=lambda path: (path.name != "sine", path.name))}
+    return named | {f"my-{path.name}": path for path in _folders(PROJECT / "runs")}
+
+
 def collections() -> tuple[str, ...]:
-    """Names of the collections of shipped runs, the default one first."""
-    found = sorted(path.name for path in CHECKPOINTS.iterdir() if path.is_dir()) if CHECKPOINTS.is_dir() else []
-    return tuple(sorted(found, key=lambda name: (name != "sine", name)))
+    """The names of the collections."""
+    return tuple(roots())
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
 
 def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
@@ -23,7 +33,7 @@ def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], l
 
     Reads the disk again only when a record there has changed.
     """
-    root = CHECKPOINTS / collection
+    root = roots()[collection]
     stamp = tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
     return _load(collection, task, shots, stamp)
 
@@ -32,7 +42,7 @@ def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], l
 def _load(
     collection: str, task: str, shots: int, stamp: tuple[tuple[str, int], ...]
 ) -> tuple[list[Ensemble], list[str]]:
-    found, complaints = find_ensembles(CHECKPOINTS / collection, task, shots)
+    found, complaints = find_ensembles(roots()[collection], task, shots)
     for ensemble in found:
         _ = ensemble.params  # stack the seeds now, not at the first drag
     order = {"transfer": 0, "gradient": 1, "learned-optimiser": 2, "memory": 3, "subspace": 4, "metric": 5}

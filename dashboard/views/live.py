@@ -14,7 +14,7 @@ from engine.learners import LEARNERS
 from probes.adaptation import Adaptation, stops
 
 PAD = "pad"
-COLLECTION_TITLES = {"sine": "1-40-40-1, all alike", "sine-published": "as published (1-91-91-91-1)"}
+COLLECTION_TITLES = {"sine": "network 1-40-40-1, all alike", "sine-published": "network 1-91-91-91-1, as published"}
 state = st.session_state
 
 
@@ -105,9 +105,9 @@ def more() -> None:
     if len(collections) > 1:
         state["live-runs"] = current().runs
         st.radio(
-            "Base network",
+            "Trained runs",
             collections,
-            format_func=lambda name: COLLECTION_TITLES.get(name, name),
+            format_func=lambda name: COLLECTION_TITLES.get(name, name.replace("my-", "your runs: ")),
             key="live-runs",
             on_change=on_runs,
         )

@@ -73,9 +73,7 @@ def contrast(a: str, b: str) -> float:
 
 def apart(a: str, b: str, vision: str) -> float:
     """100 x the OKLab distance of two colours as an eye with this vision sees them."""
-    lab = [
-        LMS_TO_LAB @ np.cbrt(RGB_TO_LMS @ np.clip(VISION[vision] @ linear(c), 0, 1)) for c in (a, b)
-    ]
+    lab = [LMS_TO_LAB @ np.cbrt(RGB_TO_LMS @ np.clip(VISION[vision] @ linear(c), 0, 1)) for c in (a, b)]
     return 100 * float(np.linalg.norm(lab[0] - lab[1]))
 
 
@@ -91,9 +89,7 @@ def test_colour_blind_simulation_confuses_what_it_should():
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "name", [*palette.NAMES, "stranger", "another", "third-one", "a", "b", "c"]
-)
+@pytest.mark.parametrize("name", [*palette.NAMES, "stranger", "another", "third-one", "a", "b", "c"])
 def test_every_colour_keeps_three_to_one(name: str, mode: str):
     assert contrast(getattr(palette.style(name), mode), MODES[mode]) >= 3
 
