@@ -32,7 +32,7 @@ class PooledLSTM(Learner):
     """
 
     name = "lstm"
-    rule = "(hᵢ, cᵢ) = LSTM([xᵢ; yᵢ]; h̄, cᵢ),  h̄ = mean of hᵢ"
+    rule = "h̄ ← mean of hᵢ,  hᵢ = LSTM([xᵢ; yᵢ]; h̄, cᵢ)"
     title = "LSTM, pooled"
     family = "memory"
     reference = "Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139, 2023"

@@ -1,0 +1,156 @@
+"""What OP-LSTM can express (S1, S2, S4 of the notes on arXiv 2310.14139), and what it can never do."""
+
+import math
+
+import pytest
+import torch
+from torch.func import grad
+
+from engine.learners import OPLSTM
+from engine.networks import mlp
+from engine.tasks import Sine, TaskSpec, stream
+from engine.trees import count, leaves, tree_map
+
+OPEN, SHUT = 40.0, -40.0
+
+
+def memoryless(candidate: tuple[float, float], input_gate: tuple[float, float] = (0.0, OPEN)) -> dict[str, torch.Tensor]:
+    """A cell of size 1 that forgets at once: h = tanh(i tanh(candidate . u)), i = sigmoid(k u_0 + bias)."""
+    k, bias = input_gate
+    weight = torch.zeros(4, 2, dtype=torch.float64)  # gates i, f, g, o
+    weight[0, 0] = k
+    weight[2] = torch.tensor(candidate)
+    zeros = torch.zeros(4, 1, dtype=torch.float64)
+    return {
+        "weight_ih1": weight,
+        "weight_hh1": zeros,
+        "bias_ih1": torch.tensor([bias, SHUT, 0.0, OPEN], dtype=torch.float64),
+        "bias_hh1": torch.zeros(4, dtype=torch.float64),
+    }
+
+
+def backpropagation(epsilon: float, **config) -> tuple[OPLSTM, dict]:
+    """OP-LSTM whose cells compute epsilon (y - y_hat) and pass messages only through active units."""
+    learner = OPLSTM(cell_sizes=(), **config)
+    params = tree_map(torch.Tensor.double, learner.init(stream("init", 5), Sine.spec))
+    gate = 1e6
+    params["output_lstm"] = memoryless((epsilon, -epsilon))
+    params["body_lstm"] = memoryless((0.0, 1.0), (gate, -gate * 2e-5))
+    return learner, params
+
+
+def gradient_descent(params, task, lr: float, steps: int):
+    """Weights after gradient descent on half the mean squared error, biases frozen; the independent oracle."""
+    net = dict(params["net"])
+    for _ in range(steps):
+        g = grad(lambda n: 0.5 * (mlp.forward(n, task.support_x) - task.support_y).square().mean())(net)
+        net = {key: value - lr * g[key] if key.startswith("weight") else value for key, value in net.items()}
+    return net
+
+
+def relative(state, net, start) -> float:
+    """|displacement - oracle's| / |oracle's| over all weights."""
+    keys = [key for key in net if key.startswith("weight")]
+    gap = torch.stack([(state["H" + key[6:]] - net[key]).square().sum() for key in keys]).sum().sqrt()
+    return float(gap / torch.stack([(net[key] - start[key]).square().sum() for key in keys]).sum().sqrt())
+
+
+def test_last_layer_follows_gradient_descent_with_an_error_that_shrinks_with_epsilon_squared(task):
+    gaps = []
+    for epsilon in (1e-1, 1e-2, 1e-3):
+        learner, params = backpropagation(epsilon, normalise=False, steps=1)
+        state = learner.adapt(params, task.support_x, task.support_y)[-1]
+        net = gradient_descent(params, task, epsilon, 1)
+        moved = net["weight3"] - params["net"]["weight3"]
+        gaps.append(float((state["H3"] - net["weight3"]).norm() / moved.norm()))
+    assert gaps[-1] < 1e-4
+    assert gaps[1] / gaps[2] == pytest.approx(100, rel=0.1)  # O(epsilon^3) against a step of O(epsilon)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_all_relu_layers_follow_gradient_descent(task, steps):
+    learner, params = backpropagation(1e-3, normalise=False, steps=steps)
+    state = learner.adapt(params, task.support_x, task.support_y)[-1]
+    assert relative(state, gradient_descent(params, task, 1e-3, steps), params["net"]) < 1e-4
+
+
+def test_with_gamma_it_is_normalised_gradient_descent(task):
+    learner, params = backpropagation(1e-3, steps=1)
+    before, after = learner.adapt(params, task.support_x, task.support_y)
+    net = gradient_descent(params, task, 1.0, 1)
+    step = {k: net[k] - params["net"][k] for k in net if k.startswith("weight")}
+    length = torch.cat([v.flatten() for v in step.values()]).norm()
+    for key, value in step.items():
+        moved = after["H" + key[6:]] - before["H" + key[6:]]
+        torch.testing.assert_close(moved, params["step_length"]["gamma"] * value / length, rtol=1e-3, atol=1e-8)
+
+
+def test_prototype_rule(task):
+    """With H_0 = 0 and a candidate that reads the label only, one pass writes the class means into the head."""
+    ways, shots, d = 4, 3, 6
+    learner = OPLSTM(widths=(d,), cell_sizes=(), normalise=False, steps=1)
+    spec = TaskSpec((5,), ways, "regression")
+    params = tree_map(torch.Tensor.double, learner.init(stream("init", 8), spec))
+    params["net"]["weight2"].zero_()
+    params["output_lstm"], params["body_lstm"] = memoryless((1.0, 0.0)), memoryless((0.0, 1.0))
+    x = torch.randn(ways * shots, 5, generator=stream("page", 8), dtype=torch.float64)
+    labels = torch.arange(ways).repeat_interleave(shots)
+    state = learner.adapt(params, x, torch.nn.functional.one_hot(labels).double())[-1]
+    features = mlp.features(params["net"], x)
+    prototypes = torch.stack([features[labels == way].mean(0) for way in range(ways)])
+    c = math.tanh(math.tanh(1.0))
+    assert c == pytest.approx(0.64201, abs=1e-5)
+    torch.testing.assert_close(state["H2"], c / ways * prototypes, rtol=0, atol=1e-15)
+
+
+def displacement(before, after) -> float:
+    return float(torch.cat([(after[k] - before[k]).flatten() for k in before if k.startswith("H")]).norm())
+
+
+@pytest.mark.parametrize("gamma", [0.025, -0.7])
+def test_with_gamma_every_pass_moves_by_exactly_its_length(task, gamma):
+    learner = OPLSTM(gamma=gamma, steps=6)
+    params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
+    trajectory = learner.adapt(params, task.support_x, task.support_y)
+    for before, after in zip(trajectory, trajectory[1:], strict=False):
+        assert displacement(before, after) == pytest.approx(abs(params["step_length"]["gamma"].item()), rel=1e-9)
+    assert displacement(trajectory[0], trajectory[-1]) <= 6 * abs(gamma) + 1e-9
+
+
+def test_without_gamma_an_update_is_bounded_by_its_inputs(task):
+    learner = OPLSTM(normalise=False, steps=1)
+    params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
+    start = learner.start(params, task.support_x, task.support_y)
+    _, delta = learner.signals(params, start, task.support_x, 1e6 * task.support_y)
+    a = mlp.activations(params["net"], task.support_x)
+    for layer in range(1, 4):
+        assert bool((delta[f"H{layer}"].abs() <= a[layer - 1].abs().mean(0) + 1e-15).all())
+        assert float(delta[f"H{layer}"].abs().max()) > 0
+
+
+def test_silent_cells_leave_the_weights_and_finite_gradients(task):
+    learner = OPLSTM(cell_sizes=(), steps=2)
+    params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
+    params["output_lstm"] = params["body_lstm"] = memoryless((0.0, 0.0))
+    trajectory = learner.adapt(params, task.support_x, task.support_y)
+    assert displacement(trajectory[0], trajectory[-1]) == 0
+    gradient, loss = learner.meta_gradient(params, task)
+    assert bool(loss.isfinite())
+    assert all(bool(g.isfinite().all()) for g in leaves(gradient))
+
+
+def test_parameter_counts():
+    params = OPLSTM(widths=(91, 91, 91)).init(stream("init"), Sine.spec)
+    assert count(params["net"]) == 17_018
+    assert count(params["output_lstm"]) == count(params["body_lstm"]) == 452
+    assert count(params) == 17_018 + 2 * 452 + 1
+
+
+def test_first_order_hides_activations_from_the_cells(task):
+    """Detached inputs change the meta-gradient, not the adaptation."""
+    plain, detached = OPLSTM(steps=2), OPLSTM(steps=2, first_order=True)
+    params = tree_map(torch.Tensor.double, plain.init(stream("init", 1), Sine.spec))
+    same = [learner.adapt(params, task.support_x, task.support_y)[-1]["H3"] for learner in (plain, detached)]
+    torch.testing.assert_close(same[0], same[1], rtol=0, atol=0)
+    gradients = [learner.meta_gradient(params, task)[0]["net"]["weight1"] for learner in (plain, detached)]
+    assert not torch.allclose(gradients[0], gradients[1])
