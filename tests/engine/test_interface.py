@@ -1,0 +1,137 @@
+"""What every learner must satisfy, present and future: shapes, vmap, seeds, order, learning, round trips."""
+
+import pytest
+import torch
+from torch.func import vmap
+
+from engine.ensembles import Ensemble
+from engine.learners import LEARNERS
+from engine.runs import Run, describe, load, save
+from engine.tasks import Sine, stream
+from engine.training import Trainer, Training, meta_gradient, stepwise_meta_gradient
+from engine.trees import leaves, named_leaves, stack, tree_map
+from tests.engine.conftest import double, init
+
+
+def close(a, b, tolerance=1e-10):
+    tree_map(lambda x, y: torch.testing.assert_close(x, y, rtol=tolerance, atol=tolerance), a, b)
+
+
+def test_adapt_gives_every_state_and_predict_the_right_shape(learner, task):
+    params = init(learner)
+    trajectory = learner.adapt(params, task.support_x, task.support_y)
+    assert len(trajectory) == learner.evaluation_steps + 1
+    assert len(learner.adapt(params, task.support_x, task.support_y, 2)) == 3
+    for state in trajectory:
+        assert learner.predict(params, state, task.query_x).shape == task.query_y.shape
+
+
+def test_batch_by_vmap_equals_a_loop(learner, tasks):
+    params = init(learner)
+
+    def final(x, y, query):
+        return learner.predict(params, learner.adapt(params, x, y)[-1], query)
+
+    batch = vmap(final)(tasks.support_x, tasks.support_y, tasks.query_x)
+    loop = [final(*one) for one in zip(tasks.support_x, tasks.support_y, tasks.query_x, strict=True)]
+    close(batch, torch.stack(loop))
+
+
+def test_meta_gradient_of_a_batch_is_the_mean_of_each(learner, tasks):
+    params = init(learner)
+    alone = [learner.meta_gradient(params, tree_map(lambda v: v[i], tasks))[0] for i in range(4)]  # noqa: B023
+    batched, _ = meta_gradient(learner)(stack([params]), tree_map(lambda v: v[None], tasks))
+    close(tree_map(lambda g: g[0], batched), tree_map(lambda *g: torch.stack(g).mean(0), *alone))
+
+
+@pytest.mark.parametrize("name", ["maml", "lstm", "op-lstm"])
+def test_inner_loop_in_python_gives_the_same_meta_gradient(name, tasks):
+    learner = LEARNERS[name](steps=3)
+    params, batch = stack([init(learner), init(learner, 1)]), stack([tasks, tasks])
+    whole, loss = meta_gradient(learner)(params, batch)
+    stepwise, same_loss = stepwise_meta_gradient(learner)(params, batch)
+    close(whole, stepwise)
+    close(loss, same_loss)
+
+
+def test_a_stack_of_seeds_broadcasts_like_each_alone(learner, task):
+    seeds = [init(learner, seed) for seed in range(3)]
+    together = stack(seeds)
+    final = learner.adapt(together, task.support_x, task.support_y)[-1]
+    got = learner.predict(together, final, task.query_x)
+    for params, prediction in zip(seeds, got, strict=True):
+        alone = learner.adapt(params, task.support_x, task.support_y)[-1]
+        close(prediction, learner.predict(params, alone, task.query_x))
+
+
+def test_order_of_the_support_does_not_matter_where_declared(learner, task):
+    params, order = init(learner), torch.tensor([4, 2, 6, 0, 5, 1, 3])
+    plain = learner.adapt(params, task.support_x, task.support_y)[-1]
+    shuffled = learner.adapt(params, task.support_x[order], task.support_y[order])[-1]
+    gap = learner.predict(params, plain, task.query_x) - learner.predict(params, shuffled, task.query_x)
+    assert (float(gap.abs().max()) < 1e-11) == learner.permutation_invariant
+
+
+def test_several_seeds_at_once_equal_each_alone(learner):
+    training = Training(iterations=3, meta_batch=2, lr=0.01, clip=1.0, validation_tasks=3)
+    together = Trainer(learner, Sine(shots=4, queries=6), training, (0, 1, 2))
+    for _ in range(3):
+        together.update()
+    for index in range(3):
+        alone = Trainer(learner, Sine(shots=4, queries=6), training, (index,))
+        for _ in range(3):
+            alone.update()
+        mine = tree_map(lambda p: p[index], together.params)  # noqa: B023
+        close(mine, tree_map(lambda p: p[0], alone.params), 2e-4)
+
+
+def test_a_short_training_lowers_the_validation_error(learner):
+    sgd = learner.name == "reptile"
+    training = Training(
+        iterations=60,
+        meta_batch=8,
+        lr=1.0 if sgd else 0.01,
+        optimiser="sgd" if sgd else "adam",
+        clip=None if sgd else 10.0,
+        validation_tasks=40,
+        validate_every=60,
+    )
+    seen = []
+    trainer = Trainer(learner, Sine(), training, (0,))
+    trainer.run(report=lambda progress: seen.append(progress.validation))
+    errors = [validation[0] for validation in seen if validation]
+    assert errors[-1] < 0.97 * errors[0]
+
+
+def test_save_and_load_round_trip_is_exact(learner, tmp_path):
+    params = learner.init(stream("init", 7), Sine.spec)
+    save(tmp_path / "run", params, {**describe(learner, Sine(shots=5), 7), "status": "done", "shots": 5})
+    run = load(tmp_path / "run")
+    assert (run.learner, run.distribution, run.seed) == (learner, Sine(shots=5), 7)
+    assert dict(named_leaves(run.params)).keys() == dict(named_leaves(params)).keys()
+    assert all(torch.equal(a, b) for a, b in zip(leaves(run.params), leaves(params), strict=True))
+
+
+def test_an_ensemble_equals_its_runs(learner, tmp_path, task):
+    runs = []
+    for seed in range(2):
+        save(tmp_path / str(seed), learner.init(stream("init", seed), Sine.spec), describe(learner, Sine(), seed))
+        runs.append(load(tmp_path / str(seed)))
+    ensemble, last = Ensemble(tuple(runs)), learner.evaluation_steps
+    x, y, query = (v.float() for v in (task.support_x, task.support_y, task.query_x))
+    got = ensemble.predict(ensemble.adapt(x, y), query, [0, 1, last, last + 5])
+    assert got.shape == (4, 2, len(query), 1)
+    torch.testing.assert_close(got[2], got[3], rtol=0, atol=0)
+    for seed, run in enumerate(runs):
+        trajectory = run.adapt(x, y)
+        for row, step in enumerate((0, 1, last)):
+            close(got[row, seed], run.predict(trajectory, query, step), 2e-4)
+
+
+def test_float32_and_float64_agree(learner, task):
+    params = init(learner)
+    fine = learner.predict(params, learner.adapt(params, task.support_x, task.support_y)[-1], task.query_x)
+    small = tree_map(torch.Tensor.float, params)
+    x, y, query = (v.float() for v in (task.support_x, task.support_y, task.query_x))
+    coarse = learner.predict(small, learner.adapt(small, x, y)[-1], query)
+    close(double(coarse), fine, 1e-3)
