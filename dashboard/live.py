@@ -196,11 +196,16 @@ def sentence(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptati
     trained = "" if count == view.shots else f" These learners were trained with {view.shots}."
     counted = f"{count} point{'s' if count != 1 else ''}."
     if len(ends) == 1:
-        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {ends[0][0]:.2g}."
+        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {_short(ends[0][0])}."
     return (
-        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {ends[0][0]:.2g}), "
-        f"{ends[-1][1]} farthest ({ends[-1][0]:.2g}), mean of the seeds."
+        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {_short(ends[0][0])}), "
+        f"{ends[-1][1]} farthest ({_short(ends[-1][0])}), mean of the seeds."
     )
+
+
+def _short(value: float) -> str:
+    """Two digits, and 136 rather than 1.4e+02."""
+    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.2g}"
 
 
 def export(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> dict[str, Any]:

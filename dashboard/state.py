@@ -13,6 +13,7 @@ SHOTS = (5, 10)
 X_DOMAIN = (-5.0, 5.0)
 Y_LIMIT = 12.0  # points live within -12 ... 12
 MAX_POINTS = 64
+MAX_STEP = 10_000
 DECIMALS = 3  # of a coordinate: what a drag gives, what the link keeps
 
 Points = tuple[tuple[float, float], ...]
@@ -84,7 +85,7 @@ def from_query(
         **{name: _ranged(*bounds) for name, bounds in RANGES.items()},
         "truth": lambda text: _one_of(text, ("0", "1")) == "1",
         "points": _read_points,
-        "step": lambda text: _between(int(text), 0, 10_000),
+        "step": lambda text: _between(int(text), 0, MAX_STEP),
         "off": lambda text: tuple(_one_of(name, learners) for name in text.split(",") if name),
     }
     values, complaints = {}, []
@@ -105,7 +106,7 @@ def clean_points(rows: list[tuple[Any, Any]], most: int = MAX_POINTS) -> tuple[P
     for number, (x, y) in enumerate(rows, start=1):
         try:
             pair = (float(x), float(y))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pair = (math.nan, math.nan)
         if not all(map(math.isfinite, pair)):
             complaints.append(f"Row {number} was left out: x and y must both be numbers.")
@@ -152,7 +153,7 @@ def _between(value: float, low: float, high: float) -> Any:
 
 
 def _ranged(low: float, high: float) -> Callable[[str], float]:
-    return lambda text: float(_between(float(text), low, high + 1e-3))
+    return lambda text: min(float(_between(float(text), low, high + 1e-3)), high)  # a link rounds 2 pi up
 
 
 def _read_points(text: str) -> Points:

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import library, live
 from dashboard.components.pad import pad, read_edit
 from dashboard.figures.adaptation import Line, figure
-from dashboard.state import RANGES, SHOTS, X_DOMAIN, Y_LIMIT, View, clean_points, from_query, place, to_query
+from dashboard.state import MAX_STEP, RANGES, SHOTS, X_DOMAIN, Y_LIMIT, View, clean_points, from_query, place, to_query
 from engine.ensembles import Ensemble
 from engine.learners import LEARNERS
 from probes.adaptation import Adaptation, stops
@@ -171,13 +171,16 @@ def read_pad() -> tuple[View, str, bool]:
     view, sent = current(), state.get(PAD) or {}
     message, rests = "", True
     edit = sent.get("edit")
-    if edit and edit.get("seq", 0) != state.seen:
+    seq = edit.get("seq") if isinstance(edit, dict) else None
+    if edit is not None and not isinstance(seq, int):
+        message = "The edit was not understood: it carries no number."
+    elif edit is not None and seq != state.seen:
         points, message = read_edit(edit, x_domain=X_DOMAIN, y_domain=(-Y_LIMIT, Y_LIMIT), max_points=64)
-        state.seen = edit.get("seq", 0)
+        state.seen = seq
         rests = bool(edit.get("final", True))
         if points:
             view = view.changed(points=tuple(place(x, y) for x, y in points))
-    if isinstance(sent.get("step"), int):
+    if isinstance(sent.get("step"), int) and 0 <= sent["step"] <= MAX_STEP:
         view = view.changed(step=sent["step"])
     if isinstance(sent.get("off"), list):
         names = [e.learner.name for e in ensembles(view)]

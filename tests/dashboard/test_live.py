@@ -1,0 +1,222 @@
+"""What the live page computes, against the definitions: tiny untrained learners, every number checked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard import live
+from dashboard.state import MAX_POINTS, X_DOMAIN, View, to_query
+from engine import Run, Sine, make
+from engine.ensembles import Ensemble
+from engine.tasks import stream
+
+FEW_STEPS = {
+    "finetuning": {"widths": (8,), "test_steps": 6},
+    "maml": {"widths": (8,), "steps": 2, "test_steps": 3},
+    "lstm": {"hidden": 6, "layers": 1, "steps": 2},
+}
+SEEDS = 3
+
+
+@pytest.fixture(scope="module")
+def ensembles() -> list[Ensemble]:
+    """Untrained learners, three seeds each."""
+    made = []
+    for name, settings in FEW_STEPS.items():
+        learner, runs = make(name, **settings), []
+        for seed in range(SEEDS):
+            params = learner.init(stream("init", seed), Sine.spec)
+            record = {"seed": seed, "weights_sha256": f"{name}-{seed}"}
+            runs.append(Run(Path(f"{name}-{seed}"), learner, Sine(shots=5), params, record))
+        made.append(Ensemble(tuple(runs)))
+    return made
+
+
+def pad_of(view: View, ensembles: list[Ensemble]) -> dict:
+    """The pad's data for a view."""
+    found = live.answers(view, ensembles)
+    return live.pad_data(view, ensembles, found, answer=7, revision="1", message="")
+
+
+def decoded(learner: dict, data: dict) -> np.ndarray:
+    """The curves as the browser reads them: (stops, 3, grid)."""
+    shape = (len(data["stops"]), 3, len(data["grid"]))
+    return np.frombuffer(base64.b64decode(learner["curves"]), "<i2").reshape(shape) * data["unit"]
+
+
+def test_points_follow_from_the_number_of_the_task():
+    assert live.draw_points(View(task=3)) == live.draw_points(View(task=3))
+    assert live.draw_points(View(task=3)).points != live.draw_points(View(task=4)).points
+
+
+@pytest.mark.parametrize("shots", [5, 10])
+def test_points_lie_on_the_true_function(shots: int):
+    points = live.points_of(View(shots=shots, amplitude=2.5, phase=1.1, frequency=2.0))
+    assert points.shape == (shots, 2)
+    assert np.abs(points[:, 1] - 2.5 * np.sin(2.0 * points[:, 0] + 1.1)).max() < 2.5 * 2.0 * 0.0005 + 0.0005 + 1e-12
+
+
+def test_noise_is_of_its_standard_deviation_and_changes_no_input():
+    exact = [live.points_of(View(task=task, shots=10)) for task in range(100)]
+    noisy = [live.points_of(View(task=task, shots=10, noise=1.0)) for task in range(100)]
+    differences = np.concatenate([a - b for a, b in zip(noisy, exact, strict=True)])
+    assert not differences[:, 0].any()
+    assert differences[:, 1].std() == pytest.approx(1.0, abs=0.08)
+
+
+def test_a_new_task_is_one_of_training():
+    for number in range(50):
+        view = live.new_task(View(amplitude=9.0, frequency=3.0, noise=2.0, off=("maml",)), number)
+        assert 0.1 <= view.amplitude <= 5
+        assert 0 <= view.phase <= 3.15
+        assert (view.frequency, view.noise, view.task, view.off) == (1.0, 0.0, number, ("maml",))
+
+
+@pytest.mark.parametrize("title", list(live.PRESETS))
+@pytest.mark.parametrize("shots", [5, 10])
+def test_a_preset_shows_what_it_says(title: str, shots: int):
+    before = View(shots=shots, off=("maml",), step=3, amplitude=1.0)
+    view = live.apply_preset(before, title)
+    preset = live.PRESETS[title]
+    assert (view.shots, view.off, view.step) == (shots, ("maml",), None)
+    assert all(getattr(view, name) == value for name, value in preset.changes.items())
+    points = live.points_of(view)
+    assert len(points) == shots
+    residual = np.abs(points[:, 1] - live.true_function(view, points[:, 0]))
+    assert (points[:, 0] >= preset.side[0]).all()
+    assert (points[:, 0] <= preset.side[1]).all()
+    if preset.outlier:
+        assert sorted(residual > 1) == [False] * (shots - 1) + [True]
+        assert residual.max() == pytest.approx(preset.outlier, abs=0.01)
+    elif view.noise:
+        assert (residual > 0.05).any()
+    else:
+        assert residual.max() < 0.01
+    assert preset.look_for.endswith(("?", "."))
+
+
+def test_presets_differ():
+    drawn = [to_query(live.apply_preset(View(), title)) for title in live.PRESETS]
+    assert all(drawn.count(one) == 1 for one in drawn)
+
+
+def test_the_pad_holds_every_learner_and_the_truth(ensembles: list[Ensemble]):
+    view = View(points=((0.5, 1.0), (-2.0, 0.3)), step=2)
+    data = pad_of(view, ensembles)
+    json.dumps(data, allow_nan=False)
+    assert [learner["name"] for learner in data["learners"]] == list(FEW_STEPS)
+    assert data["points"] == [[0.5, 1.0], [-2.0, 0.3]]
+    assert data["stops"] == [0, 1, 2, 3, 4, 5, 6]
+    assert data["stops"][data["step_index"]] == 2
+    assert data["answer"] == 7
+    assert data["max_points"] == MAX_POINTS
+    assert (data["grid"][0], data["grid"][-1]) == X_DOMAIN
+    assert np.allclose(data["truth"], 3 * np.sin(np.array(data["grid"]) + 0.6), atol=6e-4)
+
+
+def test_every_number_of_the_pad_is_the_mean_and_the_range_of_the_seeds(ensembles: list[Ensemble]):
+    view = View(points=((0.5, 1.0), (-2.0, 0.3), (3.0, -1.0)))
+    data = pad_of(view, ensembles)
+    query = np.linspace(-5, 5, 50)
+    for ensemble, learner in zip(ensembles, data["learners"], strict=True):
+        curves = decoded(learner, data)
+        for i, stop in enumerate(data["stops"]):
+            grids, errors = [], []
+            for run in ensemble.runs:
+                x, y = live.points_of(view)[:, :1], live.points_of(view)[:, 1:]
+                trajectory = run.adapt(x, y)
+                step = min(stop, len(trajectory) - 1)
+                grids.append(run.predict(trajectory, live.GRID[:, None], step)[:, 0].double().numpy())
+                scored = run.predict(trajectory, query[:, None], step)[:, 0].double().numpy()
+                errors.append(((scored - 3 * np.sin(query + 0.6)) ** 2).mean())
+            expected = np.stack([np.mean(grids, 0), np.min(grids, 0), np.max(grids, 0)])
+            assert np.abs(curves[i] - expected).max() < 0.0005 + 1e-5
+            assert learner["errors"][i] == pytest.approx(np.mean(errors), rel=1e-3)
+            assert learner["errors_lo"][i] == pytest.approx(min(errors), rel=1e-3)
+            assert learner["errors_hi"][i] == pytest.approx(max(errors), rel=1e-3)
+
+
+def test_without_a_true_function_the_error_is_that_of_the_points(ensembles: list[Ensemble]):
+    view = View(points=((0.5, 1.0), (-2.0, 0.3)), truth=False)
+    data = pad_of(view, ensembles)
+    assert data["truth"] is None
+    assert data["error_label"] == "support MSE"
+    run = ensembles[1].runs[0]
+    points = live.points_of(view)
+    trajectory = run.adapt(points[:, :1], points[:, 1:])
+    expected = ((run.predict(trajectory, points[:, :1])[:, 0].double().numpy() - points[:, 1]) ** 2).mean()
+    found = live.answers(view, ensembles)[1]
+    assert found.errors[-1, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_learner_that_is_off_has_no_numbers_and_is_not_computed(ensembles: list[Ensemble]):
+    view = View(off=("maml",))
+    assert [a.learner for a in live.answers(view, ensembles)] == ["finetuning", "lstm"]
+    rows = {learner["name"]: learner for learner in pad_of(view, ensembles)["learners"]}
+    assert rows["maml"]["on"] is False
+    assert rows["maml"]["curves"] == ""
+    assert set(rows["maml"]["errors"]) == {None}
+    assert rows["lstm"]["on"] is True
+    assert None not in rows["lstm"]["errors"]
+
+
+def test_the_highest_point_stays_inside_the_picture(ensembles: list[Ensemble]):
+    for height in (1.0, 5.0, 8.0, 12.0):
+        low, high = pad_of(View(points=((0.0, height),)), ensembles)["y_domain"]
+        assert low == -high
+        assert height <= high
+
+
+def said(view: View, ensembles: list[Ensemble]) -> str:
+    return live.sentence(view, ensembles, live.answers(view, ensembles))
+
+
+def test_the_sentence_names_the_nearest_and_the_farthest(ensembles: list[Ensemble]):
+    view = View(points=((0.5, 1.0), (-2.0, 0.3), (1.0, 2.0)))
+    found = live.answers(view, ensembles)
+    ends = sorted((a.errors[-1].mean(), e.learner.title) for e, a in zip(ensembles, found, strict=True))
+    sentence = said(view, ensembles)
+    assert sentence.startswith("3 points. These learners were trained with 5.")
+    numbers = [float(number) for number in re.findall(r"(?:MSE |\()(\d[\d.e+-]*)\b", sentence)]
+    assert numbers == pytest.approx([ends[0][0], ends[-1][0]], rel=0.06)
+    assert sentence.index(ends[0][1]) < sentence.index(ends[-1][1])
+
+
+def test_the_sentence_for_one_point_one_learner_and_none(ensembles: list[Ensemble]):
+    one = said(View(points=((0.5, 1.0),), off=("maml", "lstm")), ensembles)
+    assert one.startswith("1 point. ")
+    assert "Finetuning ends at a query MSE of " in one
+    assert said(View(off=tuple(FEW_STEPS)), ensembles).startswith("Every learner is switched off")
+    assert "support MSE" in said(View(truth=False), ensembles)
+
+
+def test_a_large_error_is_written_as_a_number():
+    assert [live._short(value) for value in (0.01234, 1.26, 99.4, 136.4, 12345.6)] == [
+        "0.012", "1.3", "99", "136", "12,346",
+    ]  # fmt: skip
+
+
+def test_table_and_export_agree_with_the_pad(ensembles: list[Ensemble]):
+    view = live.draw_points(View(off=("finetuning",)))
+    found, data = live.answers(view, ensembles), pad_of(view, ensembles)
+    rows, content = live.table(ensembles, found), live.export(view, ensembles, found)
+    json.dumps(content, allow_nan=False)
+    assert content["points"] == data["points"]
+    assert content["view"]["off"] == ("finetuning",)
+    assert {row["learner"] for row in rows} == {"maml", "lstm"} == {one["learner"] for one in content["learners"]}
+    by_name = {learner["name"]: learner for learner in data["learners"]}
+    for one in content["learners"]:
+        shown = by_name[one["learner"]]
+        assert [run["weights_sha256"] for run in one["runs"]] == [f"{one['learner']}-{seed}" for seed in range(SEEDS)]
+        assert np.mean(one["mse"], 1) == pytest.approx(shown["errors"], rel=1e-3)
+        assert np.abs(np.mean(one["curves"], 1) - decoded(shown, data)[:, 0]).max() < 0.0006
+        for row in (row for row in rows if row["learner"] == one["learner"]):
+            assert row["mse"] == one["mse"][one["steps"].index(row["step"])][row["seed"]]
+        taken = {row["step"] for row in rows if row["learner"] == one["learner"]}
+        assert max(taken) == shown["steps"], "the table has no steps that a learner did not take"
