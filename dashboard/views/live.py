@@ -132,7 +132,8 @@ def on_shots() -> None:
     """Other learners, and as many points."""
     chosen = state["live-shots"]
     if chosen in SHOTS:
-        show(live.draw_points(current().changed(shots=chosen)))
+        view, preset = current().changed(shots=chosen), state.get("live-preset")
+        show(live.apply_preset(view, preset) if preset in live.PRESETS else live.draw_points(view))
 
 
 def on_wave(name: str) -> None:

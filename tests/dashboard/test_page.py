@@ -1,0 +1,228 @@
+"""The whole page without a browser: it runs, and nothing that a browser or a link can send stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import live
+from dashboard.state import View, from_query
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
+LEARNERS = ("finetuning", "maml", "fomaml", "reptile", "lstm", "op-lstm")
+
+
+def opened(**query: str) -> AppTest:
+    """The page after its first run, at a link."""
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at.query_params["runs"] = COLLECTION
+    for name, text in query.items():
+        at.query_params[name] = text
+    return fine(at.run())
+
+
+def fine(at: AppTest) -> AppTest:
+    """The page, which must not have failed."""
+    assert not at.exception, at.exception
+    return at
+
+
+def pad(at: AppTest) -> dict[str, Any]:
+    """The data that the pad got."""
+    return json.loads(at.get("bidi_component")[0].proto.json)
+
+
+def view(at: AppTest) -> View:
+    """The view of the session."""
+    return at.session_state["view"]
+
+
+def in_address(at: AppTest) -> View:
+    """The view that the address bar holds."""
+    query = {name: values[0] if isinstance(values, list) else values for name, values in at.query_params.items()}
+    found, complaints = from_query(query, (COLLECTION, "sine"), LEARNERS)
+    assert complaints == []
+    return found
+
+
+def sent(at: AppTest, **state: Any) -> AppTest:
+    """The page after the pad's browser side has sent something."""
+    at.session_state["pad"] = state
+    return fine(at.run())
+
+
+def test_the_page_runs_and_shows_every_learner():
+    at = opened()
+    assert at.title[0].value == "Five points. Six ideas of what comes next."
+    assert {learner["name"] for learner in pad(at)["learners"]} == set(LEARNERS)
+    assert all(learner["seeds"] == 3 for learner in pad(at)["learners"])
+    assert not at.warning
+    assert len(pad(at)["points"]) == 5
+
+
+def test_the_address_holds_the_view_from_the_start():
+    at = opened(step="2", off="maml", amplitude="4.25")
+    assert in_address(at) == view(at)
+    assert (view(at).step, view(at).off, view(at).amplitude) == (2, ("maml",), 4.25)
+
+
+def test_an_edit_moves_the_points_and_is_answered():
+    at = opened()
+    before = pad(at)["learners"]
+    sent(at, edit={"seq": 3, "points": [[0.5, 1.25], [-9, 99]], "final": True})
+    assert pad(at)["answer"] == 3
+    assert pad(at)["points"] == [[0.5, 1.25], [-5.0, 12.0]]
+    assert pad(at)["message"] == ""
+    assert all(a["curves"] != b["curves"] for a, b in zip(pad(at)["learners"], before, strict=True))
+    assert in_address(at).points == ((0.5, 1.25), (-5.0, 12.0))
+    assert at.caption[0].value.startswith("2 points. These learners were trained with 5.")
+
+
+def test_while_a_hand_holds_a_point_the_address_waits():
+    at = opened()
+    before = in_address(at)
+    sent(at, edit={"seq": 1, "points": [[0.5, 1.25]], "final": False})
+    assert pad(at)["points"] == [[0.5, 1.25]]
+    assert in_address(at) == before
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "points",
+        [1, 2],
+        7,
+        {},
+        {"seq": 4},
+        {"seq": "4", "points": [[1, 1]]},
+        {"seq": None, "points": [[1, 1]]},
+        {"points": [[1, 1]]},
+        {"seq": 4, "points": []},
+        {"seq": 4, "points": [["a", 1]]},
+        {"seq": 4, "points": [[float("nan"), 1]]},
+        {"seq": 4, "points": [[float("inf"), 1]]},
+        {"seq": 4, "points": [[10**400, 1]]},
+        {"seq": 4, "points": [[0, 0]] * 65},
+        {"seq": 4, "points": "drop table"},
+        {"seq": 10**30, "points": [[None, None]]},
+    ],
+    ids=repr,
+)
+def test_a_hostile_edit_is_one_sentence_and_no_point_moves(edit: object):
+    at = opened()
+    before = pad(at)
+    sent(at, edit=edit)
+    assert pad(at)["points"] == before["points"]
+    assert pad(at)["message"].endswith(".")
+    assert pad(at)["message"].count(".") == 1
+    sent(at, edit={"seq": 10**30 + 1, "points": [[1, 1]], "final": True})
+    assert pad(at)["points"] == [[1, 1]], "the next good edit counts"
+
+
+@pytest.mark.parametrize("step", [-1, 10**400, "3", None, 2.5, [1]])
+@pytest.mark.parametrize("off", [None, "maml", [["maml"]], [None, 3, {}], ["nobody"]])
+def test_hostile_steps_and_switches_change_nothing(step: object, off: object):
+    at = opened(step="1")
+    sent(at, step=step, off=off)
+    assert view(at).step == 1
+    assert view(at).off == ()
+
+
+def test_steps_and_switches_are_kept():
+    at = sent(opened(), step=3, off=["lstm", "maml"])
+    assert (view(at).step, set(view(at).off)) == (3, {"maml", "lstm"})
+    assert pad(at)["stops"][pad(at)["step_index"]] == 3
+    assert {learner["name"] for learner in pad(at)["learners"] if not learner["on"]} == {"maml", "lstm"}
+    assert in_address(at) == view(at)
+
+
+@pytest.mark.parametrize(
+    ("query", "complaints"),
+    [
+        ({"shots": "7"}, 1),
+        ({"points": "a:b"}, 1),
+        ({"amplitude": "nan", "frequency": "-1", "phase": "7", "noise": ""}, 4),
+        ({"off": "nobody", "step": "x", "truth": "2", "task": "1e3"}, 4),
+        ({"amplitude": "10.0009", "phase": "6.2841", "frequency": "4.0009", "noise": "3.0009"}, 0),
+        ({"unheard": "of"}, 0),
+    ],
+)
+def test_a_bad_link_is_one_warning_for_each_value(query: dict[str, str], complaints: int):
+    at = opened(**query)
+    assert len(at.warning) == complaints
+    assert all("was left out" in warning.value for warning in at.warning)
+    assert len(pad(at)["learners"]) == len(LEARNERS)
+    in_address(at)
+
+
+def test_an_unknown_collection_is_one_warning():
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at.query_params["runs"] = "../../etc"
+    fine(at.run())
+    assert [warning.value for warning in at.warning if "for runs was left out" in warning.value]
+
+
+@pytest.mark.parametrize(("name", "value"), [("amplitude", 4.5), ("phase", 2.0), ("frequency", 1.5)])
+def test_points_keep_their_distance_from_the_true_function(name: str, value: float):
+    at = opened(points="0:5,1:2,-2:0.5")
+    before = view(at)
+    fine(at.slider(key=f"live-{name}").set_value(value).run())
+    after = view(at)
+    assert getattr(after, name) == value
+    x, y = live.points_of(after).T
+    old_x, old_y = live.points_of(before).T
+    assert np.array_equal(x, old_x)
+    residual, old_residual = y - live.true_function(after, x), old_y - live.true_function(before, old_x)
+    assert residual == pytest.approx(old_residual, abs=0.001)
+    assert not np.allclose(y, old_y)
+    assert pad(at)["revision"] != "0 6.0"
+
+
+def test_new_task_presets_and_shots():
+    at = opened()
+    first = view(at)
+    fine(at.button(key="live-new").click().run())
+    assert view(at).task == first.task + 1
+    assert view(at).points != first.points
+    for title, preset in live.PRESETS.items():
+        fine(at.selectbox(key="live-preset").set_value(title).run())
+        assert preset.look_for in [caption.value for caption in at.caption]
+        assert view(at).points == live.apply_preset(View(), title).points
+        assert in_address(at) == view(at)
+    fine(at.button(key="live-new").click().run())
+    assert not {preset.look_for for preset in live.PRESETS.values()} & {caption.value for caption in at.caption}
+
+
+@pytest.mark.parametrize("title", list(live.PRESETS))
+def test_other_shots_keep_what_the_preset_says(title: str):
+    """The sentence of the preset stays on the page, so the points must stay what it says."""
+    at = opened()
+    fine(at.selectbox(key="live-preset").set_value(title).run())
+    fine(at.segmented_control(key="live-shots").set_value(10).run())
+    expected = live.apply_preset(View(shots=10), title).points
+    told = live.PRESETS[title].look_for in [caption.value for caption in at.caption]
+    assert view(at).points == expected or not told
+
+
+def test_without_a_true_function():
+    at = opened()
+    fine(at.toggle(key="live-truth").set_value(False).run())
+    assert pad(at)["truth"] is None
+    assert pad(at)["error_label"] == "support MSE"
+    assert in_address(at) == view(at)
+
+
+def test_a_collection_without_learners_says_how_to_train_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "sine").mkdir()
+    monkeypatch.setattr("dashboard.library.CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("dashboard.library.PROJECT", tmp_path)
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    fine(at.run())
+    assert "python -m engine train" in at.info[0].value
