@@ -17,9 +17,11 @@ def main() -> None:
         parser.error(f"--port must be between 1 and 65535, not {arguments.port}")
     os.chdir(PROJECT)  # Streamlit reads .streamlit/config.toml from here
     import streamlit as st
+    import torch
 
     import dashboard.live  # noqa: F401 - torch and the learners, before the first visitor
 
+    torch.set_num_threads(1)  # the inner loops are many tiny products: a second thread only waits for the first
     gc.collect()
     gc.freeze()
     config = {
