@@ -185,14 +185,14 @@ def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, .
     """
     from dataclasses import asdict
 
-    from engine.evaluation import estimate, step_errors, test_tasks
+    from engine.evaluation import estimate, held_out_tasks, step_errors
     from engine.learners import configure
     from engine.runs import load
 
     run = load(folder)
     values = {**asdict(run.distribution), **_parse(settings)}
     distribution = configure(type(run.distribution), values, f"task {run.distribution.name}")
-    errors = step_errors(run.learner, run.params, test_tasks(distribution, tasks), steps).double().numpy()
+    errors = step_errors(run.learner, run.params, held_out_tasks(distribution, tasks), steps).double().numpy()
     final = estimate(errors[:, -1])
     result = {
         "path": str(folder),
@@ -288,19 +288,22 @@ class _bar:
 
     def __init__(self, title: str, quiet: bool):
         self.title, self.quiet = title, quiet
+        self.bar: Any = None
 
     def __enter__(self) -> Callable[[Any], None]:
-        self.bar = tqdm(desc=self.title, unit="update", disable=self.quiet, file=sys.stderr)
         return self.update
 
     def update(self, progress: Any) -> None:
+        if self.bar is None:
+            self.bar = tqdm(desc=self.title, unit="update", disable=self.quiet, file=sys.stderr)
         self.bar.total = progress.iterations
         self.bar.n = progress.iteration
         mean = [sum(values) / len(values) for values in (progress.loss, progress.best)]
         self.bar.set_postfix_str(f"loss {mean[0]:.4f}, best {mean[1]:.4f}, {progress.tasks_per_s:,.0f} tasks/s")
 
     def __exit__(self, *_: object) -> None:
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
 
 
 def _show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = "Nothing found.") -> None:

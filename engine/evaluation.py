@@ -38,7 +38,7 @@ def step_errors(learner: Learner, params: Params, tasks: Task, steps: int | None
     return torch.cat(chunks)
 
 
-def test_tasks(distribution: TaskDistribution, tasks: int) -> Task:
+def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
     """The test tasks: the same for every learner and seed, never seen in training or validation."""
     return distribution.sample(stream("test"), tasks)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.evaluation import estimate, step_errors, test_tasks
+from engine.evaluation import estimate, held_out_tasks, step_errors
 from engine.runs import find, load
 
 
@@ -27,7 +27,7 @@ def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
     content = []
     for (collection, learner, shots), paths in sorted(groups.items()):
         runs = [load(path) for path in paths]
-        drawn = test_tasks(runs[0].distribution, tasks)
+        drawn = held_out_tasks(runs[0].distribution, tasks)
         errors = np.stack([step_errors(r.learner, r.params, drawn)[:, -1].double().numpy() for r in runs])
         final = estimate(errors.mean(0))
         content.append(

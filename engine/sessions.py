@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 
 from engine.errors import BadInput, BadRun
-from engine.evaluation import estimate, step_errors, test_tasks
+from engine.evaluation import estimate, held_out_tasks, step_errors
 from engine.learners import Learner, configure, learner_class
 from engine.runs import HISTORY, RECORD, check_tensors, describe, read_record, save, write_atomically, write_json
 from engine.tasks import TaskDistribution, task_class
@@ -247,7 +247,7 @@ class _Session:
 
     def finish(self) -> None:
         trainer = self.trainer
-        tasks = test_tasks(trainer.distribution, TEST_TASKS)
+        tasks = held_out_tasks(trainer.distribution, TEST_TASKS)
         for index, folder in enumerate(self.folders):
             params = trainer.seed_params(index)
             errors = step_errors(trainer.learner, params, tasks)[:, -1]

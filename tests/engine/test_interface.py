@@ -6,7 +6,7 @@ from torch.func import vmap
 
 from engine.ensembles import Ensemble
 from engine.learners import LEARNERS
-from engine.runs import Run, describe, load, save
+from engine.runs import describe, load, save
 from engine.tasks import Sine, stream
 from engine.training import Trainer, Training, meta_gradient, stepwise_meta_gradient
 from engine.trees import leaves, named_leaves, stack, tree_map

@@ -1,5 +1,6 @@
 """MAML's meta-gradient against closed forms and an independent oracle."""
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -52,7 +53,7 @@ def sequential(net) -> torch.nn.Sequential:
     """The same network, built by torch."""
     sizes = [net["weight1"].shape[1], *(net[f"weight{i}"].shape[0] for i in range(1, mlp.depth(net) + 1))]
     layers = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes), start=1):
         linear = torch.nn.Linear(a, b, dtype=torch.float64)
         with torch.no_grad():
             linear.weight.copy_(net[f"weight{i}"])

@@ -1,5 +1,6 @@
 """What OP-LSTM can express (S1, S2, S4 of the notes on arXiv 2310.14139), and what it can never do."""
 
+import itertools
 import math
 
 import pytest
@@ -14,7 +15,9 @@ from engine.trees import count, leaves, tree_map
 OPEN, SHUT = 40.0, -40.0
 
 
-def memoryless(candidate: tuple[float, float], input_gate: tuple[float, float] = (0.0, OPEN)) -> dict[str, torch.Tensor]:
+def memoryless(
+    candidate: tuple[float, float], input_gate: tuple[float, float] = (0.0, OPEN)
+) -> dict[str, torch.Tensor]:
     """A cell of size 1 that forgets at once: h = tanh(i tanh(candidate . u)), i = sigmoid(k u_0 + bias)."""
     k, bias = input_gate
     weight = torch.zeros(4, 2, dtype=torch.float64)  # gates i, f, g, o
@@ -112,7 +115,7 @@ def test_with_gamma_every_pass_moves_by_exactly_its_length(task, gamma):
     learner = OPLSTM(gamma=gamma, steps=6)
     params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
     trajectory = learner.adapt(params, task.support_x, task.support_y)
-    for before, after in zip(trajectory, trajectory[1:], strict=False):
+    for before, after in itertools.pairwise(trajectory):
         assert displacement(before, after) == pytest.approx(abs(params["step_length"]["gamma"].item()), rel=1e-9)
     assert displacement(trajectory[0], trajectory[-1]) <= 6 * abs(gamma) + 1e-9
 

@@ -1,0 +1,44 @@
+"""Evaluation: the stated errors on the same tasks for all, and intervals that mean what they say."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from engine.evaluation import estimate, held_out_tasks, step_errors
+from engine.tasks import Sine, stream
+from engine.trees import tree_map
+
+
+def test_step_errors_are_the_query_mse_after_each_step(learner, monkeypatch):
+    monkeypatch.setattr("engine.evaluation.CHUNK", 3)  # the last chunk is smaller
+    params, tasks = learner.init(stream("init"), Sine.spec), held_out_tasks(Sine(shots=4), 7)
+    errors = step_errors(learner, params, tasks, 2)
+    assert errors.shape == (7, 3)
+    one = tree_map(lambda v: v[5], tasks)
+    trajectory = learner.adapt(params, one.support_x, one.support_y, 2)
+    for step, state in enumerate(trajectory):
+        gap = learner.predict(params, state, one.query_x) - one.query_y
+        torch.testing.assert_close(errors[5, step], gap.square().mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_everyone_meets_the_same_tasks_and_training_does_not():
+    a, b = (held_out_tasks(Sine(), 10) for _ in range(2))
+    assert torch.equal(a.query_x, b.query_x)
+    assert not torch.equal(a.query_x, Sine().sample(stream("train"), 10).query_x)
+    assert not torch.equal(a.query_x, Sine().sample(stream("validation"), 10).query_x)
+
+
+def test_mean_interval_is_scipys_t_interval():
+    values = np.random.default_rng(0).exponential(size=50)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    found = estimate(values)
+    assert found.mean_interval == pytest.approx((expected.low, expected.high))
+    assert found.ci95 == pytest.approx((expected.high - expected.low) / 2)
+
+
+def test_median_interval_covers_the_median_95_times_in_100():
+    rng = np.random.default_rng(1)
+    intervals = [estimate(rng.exponential(size=101)).median_interval for _ in range(2000)]
+    covered = np.mean([low <= np.log(2) <= high for low, high in intervals])
+    assert 0.94 <= covered <= 0.99  # the exact interval is never too narrow

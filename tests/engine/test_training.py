@@ -1,0 +1,107 @@
+"""The training loop: seeds apart, best weights kept, bad gradients survived, compiled equal to eager."""
+
+import math
+
+import pytest
+import torch
+
+from engine.errors import BadConfig, UnknownName
+from engine.learners import LEARNERS, MAML, configure, make
+from engine.tasks import Sine, stream
+from engine.training import Trainer, Training, can_compile, compiled_meta_gradient, meta_gradient
+from engine.trees import leaves, stack, tree_map
+
+SMALL = Sine(shots=4, queries=6)
+
+
+def trainer(seeds=(0, 1), **training):
+    return Trainer(MAML(steps=2), SMALL, Training(**{"iterations": 20, "validation_tasks": 5, **training}), seeds)
+
+
+def test_clipping_one_seed_leaves_the_others_alone():
+    """A spike in one seed's gradient must not scale down another's update."""
+    one = trainer(clip=1.0)
+    gradient, _ = one._gradient(one.params, one.tasks(0))
+    gradient = tree_map(lambda g: 1e-3 * g, gradient)
+    spiked = tree_map(lambda g: torch.stack([1e9 * g[0], g[1]]), gradient)
+    clipped = one._clip(spiked)
+    norm = math.sqrt(sum(float(g[0].square().sum()) for g in leaves(clipped)))
+    assert norm == pytest.approx(1.0, rel=1e-4)
+    tree_map(lambda a, b: torch.testing.assert_close(a[1], b[1]), clipped, gradient)
+
+
+@pytest.mark.parametrize("clip", [None, 1.0])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_is_skipped_and_counted(clip, bad):
+    one = trainer(clip=clip)
+    gradient, _ = one._gradient(one.params, one.tasks(0))
+    gradient["net"]["weight2"][1, 0, 0] = bad
+    safe = one._clip(gradient)
+    assert one.skipped.tolist() == [0, 1]
+    assert all(float(g[1].abs().max()) == 0 for g in leaves(safe))
+    assert any(float(g[0].abs().max()) > 0 for g in leaves(safe))
+
+
+def test_best_validation_weights_are_kept_not_the_last():
+    one = trainer(seeds=(0,), lr=0.01)
+    one.validate()
+    kept = one.seed_params(0)
+    one.params["net"]["weight3"].mul_(100)  # ruin the network: validation gets worse
+    one.iteration = 1
+    one.validate()
+    tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=0, atol=0), one.seed_params(0), kept)
+    assert one.best_iteration == [0]
+
+
+def test_tasks_depend_on_seed_and_iteration_alone():
+    first, second = trainer((3,)), trainer((1, 3))
+    late = second.tasks(123)
+    second.tasks(7)
+    tree_map(lambda a, b: torch.testing.assert_close(a[0], b[1], rtol=0, atol=0), first.tasks(123), late)
+    assert not torch.equal(late.support_x[0], late.support_x[1])
+    assert not torch.equal(first.tasks(123).support_x, first.tasks(124).support_x)
+
+
+def test_schedules():
+    assert Training(iterations=10, lr=2.0).lr_at(9) == 2.0
+    cosine = Training(iterations=10, lr=2.0, schedule="cosine")
+    assert [cosine.lr_at(i) for i in (0, 5, 10)] == pytest.approx([2.0, 1.0, 0.0])
+
+
+@pytest.mark.skipif(not can_compile(), reason="torch.compile needs a C++ compiler, and none is found")
+@pytest.mark.parametrize("name", ["maml", "op-lstm"])
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_compiled_equals_eager(name):
+    small = {"cell_sizes": (2,)} if name == "op-lstm" else {}
+    learner = LEARNERS[name](widths=(8,), steps=2, **small)
+    params = stack([learner.init(stream("init", seed), Sine.spec) for seed in range(2)])
+    tasks = stack([SMALL.sample(stream("train", seed), 3) for seed in range(2)])
+    eager, loss = meta_gradient(learner)(params, tasks)
+    fast, same = compiled_meta_gradient(learner)(params, tasks)
+    tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5), eager, fast)
+    torch.testing.assert_close(loss, same, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", list(LEARNERS))
+def test_gpu_equals_cpu(name):
+    learner = LEARNERS[name]()
+    sgd = {"optimiser": "sgd", "lr": 0.1} if name == "reptile" else {"lr": 1e-3}
+    training = Training(iterations=2, validation_tasks=4, **sgd)
+    ends = []
+    for device in ("cpu", "cuda"):
+        one = Trainer(learner, SMALL, training, (0, 1), device=device)
+        one.run()
+        ends.append(tree_map(lambda p: p.detach().cpu(), one.params))
+    tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4), *ends)
+
+
+def test_unknown_names_and_bad_values_are_one_sentence():
+    with pytest.raises(UnknownName, match="no learner called 'mamal'; known are finetuning, maml"):
+        make("mamal")
+    with pytest.raises(BadConfig, match="no parameter 'depth'; it has widths"):
+        make("maml", depth=3)
+    with pytest.raises(BadConfig, match="cannot take inner_lr = -1"):
+        make("maml", inner_lr=-1)
+    with pytest.raises(BadConfig, match="cannot take schedule = 'step'"):
+        configure(Training, {"schedule": "step"}, "training")
