@@ -272,6 +272,7 @@ def publication_figure(view: View, shown: list[Ensemble], found: list[Adaptation
         truth = live.true_function(view, live.GRID) if view.truth else None
         label = "query MSE" if view.truth else "support MSE"
         state["live-figure"] = figure(lines(shown, found), live.points_of(view), live.GRID, truth, step, label, dark)
+    drawn = state["live-figure"]  # a download is made outside of the session, where its state cannot be read
     left, right = st.columns([1, 1], vertical_alignment="center")
     form = left.segmented_control(
         "The camera in the figure's corner saves", ["SVG", "PNG"], default="SVG", key="live-form"
@@ -279,14 +280,14 @@ def publication_figure(view: View, shown: list[Ensemble], found: list[Adaptation
     image = {"format": (form or "SVG").lower(), "filename": "innerloop", "scale": 2, "width": 1100, "height": 430}
     right.download_button(
         "HTML, interactive",
-        data=lambda: state["live-figure"].to_html(include_plotlyjs=True),
+        data=lambda: drawn.to_html(include_plotlyjs=True),
         file_name="innerloop.html",
         mime="text/html",
         on_click="ignore",
         icon=":material/download:",
     )
     config = {"toImageButtonOptions": image, "displaylogo": False, "displayModeBar": True}
-    st.plotly_chart(state["live-figure"], key="live-plot", config=config)
+    st.plotly_chart(drawn, key="live-plot", config=config)
     st.caption("Lines are means over seeds, areas their range. The error axis is logarithmic.")
 
 
