@@ -313,7 +313,9 @@ def test_editing_the_table_moves_the_point(visit: Visit):
     live.drawn()
     canvas = live.page.get_by_test_id("stDataFrame").locator("canvas").first
     canvas.scroll_into_view_if_needed()
-    canvas.click(position={"x": 250, "y": 52})  # the first row's y: the grid draws its cells on a canvas
+    box = canvas.bounding_box()
+    live.page.mouse.click(box["x"] + 250, box["y"] + 52)  # the first row's y: the grid draws its cells on a canvas
+    expect(live.page.locator('#glide-cell-2-0[aria-selected="true"]')).to_have_count(1)
     live.page.keyboard.press("Enter")
     editor = live.page.locator("#portal input")
     editor.fill("-4.5")

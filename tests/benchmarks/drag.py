@@ -1,0 +1,290 @@
+"""How long a hand waits: from the last move of a support point to every learner's redrawn curve, in a real browser.
+
+    python tests/benchmarks/drag.py [--json] [--moves 60] [--shots 5] [--runs sine]
+
+Method: a fresh server and a fresh headless Chromium, all learners on. After a warm-up, (1) one move at a time, each
+awaited until its curves are drawn, and (2) one continuous drag of as many moves, sent on every frame. Latency has two
+clocks: the pad's own (`data-last-latency-ms`, from the pointer event to the answer on screen) and an independent one in
+the page, from the pointer event to the first animation frame after the curve's path changed. The share of Python is
+measured apart, in this process: the same answers for the same points, and packing them for the browser.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+HOST = "127.0.0.1"
+PATIENCE_MS = 120_000
+WARM_UP = 5
+DRAWN = '.curve[d^="M"]'
+
+# An independent clock: the time of the newest pointer event, and of the first frame after the watched curve changed.
+WATCH = """
+(pad) => {
+  const clock = { moved: 0, drawn: [], gaps: [], last: 0 };
+  window.innerloopClock = clock;
+  const svg = pad.querySelector('svg.plot');
+  svg.addEventListener('pointermove', (event) => { clock.moved = performance.now(); }, true);
+  const curves = [...pad.querySelectorAll('.curve')];
+  let queued = false;
+  const seen = new MutationObserver(() => {
+    if (queued) return;
+    queued = true;
+    requestAnimationFrame(() => {
+      queued = false;
+      const now = performance.now();
+      clock.drawn.push(now - clock.moved);
+      if (clock.last) clock.gaps.push(now - clock.last);
+      clock.last = now;
+    });
+  });
+  for (const curve of curves) seen.observe(curve, { attributes: true, attributeFilter: ['d'] });
+}
+"""
+# A drag of the page's own events on every animation frame: no automation between two moves.
+DRAG = """
+(pad, { moves, id }) => new Promise((done) => {
+  const svg = pad.querySelector('svg.plot');
+  const disc = pad.querySelector('.point .disc').getBoundingClientRect();
+  const at = { x: disc.x + disc.width / 2, y: disc.y + disc.height / 2 };
+  let k = 0;
+  const step = () => {
+    k += 1;
+    const where = { clientX: at.x + 30 * Math.sin(k / 6), clientY: at.y + 60 * Math.sin(k / 9), pointerId: id };
+    svg.dispatchEvent(new PointerEvent('pointermove', { ...where, bubbles: true, isPrimary: true }));
+    if (k < moves) requestAnimationFrame(step); else done();
+  };
+  requestAnimationFrame(step);
+})
+"""
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Latency of a drag on the live page, in headless Chromium.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--moves", type=int, default=60, help="moves awaited one by one, and moves of the drag (60)")
+    parser.add_argument("--shots", type=int, default=5, choices=(5, 10), help="learners trained with this many (5)")
+    parser.add_argument("--runs", default="sine", help="collection of runs (sine)")
+    return parser.parse_args()
+
+
+def find_browser() -> str:
+    """Path of the system's Chromium; ends the program when there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    sys.exit("This benchmark needs chromium, chromium-browser or google-chrome.")
+
+
+@contextlib.contextmanager
+def served() -> Iterator[str]:
+    """The address of a server started here and ended afterwards."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        address = f"http://{HOST}:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "dashboard", "--headless", "--port", address.rsplit(":", 1)[1]]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not healthy(address):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                sys.exit(f"The server ended with code {process.wait(0.05)}.")
+        yield address
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+        process.wait()
+
+
+def healthy(address: str) -> bool:
+    """Whether the server answers."""
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, TimeoutError):
+        return False
+
+
+def opened(browser: Any, address: str, runs: str, shots: int) -> Any:
+    """A fresh page, with every learner's curve drawn and the script at rest."""
+    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{address}/?runs={runs}&shots={shots}")
+    page.locator(DRAWN).first.wait_for(state="attached")
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    return page
+
+
+def start_seconds(browser: Any, runs: str, shots: int) -> float:
+    """From the start of the server's process to the first drawn curves of a fresh page."""
+    begin = time.perf_counter()
+    with served() as address:
+        page = opened(browser, address, runs, shots)
+        seconds = time.perf_counter() - begin
+        page.context.close()
+    return seconds
+
+
+def one_by_one(page: Any, moves: int) -> dict[str, list[float]]:
+    """Moves one point with the mouse, each move awaited; milliseconds by both clocks."""
+    pad = page.locator(".pad")
+    box = page.locator(".point .disc").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    own, watched = [], []
+    for k in range(WARM_UP + moves):
+        before = page.evaluate("() => window.innerloopClock.drawn.length")
+        page.mouse.move(x + (7 * k) % 60 - 30, y + (11 * k) % 80 - 40 + 0.5 * (k % 2))
+        page.wait_for_function("(n) => window.innerloopClock.drawn.length > n", arg=before, polling="raf")
+        page.locator('.pad[data-busy="false"]').wait_for()
+        own.append(float(pad.get_attribute("data-last-latency-ms")))
+        watched.append(page.evaluate("(n) => window.innerloopClock.drawn[n]", before))
+    page.mouse.up()
+    page.locator('.pad[data-busy="false"]').wait_for()
+    return {"own": own[WARM_UP:], "watched": watched[WARM_UP:]}
+
+
+def continuous(page: Any, moves: int) -> dict[str, Any]:
+    """A drag with a move on every frame: how often curves are redrawn, and how long after the last move."""
+    pad = page.locator(".pad")
+    box = page.locator(".point .disc").first.bounding_box()
+    page.evaluate("() => Object.assign(window.innerloopClock, { drawn: [], gaps: [], last: 0 })")
+    pad.evaluate(
+        "(pad) => pad.querySelector('svg.plot').addEventListener('pointerdown', (e) => window.id = e.pointerId)"
+    )
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    seq = int(pad.get_attribute("data-seq"))
+    page.evaluate("window.id")
+    pad.evaluate(DRAG, {"moves": moves, "id": page.evaluate("window.id")})
+    page.locator('.pad[data-busy="false"]').wait_for()
+    answers = int(pad.get_attribute("data-answer")) - seq
+    last, gaps = float(pad.get_attribute("data-last-latency-ms")), page.evaluate("window.innerloopClock.gaps")
+    page.mouse.up()
+    return {"moves": moves, "answers": answers, "last_ms": last, "between_redraws": gaps}
+
+
+def python_share(runs: str, shots: int, moves: int) -> dict[str, float]:
+    """Medians in milliseconds of what the page computes for one answer, in this process."""
+    from dashboard import live
+    from dashboard.state import View
+    from engine.ensembles import find_ensembles
+
+    ensembles, _ = find_ensembles(ROOT / "checkpoints" / runs, "sine", shots)
+    view = live.draw_points(View(shots=shots))
+    spent: dict[str, list[float]] = {"adapt_and_predict": [], "pack": []}
+    for k in range(WARM_UP + moves):
+        moved = view.changed(points=((0.01 * k, 1.0), *view.points[1:]))
+        begin = time.perf_counter()
+        found = live.answers(moved, ensembles)
+        middle = time.perf_counter()
+        json.dumps(live.pad_data(moved, ensembles, found, answer=k, revision="0", message=""))
+        spent["adapt_and_predict"].append(1e3 * (middle - begin))
+        spent["pack"].append(1e3 * (time.perf_counter() - middle))
+    return {name: round(statistics.median(values[WARM_UP:]), 1) for name, values in spent.items()}
+
+
+def summary(values: list[float]) -> dict[str, float]:
+    """Median, 95th percentile and maximum."""
+    ranked = sorted(values)
+    at = min(len(ranked) - 1, round(0.95 * (len(ranked) - 1)))
+    return {
+        "median": round(statistics.median(ranked), 1),
+        "p95": round(ranked[at], 1),
+        "max": round(ranked[-1], 1),
+        "n": len(ranked),
+    }
+
+
+def measure(runs: str, shots: int, moves: int) -> dict[str, Any]:
+    """All measurements of one run of this program."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        starts = [round(start_seconds(browser, runs, shots), 2) for _ in range(2)]
+        with served() as address:
+            page = opened(browser, address, runs, shots)
+            page.locator(".pad").evaluate(WATCH)
+            shown = page.locator(DRAWN).count()
+            band = page.locator(".pad .subtitle").inner_text()
+            single = one_by_one(page, moves)
+            drag = continuous(page, moves)
+            page.context.close()
+        browser.close()
+    return {
+        "runs": runs,
+        "shots": shots,
+        "learners": shown,
+        "seeds": next((int(word) for word in band.split() if word.isdigit()), 1),
+        "first_start_s": starts[0],
+        "warm_disk_start_s": starts[1],
+        "single_move_ms": summary(single["own"]),
+        "single_move_by_frame_ms": summary(single["watched"]),
+        "drag": {
+            "moves": drag["moves"],
+            "answers": drag["answers"],
+            "last_move_ms": drag["last_ms"],
+            "between_redraws_ms": summary(drag["between_redraws"]) if drag["between_redraws"] else None,
+        },
+        "python_ms": python_share(runs, shots, moves),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def report(found: dict[str, Any]) -> str:
+    """The measurements as lines for people."""
+
+    def line(name: str, values: dict[str, float] | None) -> str:
+        if not values:
+            return f"{name:42}  none"
+        return f"{name:42}  median {values['median']:7.1f}  p95 {values['p95']:7.1f}  max {values['max']:7.1f} ms"
+
+    drag, python = found["drag"], found["python_ms"]
+    return "\n".join(
+        [
+            f"{found['learners']} learners, {found['seeds']} seeds each, {found['shots']} shots, runs {found['runs']}; "
+            f"{found['cores']} cores, load {found['load']}, Python {found['python']}",
+            f"start to first curves: {found['first_start_s']:.1f} s, warm disk {found['warm_disk_start_s']:.1f} s",
+            line("one move to its curves (the pad's clock)", found["single_move_ms"]),
+            line("one move to its curves (first frame after)", found["single_move_by_frame_ms"]),
+            line("continuous drag, between two redraws", drag["between_redraws_ms"]),
+            f"continuous drag: {drag['moves']} moves, {drag['answers']} answers, "
+            f"the last {drag['last_move_ms']:.1f} ms after its move",
+            f"of one answer, in Python: {python['adapt_and_predict']:.1f} ms to adapt and predict, "
+            f"{python['pack']:.1f} ms to pack",
+        ]
+    )
+
+
+def main() -> None:
+    """Measures and prints."""
+    options = arguments()
+    found = measure(options.runs, options.shots, options.moves)
+    print(json.dumps(found, indent=1) if options.json else report(found))
+
+
+if __name__ == "__main__":
+    main()
