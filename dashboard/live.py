@@ -18,6 +18,7 @@ from probes.adaptation import Adaptation, adaptation, stops
 GRID = np.linspace(*X_DOMAIN, 121)
 QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve does not depend on luck
 UNIT = 0.001
+OUTSIDE = 30.0
 
 
 @dataclass(frozen=True)
@@ -158,13 +159,23 @@ def _pad_learner(view: View, ensemble: Ensemble, found: Adaptation | None, count
         "seeds": len(ensemble.runs),
         "steps": learner.evaluation_steps,
         "trained_steps": learner.train_steps or learner.evaluation_steps,
-        "curves": encode_curves(np.clip(found.band(), -30, 30), UNIT) if found else "",
+        "curves": encode_curves(_drawable(found.band()), UNIT) if found else "",
         "errors": _rounded(found.errors.mean(1)) if found else unknown,
         "errors_lo": _rounded(found.errors.min(1)) if found else unknown,
         "errors_hi": _rounded(found.errors.max(1)) if found else unknown,
         "note": learner.summary,
         "formula": learner.rule,
     }
+
+
+def _listed(values: np.ndarray) -> list[Any]:
+    """Nested lists for JSON, None where a value is not finite."""
+    return np.where(np.isfinite(values), values, None).tolist()
+
+
+def _drawable(band: np.ndarray) -> np.ndarray:
+    """Within what the pad can encode; where a learner diverged, far outside the picture."""
+    return np.clip(np.nan_to_num(band, nan=OUTSIDE), -OUTSIDE, OUTSIDE)
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:
@@ -191,21 +202,21 @@ def sentence(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptati
     """What the picture says in numbers."""
     if not found:
         return "Every learner is switched off: click one in the list to see its curve."
-    ends = sorted((float(a.errors[-1].mean()), e.learner.title) for e, a in _pairs(ensembles, found))
+    pairs = _pairs(ensembles, found)
+    lost = [e.learner.title for e, a in pairs if not np.isfinite(a.errors[-1]).all()]
+    diverged = f" {' and '.join(lost)} diverged: the inner steps overshoot on these points." if lost else ""
+    ends = sorted((float(a.errors[-1].mean()), e.learner.title) for e, a in pairs if e.learner.title not in lost)
     count, what = len(points_of(view)), "query MSE" if view.truth else "support MSE"
     trained = "" if count == view.shots else f" These learners were trained with {view.shots}."
     counted = f"{count} point{'s' if count != 1 else ''}."
+    if not ends:
+        return f"{counted}{trained}{diverged}"
     if len(ends) == 1:
-        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {_short(ends[0][0])}."
+        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {ends[0][0]:.2g}.{diverged}"
     return (
-        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {_short(ends[0][0])}), "
-        f"{ends[-1][1]} farthest ({_short(ends[-1][0])}), mean of the seeds."
+        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {ends[0][0]:.2g}), "
+        f"{ends[-1][1]} farthest ({ends[-1][0]:.2g}), mean of the seeds.{diverged}"
     )
-
-
-def _short(value: float) -> str:
-    """Two digits, and 136 rather than 1.4e+02."""
-    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.2g}"
 
 
 def export(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> dict[str, Any]:
@@ -220,8 +231,8 @@ def export(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation
                 "learner": a.learner,
                 "runs": [{"seed": run.seed, "weights_sha256": run.sha256} for run in ensemble.runs],
                 "steps": a.steps.tolist(),
-                "curves": a.curves.round(5).tolist(),
-                "mse": a.errors.tolist(),
+                "curves": _listed(a.curves.round(5)),
+                "mse": _listed(a.errors),
             }
             for ensemble, a in _pairs(ensembles, found)
         ],
