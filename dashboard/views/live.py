@@ -243,16 +243,19 @@ def point_table(view: View) -> None:
     key = f"live-points-{hash(view.points)}"
     number = {name: st.column_config.NumberColumn(name, format="%.3f", required=True) for name in ("x", "y")}
     edited = st.data_editor(frame, num_rows="dynamic", column_config=number, key=key, width=360)
+    for complaint in state.pop("table-said", []):
+        st.warning(complaint, icon=":material/info:")
     if edited.equals(frame):
         return
     points, complaints = clean_points(list(edited.itertuples(index=False, name=None)))
     if not points:
         complaints.append("The pad keeps at least one point, so the last ones stay.")
-    for complaint in complaints:
-        st.warning(complaint, icon=":material/info:")
     if points and points != view.points and len(edited.dropna()) == len(edited):
+        state["table-said"] = complaints  # shown by the run that follows
         show(view.changed(points=points))
         st.rerun()
+    for complaint in complaints:
+        st.warning(complaint, icon=":material/info:")
 
 
 def lines(shown: list[Ensemble], found: list[Adaptation]) -> list[Line]:

@@ -185,10 +185,13 @@ def continuous(page: Any, moves: int) -> dict[str, Any]:
 
 def python_share(runs: str, shots: int, moves: int) -> dict[str, float]:
     """Medians in milliseconds of what the page computes for one answer, in this process."""
+    import torch
+
     from dashboard import live
     from dashboard.state import View
     from engine.ensembles import find_ensembles
 
+    torch.set_num_threads(1)  # as the server does
     ensembles, _ = find_ensembles(ROOT / "checkpoints" / runs, "sine", shots)
     view = live.draw_points(View(shots=shots))
     spent: dict[str, list[float]] = {"adapt_and_predict": [], "pack": []}

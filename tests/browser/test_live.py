@@ -304,7 +304,10 @@ def test_an_unknown_collection_is_one_sentence(visit: Visit, server: str):
 # ---- below the picture ------------------------------------------------------------------------------
 
 
-def test_editing_the_table_moves_the_point(visit: Visit):
+@pytest.mark.parametrize(
+    ("typed", "spoken", "says"), [("-4.5", "-4.50", ""), ("99", "12.00", "Row 1 was moved to the edge")]
+)
+def test_editing_the_table_moves_the_point(visit: Visit, typed: str, spoken: str, says: str):
     live = visit()
     before, start = live.paths(), live.points()
     live.page.get_by_role("tab", name="Points").click()
@@ -318,12 +321,15 @@ def test_editing_the_table_moves_the_point(visit: Visit):
     expect(live.page.locator('#glide-cell-2-0[aria-selected="true"]')).to_have_count(1)
     live.page.keyboard.press("Enter")
     editor = live.page.locator("#portal input")
-    editor.fill("-4.5")
+    editor.fill(typed)
     editor.press("Enter")
     live.all_moved(before)
-    expect(live.point(0)).to_have_attribute("aria-label", re.compile(r"y -4\.50;"))
+    expect(live.point(0)).to_have_attribute("aria-label", re.compile(f"y {re.escape(spoken)};"))
     assert live.points()[1:] == start[1:]
     live.drawn()
+    said = live.page.get_by_test_id("stAlert")
+    expect(said).to_have_count(1 if says else 0)
+    assert all(says in sentence for sentence in live.warnings())
 
 
 def test_the_figure_and_its_page_for_elsewhere(visit: Visit):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live
@@ -17,6 +19,15 @@ from dashboard.state import View, from_query
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
 LEARNERS = ("finetuning", "maml", "fomaml", "reptile", "lstm", "op-lstm")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the launcher has it; what streamlit's test harness runs in this process would otherwise wait for itself."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def opened(**query: str) -> AppTest:
