@@ -124,8 +124,14 @@ def batched_step(learner: Learner) -> Callable[..., Any]:
 def compiled_meta_gradient(learner: Learner) -> MetaGradient:
     """`meta_gradient` through torch.compile: minutes the first time, then several times faster than eager."""
     if learner.compile_whole:
-        return torch.compile(meta_gradient(learner), dynamic=False)
-    return stepwise_meta_gradient(learner, torch.compile(batched_step(learner), dynamic=False))
+        return _compile(meta_gradient(learner))
+    return stepwise_meta_gradient(learner, _compile(batched_step(learner)))
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One graph or an error (a silent break would run eagerly); on a CPU called from C++, which saves its dispatch."""
+    options: dict[str, Any] = {} if torch.cuda.is_available() else {"cpp_wrapper": True}
+    return torch.compile(function, dynamic=False, fullgraph=True, options=options)
 
 
 def can_compile() -> bool:
@@ -234,22 +240,30 @@ class Trainer:
         return loss
 
     def _clip(self, gradient: Tree) -> Tree:
-        """Seed by seed: zero where a gradient is not finite (counted in `skipped`), at most `clip` long elsewhere."""
-        flat = [g.reshape(len(self.seeds), -1) for g in leaves(gradient)]
-        norm = torch.stack([torch.linalg.vector_norm(g, dim=1) for g in flat]).norm(dim=0)  # (seeds,)
+        """Seed by seed: zero where a gradient is not finite (counted in `skipped`), at most `clip` long elsewhere.
+
+        Running averages are replaced, not descended: they count neither for the length nor are they shortened.
+        """
+        norm, clip = self._norm(gradient), self.training.clip  # (seeds,)
         fine = norm.isfinite()
-        scale = torch.ones_like(norm)
-        if self.training.clip is not None:
-            scale = (self.training.clip / norm.clamp_min(self.training.clip)).nan_to_num(0.0)
-        elif bool(fine.all()):
+        if clip is None and bool(fine.all()):
             return gradient
         self.skipped += (~fine).cpu()
+        if self.learner.running:
+            norm = self._norm({key: gradient[key] for key in self._optimised})
+        scale = torch.ones_like(norm) if clip is None else (clip / norm.clamp_min(clip)).nan_to_num(0.0)
 
-        def clipped(g: Tensor) -> Tensor:
+        def scaled(g: Tensor, factor: Tensor) -> Tensor:
             shape = (-1,) + (1,) * (g.ndim - 1)
-            return torch.where(fine.view(shape), g * scale.view(shape), 0.0)
+            return torch.where(fine.view(shape), g * factor.view(shape), 0.0)
 
-        return tree_map(clipped, gradient)
+        factors = {key: scale if key in self._optimised else torch.ones_like(scale) for key in gradient}
+        return {key: tree_map(lambda g: scaled(g, factors[key]), tree) for key, tree in gradient.items()}  # noqa: B023
+
+    def _norm(self, gradient: Tree) -> Tensor:
+        """The length of each seed's gradient, (seeds,)."""
+        flat = [g.reshape(len(self.seeds), -1) for g in leaves(gradient)]
+        return torch.stack([torch.linalg.vector_norm(g, dim=1) for g in flat]).norm(dim=0)
 
     def run(self, until: int | None = None, report: Callable[[Progress], None] = lambda _: None) -> None:
         """Trains up to iteration `until` (the whole budget unless given), reporting ten times a second at most."""

@@ -38,6 +38,18 @@ def init(learner: Learner, seed: int = 0):
     return double(learner.init(stream("init", seed), Sine.spec))
 
 
+@pytest.fixture
+def float64(monkeypatch) -> None:
+    """Whatever is trained is drawn, and therefore trained, in float64."""
+
+    def widened(draw):
+        return lambda *arguments: double(draw(*arguments))
+
+    monkeypatch.setattr(Sine, "sample", widened(Sine.sample))
+    for cls, draw in [(cls, cls.init) for cls in LEARNERS.values()]:
+        monkeypatch.setattr(cls, "init", widened(draw))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     before = torch.get_num_threads()
