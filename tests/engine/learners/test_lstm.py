@@ -1,38 +1,18 @@
-"""The pooled LSTM against torch.nn.LSTM, and the facts that follow from pooling."""
+"""The pooled LSTM against its published protocol, run with torch.nn.LSTM."""
 
 import torch
 
 from engine.learners import PooledLSTM
-from engine.networks import lstm
 from engine.tasks import Sine, stream
 from engine.trees import count, tree_map
-
-
-def reference(params, layers: int) -> torch.nn.LSTM:
-    module = torch.nn.LSTM(2, 40, layers, dtype=torch.float64)
-    with torch.no_grad():
-        for layer in range(1, layers + 1):
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                getattr(module, f"{name}_l{layer - 1}").copy_(params["lstm"][f"{name}{layer}"])
-    return module
-
-
-def test_the_cell_is_torch_lstm():
-    net = tree_map(torch.Tensor.double, lstm.init(stream("init", 1), 2, (40, 40)))
-    module = reference({"lstm": net}, 2)
-    inputs = torch.randn(5, 6, 2, generator=stream("page"), dtype=torch.float64)  # time, rows, inputs
-    state, outputs = lstm.zero_state(net, 6), []
-    for u in inputs:
-        state = lstm.step(net, u, state)
-        outputs.append(lstm.output(net, state))
-    torch.testing.assert_close(torch.stack(outputs), module(inputs)[0].detach(), rtol=1e-10, atol=1e-12)
+from tests.engine.networks.test_lstm_cell import reference
 
 
 def test_passes_and_query_follow_the_published_protocol(task):
     """Label slot 0 in the first pass; hidden states pooled per layer, cells not; the query starts with cell 0."""
     learner = PooledLSTM(steps=3)
     params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
-    module, rows = reference(params, 2), len(task.support_x)
+    module, rows = reference(params["lstm"]), len(task.support_x)
     h = c = torch.zeros(2, rows, 40, dtype=torch.float64)
     for t in range(3):
         u = torch.cat([task.support_x, task.support_y if t else torch.zeros_like(task.support_y)], -1)
