@@ -29,6 +29,12 @@ RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.jsonl"
 MAX_RECORD_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 500_000_000
 REQUIRED = ("schema", "learner", "hyper_parameters", "task", "task_parameters", "seed", "weights_sha256")
+KINDS = {
+    "text": (str, ("learner", "task", "status", "weights_sha256")),
+    "a whole number": (int, ("seed", "shots")),
+    "an object": (dict, ("hyper_parameters", "task_parameters", "training", "metrics")),
+    "a list": (list, ("group",)),
+}
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,11 @@ class Run:
             The T + 1 states before the first step and after each one.
 
         Raises:
-            BadInput: a shape is wrong or a value is not finite.
+            BadInput: a shape is wrong, a value is not finite, or the number of steps is negative.
         """
         x, y = checked_support(self.distribution.spec, support_x, support_y)
+        if steps is not None and steps < 0:
+            raise BadInput(f"Adapting takes 0 steps or more; {steps} were asked for.")
         with torch.no_grad():
             return self.learner.adapt(self.params, x, y, steps)
 
@@ -91,8 +99,7 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of `history.jsonl`: iteration, loss, validation, ... (empty if there is no history)."""
-        path = self.path / HISTORY
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        return read_history(self.path)
 
 
 def checked_inputs(spec: TaskSpec, name: str, x: Any) -> Tensor:
@@ -111,7 +118,11 @@ def checked_support(spec: TaskSpec, support_x: Any, support_y: Any) -> tuple[Ten
 
 def _checked(name: str, value: Any, row: tuple[int, ...]) -> Tensor:
     try:
-        tensor = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value, dtype=torch.float32)
+        # a copy: views that run backwards or are read-only make no tensor
+        raw = value if isinstance(value, Tensor) else torch.as_tensor(np.array(value, order="C"))
+        if raw.is_complex():
+            raise TypeError
+        tensor = raw.to(torch.float32)
     except (TypeError, ValueError):
         raise BadInput(f"{name} must be numbers of shape (points, {', '.join(map(str, row))}).") from None
     if tuple(tensor.shape[1:]) != row or tensor.ndim != 1 + len(row):
@@ -182,7 +193,22 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise BadRun(f"{path} must hold one JSON object.")
     if record.get("schema") != SCHEMA:
         raise BadRun(f"{path} has schema {record.get('schema')!r}; this version reads schema {SCHEMA}.")
+    for what, (kind, keys) in KINDS.items():
+        for key in keys:
+            if key in record and not isinstance(record[key], kind):
+                raise BadRun(f"{path}: {key} must be {what}, got {record[key]!r}.")
     return record
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The whole rows of `history.jsonl`; what follows a line cut off by a crash is passed over."""
+    path, rows = folder / HISTORY, []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
 
 
 def load(folder: str | Path) -> Run:
@@ -204,12 +230,14 @@ def load(folder: str | Path) -> Run:
         raise BadRun(f"{folder / RECORD} lacks {', '.join(missing)}.")
     try:
         learner = configure(
-            learner_class(record["learner"]), dict(record["hyper_parameters"]), f"learner {record['learner']}"
+            learner_class(record["learner"]), record["hyper_parameters"], f"learner {record['learner']}"
         )
-        distribution = configure(task_class(record["task"]), dict(record["task_parameters"]), f"task {record['task']}")
+        distribution = configure(task_class(record["task"]), record["task_parameters"], f"task {record['task']}")
         like = learner.init(stream("init"), distribution.spec)
-    except (EngineError, TypeError, ValueError) as error:
+    except EngineError as error:
         raise BadRun(f"{folder / RECORD} does not describe a run: {error}") from None
+    except (RuntimeError, MemoryError):
+        raise BadRun(f"{folder / RECORD} describes networks that are too large to build.") from None
     return Run(folder, learner, distribution, _weights(folder / WEIGHTS, record["weights_sha256"], like), record)
 
 
@@ -223,8 +251,8 @@ def _weights(path: Path, sha256: str, like: Tree) -> Params:
         raise BadRun(f"{path} is not the file that {RECORD} describes: {hashes}.")
     try:
         named = load_tensors(content)
-    except SafetensorError as error:
-        raise BadRun(f"{path} is not a safetensors file: {error}.") from None
+    except (SafetensorError, KeyError) as error:  # KeyError: a number format that PyTorch does not have
+        raise BadRun(f"{path} is not a safetensors file that can be read: {error}.") from None
     check_tensors(path, named, like)
     return from_names(named, like)
 
@@ -236,9 +264,9 @@ def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
         BadRun: names the first difference.
     """
     expected = dict(named_leaves(like))
-    for name in expected.keys() - named.keys():
+    for name in (name for name in expected if name not in named):
         raise BadRun(f"{path} lacks the tensor {name!r}.")
-    for name in named.keys() - expected.keys():
+    for name in (name for name in named if name not in expected):
         raise BadRun(f"{path} has a tensor {name!r} that this learner does not know.")
     for name, wanted in expected.items():
         given = named[name]

@@ -17,7 +17,17 @@ from safetensors.torch import save as save_tensors
 from engine.errors import BadInput, BadRun
 from engine.evaluation import estimate, held_out_tasks, step_errors
 from engine.learners import Learner, configure, learner_class
-from engine.runs import HISTORY, RECORD, check_tensors, describe, read_record, save, write_atomically, write_json
+from engine.runs import (
+    HISTORY,
+    RECORD,
+    check_tensors,
+    describe,
+    read_history,
+    read_record,
+    save,
+    write_atomically,
+    write_json,
+)
 from engine.tasks import TaskDistribution, task_class
 from engine.training import Progress, Trainer, Training
 from engine.trees import from_names, named_leaves, tree_map
@@ -119,6 +129,10 @@ def resume(
         seeds = tuple(int(read_record(f)["seed"]) for f in folders)
     except KeyError as error:
         raise BadRun(f"{folder / RECORD} lacks {error.args[0]}, which resuming needs.") from None
+    except TypeError:
+        raise BadRun(f"{folder / RECORD} names no run folders in its group, which resuming needs.") from None
+    if folder.resolve() not in [f.resolve() for f in folders]:
+        raise BadRun(f"{folder / RECORD} names a group without itself, so there is nothing to resume it with.")
     compiled = bool(record.get("compiled"))
     trainer = Trainer(learner, distribution, training, seeds, device=device, compiled=compiled)
     session = _Session(trainer, folders, str(record.get("recipe", "default")), compiled)
@@ -184,7 +198,7 @@ class _Session:
                 "tasks_per_s": round(progress.tasks_per_s, 1),
                 "seconds": round(progress.seconds, 2),
             }
-            rows = _history_rows(folder)
+            rows = read_history(folder)
             if not rows or rows[-1]["iteration"] < progress.iteration:
                 with (folder / HISTORY).open("a") as file:
                     file.write(json.dumps(row, allow_nan=False) + "\n")
@@ -224,7 +238,7 @@ class _Session:
         trainer.seconds = float(metadata["seconds"])
         trainer.best_iteration = json.loads(metadata["best_iteration"])
         for folder in self.folders:
-            kept = [row for row in _history_rows(folder) if row["iteration"] <= trainer.iteration]
+            kept = [row for row in read_history(folder) if row["iteration"] <= trainer.iteration]
             write_atomically(folder / HISTORY, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def _state(self) -> dict[str, Any]:
@@ -267,14 +281,3 @@ class _Session:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _history_rows(folder: Path) -> list[dict[str, Any]]:
-    """The whole rows of a history; a line cut off by a crash is passed over."""
-    path, rows = folder / HISTORY, []
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows

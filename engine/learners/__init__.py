@@ -1,5 +1,6 @@
 """Learners: how tasks are learned. `LEARNERS` names them; a new one is one file and one line here."""
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -54,16 +55,25 @@ def configure(cls: type, values: dict[str, Any], owner: str) -> Any:
         BadConfig: names the parameter, what is allowed and what was given.
     """
     known = [field.name for field in fields(cls)]
-    for key in values:
+    for key, value in values.items():
         if key not in known:
             raise BadConfig(f"The {owner} has no parameter {key!r}; it has {', '.join(known)}.")
+        if not _finite(value):
+            raise BadConfig(f"The {owner} cannot take {key} = {value!r}: every number must be finite.")
     try:
         return TypeAdapter(cls).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][:1])
-        what = first["msg"][0].lower() + first["msg"][1:]
+        message = first["msg"].removeprefix("Value error, ")
+        what = message[0].lower() + message[1:]
         raise BadConfig(f"The {owner} cannot take {where} = {values.get(where)!r}: {what}.") from None
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_finite(entry) for entry in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 __all__ = ["LEARNERS", "Learner", "Params", "State", "Trajectory", "configure", "learner_class", "make"]

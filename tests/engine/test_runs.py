@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -51,10 +52,18 @@ BROKEN = {
     "other schema": (lambda f: rewrite_record(f, schema=99), "has schema 99; this version reads schema 1"),
     "lacks a key": (lambda f: rewrite_record(f, seed=...), "lacks seed"),
     "unknown learner": (lambda f: rewrite_record(f, learner="gpt"), "no learner called 'gpt'"),
-    "learner no text": (lambda f: rewrite_record(f, learner=["maml"]), "does not describe a run"),
+    "learner no text": (lambda f: rewrite_record(f, learner=["maml"]), r"learner must be text, got \['maml'\]"),
+    "seed no number": (lambda f: rewrite_record(f, seed="x"), "seed must be a whole number, got 'x'"),
+    "hash no text": (lambda f: rewrite_record(f, weights_sha256=7), "weights_sha256 must be text, got 7"),
+    "metrics no object": (lambda f: rewrite_record(f, metrics="good"), "metrics must be an object, got 'good'"),
     "unknown task": (lambda f: rewrite_record(f, task="chess"), "no task called 'chess'"),
     "bad parameter": (lambda f: rewrite_record(f, hyper_parameters={"inner_lr": -1}), "cannot take inner_lr = -1"),
-    "parameters no object": (lambda f: rewrite_record(f, hyper_parameters=5), "does not describe a run"),
+    "parameters no object": (lambda f: rewrite_record(f, hyper_parameters=5), "hyper_parameters must be an object"),
+    "unknown parameter": (lambda f: rewrite_record(f, hyper_parameters={"depth": 3}), "has no parameter 'depth'"),
+    "networks of terabytes": (
+        lambda f: rewrite_record(f, hyper_parameters={"widths": [10**7, 10**7]}),
+        "describes networks that are too large to build",
+    ),
     "huge record": (lambda f: (f / RECORD).write_text(" " * 1_000_001), "larger than 1,000,000 bytes"),
     "other weights": (
         lambda f: rewrite_weights(f, change_one("net.bias1", torch.ones(5)), rehash=False),
@@ -148,6 +157,62 @@ def test_adapt_and_predict_take_arrays_lists_and_tensors(folder):
 def test_bad_support_is_one_sentence(folder, x, y, message):
     with pytest.raises(BadInput, match=message):
         load(folder).adapt(x, y)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones(5), r"query_x must have shape \(points, 1\); \(5,\) was given"),
+        (np.ones((5, 2)), r"query_x must have shape \(points, 1\); \(5, 2\) was given"),
+        (np.float64(1), r"query_x must have shape \(points, 1\); \(\) was given"),
+        (np.array([[np.nan], [1.0], [-np.inf]]), "query_x must be finite; 2 of its values are not"),
+        (np.array([[1e39]]), "query_x must be finite; 1 of its values are not"),  # infinite in float32
+        ("text", "query_x must be numbers"),
+        ([["1.5"]], "query_x must be numbers"),
+        ([[1], [2, 3]], "query_x must be numbers"),
+        (np.array([[1j]]), "query_x must be numbers"),
+        (torch.ones(1, 1, dtype=torch.complex64), "query_x must be numbers"),
+        (None, "query_x must be numbers"),
+    ],
+)
+def test_bad_queries_are_one_sentence(folder, x, message):
+    run = load(folder)
+    trajectory = run.adapt(np.ones((2, 1)), np.ones((2, 1)))
+    with pytest.raises(BadInput, match=message):
+        run.predict(trajectory, x)
+
+
+def test_any_view_of_an_array_is_taken(folder):
+    """Reversed, strided, read-only, whole numbers, big-endian: what NumPy users have at hand."""
+    run, x = load(folder), np.arange(6.0)[:, None]
+    trajectory = run.adapt(x, x)
+    expected = run.predict(trajectory, x)
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for same in (x[::-1].copy()[::-1], np.repeat(x, 2, 0)[::2], frozen, x.astype(int), x.astype(np.float32)):
+        torch.testing.assert_close(run.predict(trajectory, same), expected, rtol=0, atol=0)
+
+
+def test_adapting_backwards_is_refused(folder):
+    with pytest.raises(BadInput, match="takes 0 steps or more; -3 were asked for"):
+        load(folder).adapt(np.ones((2, 1)), np.ones((2, 1)), -3)
+
+
+def test_history_ends_where_a_line_was_cut_off(folder):
+    run = load(folder)
+    assert run.history() == []
+    (folder / "history.jsonl").write_text('{"iteration": 0}\n{"iteration": 4}\n{"iter')
+    assert run.history() == [{"iteration": 0}, {"iteration": 4}]
+
+
+def test_a_number_format_that_pytorch_lacks(folder):
+    """A safetensors file can hold formats that only other libraries read."""
+    header = json.dumps({"net.bias1": {"dtype": "F8_E8M0", "shape": [5], "data_offsets": [0, 5]}}).encode()
+    content = struct.pack("<Q", len(header)) + header + bytes(5)
+    (folder / WEIGHTS).write_bytes(content)
+    rewrite_record(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(BadRun, match=r"not a safetensors file that can be read|must be torch.float32|lacks the tensor"):
+        load(folder)
 
 
 def test_a_step_that_does_not_exist(folder):

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from engine import sessions
-from engine.errors import BadInput, BadRun
+from engine.errors import BadConfig, BadInput, BadRun
+from engine.evaluation import step_errors
 from engine.learners import LEARNERS
-from engine.runs import load, read_record
-from engine.tasks import Sine
+from engine.runs import load, read_history, read_record, save
+from engine.tasks import Sine, stream
 from engine.training import Training
 
 DISTRIBUTION = Sine(shots=4, queries=6)
@@ -46,6 +47,86 @@ def test_resuming_is_bit_identical(name, until, tmp_path):
     resumed = sessions.resume(cut[1])  # any folder of the group resumes all
     assert [outcome(f) for f in resumed] == [outcome(f) for f in whole]
     assert not (cut[0] / sessions.SNAPSHOT).exists()
+
+
+def killed(name, root, at: int):
+    """A training whose process dies when it reports iteration `at`: nothing is tidied up."""
+
+    def die(progress):
+        if progress.iteration == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sessions.train(made(name), DISTRIBUTION, plan(name), (0, 1), root, report=die)
+    return [root / f"{name}-k4-s{seed}" for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["maml", "reptile"])
+@pytest.mark.parametrize(("at", "snapshot"), [(0, None), (4, 3), (8, 6), (12, 9)])
+def test_a_kill_between_snapshots_changes_nothing(name, at, snapshot, tmp_path):
+    """The history is then ahead of the snapshot (or there is none yet): those rows are made again."""
+    whole, cut = start(name, tmp_path / "whole"), killed(name, tmp_path / "cut", at)
+    assert [row["iteration"] for row in read_history(cut[0])] == list(range(0, at + 1, 4))
+    assert read_record(cut[1])["iteration"] == (snapshot or 0)
+    assert (cut[0] / sessions.SNAPSHOT).is_file() == (snapshot is not None)
+    assert [outcome(f) for f in sessions.resume(cut[0])] == [outcome(f) for f in whole]
+
+
+def test_a_kill_between_saving_two_seeds_leaves_the_second_to_resume(tmp_path, monkeypatch):
+    whole, saved = start("maml", tmp_path / "whole"), []
+
+    def save_once(*arguments):
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(arguments)
+        save(*arguments)
+
+    monkeypatch.setattr(sessions, "save", save_once)
+    with pytest.raises(KeyboardInterrupt):
+        start("maml", tmp_path / "cut")
+    monkeypatch.setattr(sessions, "save", save)
+    cut = [tmp_path / "cut" / folder.name for folder in whole]
+    assert [read_record(folder)["status"] for folder in cut] == ["done", "running"]
+    sessions.resume(cut[1])
+    assert [outcome(f) for f in cut] == [outcome(f) for f in whole]
+
+
+def test_what_is_saved_is_the_best_on_validation_and_not_the_last(tmp_path):
+    """A learning rate that finds a better start at once, and ruins it afterwards."""
+    training = Training(iterations=12, meta_batch=2, validate_every=4, validation_tasks=5, lr=0.3)
+    (folder,) = sessions.train(made("maml"), DISTRIBUTION, training, (0,), tmp_path)
+    run = load(folder)
+    validations = {row["iteration"]: row["validation"] for row in run.history()}
+    best = min(validations, key=validations.get)
+    assert best != 12
+    assert run.record["metrics"]["best_iteration"] == best
+    tasks = DISTRIBUTION.sample(stream("validation"), 5)
+    again = float(step_errors(run.learner, run.params, tasks)[:, -1].double().mean())
+    assert again == pytest.approx(validations[best], rel=1e-4)
+    assert run.record["metrics"]["validation"] == validations[best]
+
+
+BROKEN = {
+    "no training": ({"training": ...}, "lacks training, which resuming needs"),
+    "no group": ({"group": ...}, "lacks group, which resuming needs"),
+    "an empty group": ({"group": []}, "names a group without itself"),
+    "a group of numbers": ({"group": [1]}, "names no run folders in its group"),
+    "a partner that is gone": ({"group": ["maml-k4-s0", "maml-k4-s9"]}, "no run folder at .*maml-k4-s9"),
+    "a partner outside": ({"group": ["../../maml-k4-s0", "../x"]}, "no run folder at .*x"),
+    "a schedule that does not exist": ({"training": {"schedule": "step"}}, "cannot take schedule = 'step'"),
+    "another network": ({"hyper_parameters": {"widths": [5, 5]}}, "must have shape"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_record_that_cannot_be_resumed_is_one_sentence(case, tmp_path):
+    changes, message = BROKEN[case]
+    path = start("maml", tmp_path, 7)[0] / "run.json"
+    record = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in record.items() if value is not ...}))
+    with pytest.raises((BadRun, BadConfig), match=message) as error:
+        sessions.resume(path.parent)
+    assert "\n" not in str(error.value)
 
 
 def test_a_history_cut_off_mid_line_is_mended(tmp_path):

@@ -42,6 +42,31 @@ def test_a_gradient_that_is_not_finite_is_skipped_and_counted(clip, bad):
     assert any(float(g[0].abs().max()) > 0 for g in leaves(safe))
 
 
+def test_a_seed_that_breaks_does_not_touch_its_neighbour():
+    """One update of seeds 0 and 1, where 1 meets NaN: 0 moves as it does alone, 1 stays where it is."""
+    pair, alone = trainer((0, 1)), trainer((0,))
+    before = tree_map(torch.clone, pair.params)
+    tasks = pair.tasks(0)
+    tasks.support_y[1, 0, 0] = math.nan
+    pair.update()
+    alone.update()
+    tree_map(lambda a, b: torch.testing.assert_close(a[0], b[0], rtol=1e-4, atol=1e-6), pair.params, alone.params)
+    assert not torch.equal(pair.params["net"]["weight2"][0], before["net"]["weight2"][0])
+    tree_map(lambda a, b: torch.testing.assert_close(a[1], b[1], rtol=0, atol=0), pair.params, before)
+    assert pair.skipped.tolist() == [0, 1]
+
+
+def test_the_schedule_reaches_the_optimiser(float64):
+    """Plain SGD moves by the gradient times the learning rate of that very iteration."""
+    one = trainer(seeds=(0,), iterations=4, optimiser="sgd", lr=0.1, schedule="linear")
+    for lr in (0.1, 0.075, 0.05, 0.025):
+        before = tree_map(torch.clone, one.params)
+        gradient, _ = meta_gradient(one.learner)(one.params, one.tasks(one.iteration))
+        one.update()
+        expected = tree_map(lambda p, g: p - lr * g, before, gradient)  # noqa: B023
+        tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-14), one.params, expected)
+
+
 def test_best_validation_weights_are_kept_not_the_last():
     one = trainer(seeds=(0,), lr=0.01)
     one.validate()
@@ -72,8 +97,8 @@ def test_schedules():
 @pytest.mark.parametrize("name", ["maml", "op-lstm"])
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_compiled_equals_eager(name):
-    small = {"cell_sizes": (2,)} if name == "op-lstm" else {}
-    learner = LEARNERS[name](widths=(8,), steps=2, **small)
+    small = {"cell_sizes": ()} if name == "op-lstm" else {}
+    learner = LEARNERS[name](widths=(3,), steps=2, **small)
     params = stack([learner.init(stream("init", seed), Sine.spec) for seed in range(2)])
     tasks = stack([SMALL.sample(stream("train", seed), 3) for seed in range(2)])
     eager, loss = meta_gradient(learner)(params, tasks)
@@ -105,3 +130,9 @@ def test_unknown_names_and_bad_values_are_one_sentence():
         make("maml", inner_lr=-1)
     with pytest.raises(BadConfig, match="cannot take schedule = 'step'"):
         configure(Training, {"schedule": "step"}, "training")
+    with pytest.raises(BadConfig, match="cannot take gamma = nan: every number must be finite"):
+        make("op-lstm", gamma=math.nan)
+    with pytest.raises(BadConfig, match=r"cannot take amplitude = \[1, inf\]: every number must be finite"):
+        configure(Sine, {"amplitude": [1, math.inf]}, "task sine")
+    with pytest.raises(BadConfig, match=r"cannot take inputs = \[5, -5\]: the lower end of a range comes first"):
+        configure(Sine, {"inputs": [5, -5]}, "task sine")
