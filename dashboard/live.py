@@ -92,7 +92,7 @@ def new_task(view: View, number: int) -> View:
 def apply_preset(view: View, title: str) -> View:
     """The view of a preset, with the learners and shots of this one."""
     preset = PRESETS[title]
-    return draw_points(view.changed(task=2, step=None, **preset.changes), preset.side, preset.outlier)
+    return draw_points(view.changed(task=2, **preset.changes), preset.side, preset.outlier)
 
 
 def true_function(view: View, x: np.ndarray) -> np.ndarray:

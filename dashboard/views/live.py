@@ -123,8 +123,8 @@ def on_new_task() -> None:
 def on_preset() -> None:
     """A preset and what to look for."""
     title = state["live-preset"]
-    if title in live.PRESETS:
-        state.look_for = live.PRESETS[title].look_for
+    state.look_for = live.PRESETS[title].look_for if title in live.PRESETS else ""
+    if state.look_for:
         show(live.apply_preset(current(), title))
 
 
@@ -139,6 +139,7 @@ def on_shots() -> None:
 def on_wave(name: str) -> None:
     """The true function changes; the points keep their distance from it (noise is drawn again)."""
     old, new = current(), current().changed(**{name: float(state[f"live-{name}"])})
+    state.look_for, state["live-preset"] = "", None  # what a preset's sentence says holds no longer
     if name == "noise":
         show(live.draw_points(new))
         return
