@@ -1,6 +1,7 @@
 """The command line: every command prints for people, or with --json for machines."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -13,8 +14,13 @@ from tqdm import tqdm
 from engine.errors import BadConfig, EngineError
 
 ROOTS = (Path("checkpoints"), Path("runs"))
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
+    """The --json option of a command, whose help names what it prints."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON, with the keys {keys}.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -31,7 +37,7 @@ def cli() -> None:
 
 
 @cli.command()
-@as_json
+@json_option("name, title, family, kinds, reference, summary, parameters")
 def learners(as_json: bool) -> None:
     """Lists the learners with their family and reference."""
     from engine.learners import LEARNERS
@@ -52,7 +58,7 @@ def learners(as_json: bool) -> None:
 
 
 @cli.command()
-@as_json
+@json_option("name, kind, summary, parameters")
 def tasks(as_json: bool) -> None:
     """Lists the task distributions."""
     from engine.tasks import TASKS
@@ -66,7 +72,7 @@ def tasks(as_json: bool) -> None:
 
 @cli.command()
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
-@as_json
+@json_option("path, learner, task, shots, seed, status, recipe, test_mse")
 def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     """Lists the run folders below ROOTS (default: checkpoints and runs)."""
     from engine.runs import find
@@ -96,7 +102,7 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 )
 @click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
 @device_option
-@as_json
+@json_option(TRAINED)
 def train(
     learner: str | None,
     everything: bool,
@@ -160,7 +166,7 @@ def train(
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @device_option
-@as_json
+@json_option(TRAINED)
 def resume(folder: Path, device: str, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
     from engine import sessions
@@ -175,7 +181,7 @@ def resume(folder: Path, device: str, as_json: bool) -> None:
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
-@as_json
+@json_option("path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step", "one object")
 def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], as_json: bool) -> None:
     """Query error of the run in FOLDER on test tasks, after every inner step, with 95 % intervals over tasks.
 
@@ -220,13 +226,18 @@ def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, .
 @cli.command()
 @click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
-@as_json
+@json_option(
+    "collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, minutes"
+)
 def table(root: Path, tasks: int, as_json: bool) -> None:
     """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
     from engine.report import markdown, rows
 
     content = rows(root, tasks)
-    click.echo(json.dumps(content, indent=1) if as_json else markdown(content, tasks))
+    if as_json:
+        _show(content, True)
+        return
+    click.echo(markdown(content, tasks))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -308,7 +319,7 @@ class _bar:
 
 def _show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = "Nothing found.") -> None:
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps(_finite(rows), indent=1, allow_nan=False))
         return
     if not rows:
         click.echo(empty)
@@ -317,6 +328,15 @@ def _show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = 
     widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
     for line in [list(columns), *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _finite(value: Any) -> Any:
+    """The same content with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: Any) -> str:

@@ -1,106 +1,218 @@
 """The command line: teaches in --help, prints JSON for machines, answers a mistake with one sentence."""
 
 import json
+import re
 
 import pytest
 
-from engine.cli import main
+from engine.cli import cli, main
 from engine.learners import LEARNERS
+from engine.runs import RECORD, read_record
+
+COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table"]
+TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
+TINY += ["task.queries=6", "widths=[5]"]
 
 
 def run(capsys, *arguments):
-    code = main(list(arguments))
+    code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
-def test_learners(capsys):
-    code, out, _ = run(capsys, "learners", "--json")
-    rows = json.loads(out)
+def as_json(capsys, *arguments):
+    """What a command prints for machines, strictly read, after comparing its keys with those that --help names."""
+    code, out, _ = run(capsys, *arguments, "--json")
     assert code == 0
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    content = json.loads(out, parse_constant=refuse)
+    (option,) = (p for p in cli.commands[arguments[0]].params if p.name == "as_json")
+    named = re.search(r"with the keys (.*)\.$", option.help).group(1).split(", ")
+    for row in content if isinstance(content, list) else [content]:
+        assert list(row) == named
+    return content
+
+
+def train(root, *more):
+    settings = [word for setting in TINY for word in ("--set", setting)]
+    return ["train", "maml", "--shots", "4", "--iterations", "3", *settings, "--runs", root, *more]
+
+
+@pytest.fixture
+def trained(tmp_path, capsys, monkeypatch):
+    """Two seeds trained by the command line, in a folder of their own."""
+    monkeypatch.setattr("engine.sessions.TEST_TASKS", 10)
+    assert run(capsys, *train(tmp_path / "runs", "--seeds", "2", "--json"))[0] == 0
+    return [tmp_path / "runs" / f"maml-k4-s{seed}" for seed in (0, 1)]
+
+
+def test_learners_and_tasks(capsys):
+    rows = as_json(capsys, "learners")
     assert [row["name"] for row in rows] == list(LEARNERS)
     assert all(row["family"] and row["reference"] and row["summary"] for row in rows)
+    assert next(row for row in rows if row["name"] == "maml")["parameters"]["widths"] == [40, 40]
+    (sine,) = as_json(capsys, "tasks")
+    assert (sine["name"], sine["kind"]) == ("sine", "regression")
+    assert sine["parameters"]["amplitude"] == [0.1, 5.0]
 
 
-def held_out_tasks(capsys):
-    rows = json.loads(run(capsys, "tasks", "--json")[1])
-    assert rows[0]["name"] == "sine"
-    assert rows[0]["parameters"]["amplitude"] == [0.1, 5.0]
+def test_train_obeys_its_options(trained, capsys, tmp_path):
+    record = read_record(trained[1])
+    assert record["hyper_parameters"]["widths"] == [5]
+    assert (record["hyper_parameters"]["steps"], record["task_parameters"]["queries"]) == (2, 6)
+    assert (record["training"]["iterations"], record["training"]["meta_batch"]) == (3, 2)
+    assert record["training"]["lr"] == 0.004  # the recipe's, where no option says otherwise
+    rows = as_json(capsys, *train(tmp_path / "other", "--seeds", "2"))
+    assert [row["path"] for row in rows] == [str(tmp_path / "other" / f"maml-k4-s{seed}") for seed in (0, 1)]
+    assert [row["test_mse"] for row in rows] == [read_record(folder)["metrics"]["test_mse"] for folder in trained]
 
 
-def test_train_runs_resume_evaluate(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.sessions.TEST_TASKS", 10)
-    options = (
-        "--shots",
-        "4",
-        "--seeds",
-        "2",
-        "--iterations",
-        "3",
-        "--set",
-        "steps=2",
-        "--set",
-        "training.meta_batch=2",
-    )
-    options += ("--set", "training.validation_tasks=4", "--set", "task.queries=6", "--runs", str(tmp_path))
-    code, out, _ = run(capsys, "train", "maml", *options, "--json")
-    assert code == 0
-    paths = [row["path"] for row in json.loads(out)]
-    assert paths == [str(tmp_path / f"maml-k4-s{seed}") for seed in (0, 1)]
-    listed = json.loads(run(capsys, "runs", str(tmp_path), "--json")[1])
-    assert [(r["path"], r["learner"], r["task"], r["shots"], r["seed"]) for r in listed] == [
-        (paths[0], "maml", "sine", 4, 0),
-        (paths[1], "maml", "sine", 4, 1),
+def test_runs_lists_them(trained, capsys):
+    rows = as_json(capsys, "runs", trained[0].parent)
+    assert [(r["path"], r["learner"], r["task"], r["shots"], r["seed"], r["status"]) for r in rows] == [
+        (str(trained[0]), "maml", "sine", 4, 0, "done"),
+        (str(trained[1]), "maml", "sine", 4, 1, "done"),
     ]
-    code, out, _ = run(capsys, "evaluate", paths[1], "--tasks", "20", "--json")
-    result = json.loads(out)
-    assert result["tasks"] == 20
+    assert rows[0]["test_mse"] == read_record(trained[0])["metrics"]["test_mse"]
+    (trained[0] / RECORD).write_text('{"schema": 1, "metrics": "good"}')
+    assert [row["path"] for row in as_json(capsys, "runs", trained[0].parent)] == [str(trained[1])]
+
+
+def test_evaluate(trained, capsys):
+    result = as_json(capsys, "evaluate", trained[1], "--tasks", "20")
+    assert (result["tasks"], result["seed"], result["shots"]) == (20, 1, 4)
     assert result["mse"] == pytest.approx(result["per_step"][-1], rel=1e-5)
     assert len(result["per_step"]) == 11
     assert result["ci95"] > 0
-    assert "query MSE" in run(capsys, "evaluate", paths[0], "--tasks", "20", "--set", "noise=1")[1]
-    rows = json.loads(run(capsys, "table", "--root", str(tmp_path), "--tasks", "20", "--json")[1])
-    assert [(row["learner"], row["shots"], row["seeds"]) for row in rows] == [("maml", 4, 2)]
-    code, _, err = run(capsys, "train", "maml", *options)
+    assert len(as_json(capsys, "evaluate", trained[1], "--tasks", "20", "--steps", "3")["per_step"]) == 4
+    noisy = as_json(capsys, "evaluate", trained[1], "--tasks", "20", "--set", "noise=5")
+    assert noisy["per_step"][0] == result["per_step"][0]  # nothing has adapted yet, and queries carry no noise
+    assert noisy["per_step"][-1] > result["per_step"][-1]
+    assert as_json(capsys, "evaluate", trained[1], "--tasks", "20", "--set", "shots=2")["shots"] == 2
+    assert "query MSE" in run(capsys, "evaluate", trained[0], "--tasks", "20")[1]
+
+
+def test_numbers_that_json_does_not_have_are_null(trained, capsys):
+    result = as_json(capsys, "evaluate", trained[0], "--tasks", "4", "--set", "inputs=[-1e38, 1e38]")
+    assert result["mse"] is None
+    assert result["median_interval"] == [None, None]
+
+
+def test_table(trained, capsys):
+    (row,) = as_json(capsys, "table", "--root", trained[0].parent, "--tasks", "20")
+    assert (row["learner"], row["shots"], row["seeds"]) == ("maml", 4, 2)
+    assert "| maml | 4 |" in run(capsys, "table", "--root", trained[0].parent, "--tasks", "20")[1]
+
+
+def test_a_stopped_training_resumes(trained, capsys, tmp_path, monkeypatch):
+    """Ctrl-C after the snapshot at 2: one sentence, exit code 130; then the weights of an unbroken training."""
+    from engine.training import Trainer
+
+    update = Trainer.update
+
+    def interrupted(self):
+        if self.iteration == 2:
+            raise KeyboardInterrupt
+        return update(self)
+
+    monkeypatch.setattr(Trainer, "update", interrupted)
+    code, _, err = run(capsys, *train(tmp_path / "cut", "--seeds", "2", "--json"))
+    assert code == 130
+    assert err.strip() == "Stopped. `python -m engine resume FOLDER` continues from the last snapshot."
+    monkeypatch.setattr(Trainer, "update", update)
+    cut = [tmp_path / "cut" / folder.name for folder in trained]
+    assert [row["path"] for row in as_json(capsys, "resume", cut[0])] == [str(folder) for folder in cut]
+    for mine, whole in zip(cut, trained, strict=True):
+        assert read_record(mine)["weights_sha256"] == read_record(whole)["weights_sha256"]
+
+
+def test_a_run_that_exists_is_replaced_only_on_request(trained, capsys):
+    code, _, err = run(capsys, *train(trained[0].parent, "--seeds", "2"))
     assert (code, err.count("\n")) == (2, 1)
     assert "exists: resume it" in err
-    code, _, err = run(capsys, "resume", paths[0])
-    assert code == 2
+    before = read_record(trained[0])
+    assert run(capsys, *train(trained[0].parent, "--seeds", "2", "--replace", "--set", "training.lr=0.1"))[0] == 0
+    assert read_record(trained[0])["weights_sha256"] != before["weights_sha256"]
+    code, _, err = run(capsys, "resume", trained[0])
+    assert (code, err.count("\n")) == (2, 1)
     assert "nothing to resume" in err
+
+
+MISTAKES = [
+    (["train", "mamal"], "There is no learner called 'mamal'; known are"),
+    (["train", "maml", "--task", "cosine"], "There is no task called 'cosine'"),
+    (["train"], "Say either which learner to train, or --all."),
+    (["train", "maml", "--all"], "Say either which learner to train, or --all."),
+    (["train", "maml", "--set", "depth=2"], "has no parameter 'depth'"),
+    (["train", "maml", "--set", "inner_lr=fast"], "cannot take inner_lr = 'fast'"),
+    (["train", "maml", "--set", "inner_lr=Infinity"], "cannot take inner_lr = inf: every number must be finite"),
+    (["train", "maml", "--set", "inner_lr"], "--set takes KEY=VALUE"),
+    (["train", "maml", "--set", "=3"], "--set takes KEY=VALUE"),
+    (["train", "maml", "--set", "training.lr=0"], "The training cannot take lr = 0"),
+    (["train", "maml", "--set", "training.speed=9"], "The training has no parameter 'speed'"),
+    (["train", "maml", "--set", "task.noise=-1"], "The task sine cannot take noise = -1"),
+    (["train", "maml", "--set", "task.inputs=[5,-5]"], "the lower end of a range comes first"),
+    (["train", "maml", "--recipe", "secret"], "no recipe collection for sine called 'secret'"),
+    (["train", "lstm", "--recipe", "published"], "no learner in the recipes 'published' called 'lstm'"),
+    (["train", "maml", "--device", "tpu"], "--device must be auto, cpu or cuda"),
+    (["train", "maml", "--device", "cuda"], "PyTorch finds no GPU here"),
+    (["evaluate", "nowhere"], "There is no run folder at nowhere."),
+    (["resume", "nowhere"], "There is no run folder at nowhere."),
+    (["resume", ".", "--device", "cuda"], "PyTorch finds no GPU here"),
+    (["evaluate", "."], "is not a run folder: it has no run.json"),
+]
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A working folder that must stay empty, on a machine without a GPU."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_a_mistake_ends_in_one_line_and_writes_nothing(capsys, empty, arguments, message):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "mamal"], "There is no learner called 'mamal'; known are"),
-        (["train", "maml", "--task", "cosine"], "There is no task called 'cosine'"),
-        (["train"], "Say either which learner to train, or --all."),
-        (["train", "maml", "--set", "depth=2"], "has no parameter 'depth'"),
-        (["train", "maml", "--set", "inner_lr=fast"], "cannot take inner_lr = 'fast'"),
-        (["train", "maml", "--set", "inner_lr"], "--set takes KEY=VALUE"),
-        (["train", "maml", "--set", "training.lr=0"], "The training cannot take lr = 0"),
-        (["train", "maml", "--set", "task.noise=-1"], "The task sine cannot take noise = -1"),
-        (["train", "maml", "--recipe", "secret"], "no recipe collection for sine called 'secret'"),
-        (["train", "lstm", "--recipe", "published"], "no learner in the recipes 'published' called 'lstm'"),
-        (["train", "maml", "--device", "tpu"], "--device must be auto, cpu or cuda"),
-        (["evaluate", "nowhere"], "There is no run folder at nowhere."),
-        (["resume", "nowhere"], "There is no run folder at nowhere."),
         (["train", "maml", "--seeds", "0"], "0 is not in the range"),
+        (["train", "maml", "--shots", "few"], "'few' is not a valid integer"),
+        (["evaluate"], "Missing argument 'FOLDER'"),
         (["fly"], "No such command 'fly'"),
     ],
 )
-def test_a_mistake_ends_in_one_sentence_and_writes_nothing(capsys, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.chdir(tmp_path)
+def test_a_wrong_call_points_to_the_help(capsys, empty, arguments, message):
     code, out, err = run(capsys, *arguments)
-    assert code == 2
+    assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
-    assert out == ""
-    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["", "learners", "tasks", "runs", "train", "resume", "evaluate", "table"])
+def test_broken_weights_are_one_line(trained, capsys):
+    (trained[0] / "weights.safetensors").write_bytes(b"nothing")
+    code, out, err = run(capsys, "evaluate", trained[0], "--json")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "its hash is" in err
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help(capsys, command):
     code, out, _ = run(capsys, *command.split(), "--help")
     assert code == 0
     assert "Usage: python -m engine" in out
+
+
+def test_every_command_is_tested_here():
+    assert sorted(cli.commands) == sorted(COMMANDS)

@@ -104,6 +104,11 @@ def test_prototype_rule(task):
     c = math.tanh(math.tanh(1.0))
     assert c == pytest.approx(0.64201, abs=1e-5)
     torch.testing.assert_close(state["H2"], c / ways * prototypes, rtol=0, atol=1e-15)
+    # with gamma, and a body that writes nothing, the head is the prototypes at length gamma
+    scaled, params["body_lstm"] = OPLSTM(widths=(d,), cell_sizes=(), steps=1), memoryless((0.0, 0.0))
+    params["step_length"] = {"gamma": torch.tensor(0.3, dtype=torch.float64)}
+    state = scaled.adapt(params, x, torch.nn.functional.one_hot(labels).double())[-1]
+    torch.testing.assert_close(state["H2"], 0.3 * prototypes / prototypes.norm(), rtol=1e-12, atol=1e-15)
 
 
 def displacement(before, after) -> float:

@@ -1,0 +1,54 @@
+"""The result table says what a reader could compute from the runs by hand."""
+
+import numpy as np
+import pytest
+
+from engine.evaluation import held_out_tasks
+from engine.learners import make
+from engine.report import markdown, rows
+from engine.runs import describe, load, save
+from engine.tasks import Sine, stream
+
+
+@pytest.fixture
+def root(tmp_path):
+    learner, task = make("maml", widths=(5,), steps=1, test_steps=2), Sine(shots=4, queries=6)
+    for seed in range(3):
+        status = "done" if seed < 2 else "running"
+        extra = {"status": status, "shots": 4, "training": {"iterations": 7, "meta_batch": 3}, "seconds": 90}
+        params = learner.init(stream("init", seed), Sine.spec)
+        save(tmp_path / "mine" / f"maml-k4-s{seed}", params, {**describe(learner, task, seed), **extra})
+    return tmp_path
+
+
+def by_hand(root, tasks):
+    """Query errors of the two finished seeds, task by task, (2, tasks)."""
+    runs = [load(root / "mine" / f"maml-k4-s{seed}") for seed in (0, 1)]
+    drawn = held_out_tasks(Sine(shots=4, queries=6), tasks)
+    errors = np.empty((2, tasks))
+    for i, run in enumerate(runs):
+        for j in range(tasks):
+            final = run.predict(run.adapt(drawn.support_x[j], drawn.support_y[j]), drawn.query_x[j])
+            errors[i, j] = float((final - drawn.query_y[j]).square().mean())
+    return errors
+
+
+def test_rows(root):
+    errors, (row,) = by_hand(root, 9), rows(root, 9)
+    assert (row["collection"], row["learner"], row["shots"], row["seeds"]) == ("mine", "maml", 4, 2)
+    assert (row["iterations"], row["meta_batch"], row["minutes"]) == (7, 3, 1.5)
+    assert row["mse"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert row["per_seed"] == pytest.approx(errors.mean(1), rel=1e-5)
+    assert row["median"] == pytest.approx(np.median(errors.mean(0)), rel=1e-5)  # of two seeds, the median is the mean
+    # the seeds share their tasks: the interval is over 9 tasks, not over 18 errors
+    half = 2.306004 * errors.mean(0).std(ddof=1) / 3
+    assert row["ci95"] == pytest.approx(half, rel=1e-4)
+
+
+def test_markdown_shows_every_row_and_both_seeds(root):
+    (row,) = content = rows(root, 9)
+    lines = markdown(content, 9).splitlines()
+    assert lines[2].count("|") == lines[0].count("|")
+    assert f"| mine | maml | 4 | {row['mse']:.4f} ± {row['ci95']:.4f} |" in lines[2]
+    assert all(f"{value:.3g}" in lines[2] for value in row["per_seed"])
+    assert "9 test tasks" in lines[-1]
