@@ -47,7 +47,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="measure each engine at least this long (5)")
     parser.add_argument("--engines", nargs="+", metavar="NAME", help="compiled, eager, higher, loop, jax (all)")
     parser.add_argument("--networks", nargs="+", metavar="NAME", help="1-40-40-1, 1-91-91-91-1 (all)")
-    parser.add_argument("--threads", type=int, default=1, help="threads for every engine (1)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="threads for every engine (all cores, as in a training)",
+    )
     parser.add_argument("--cached", action="store_true", help="let torch.compile reuse its cache on the disk")
     return parser.parse_args()
 
