@@ -84,7 +84,7 @@ def test_a_preset_shows_what_it_says(title: str, shots: int):
     before = View(shots=shots, off=("maml",), step=3, amplitude=1.0)
     view = live.apply_preset(before, title)
     preset = live.PRESETS[title]
-    assert (view.shots, view.off, view.step) == (shots, ("maml",), None)
+    assert (view.shots, view.off, view.step) == (shots, ("maml",), 3)
     assert all(getattr(view, name) == value for name, value in preset.changes.items())
     points = live.points_of(view)
     assert len(points) == shots
