@@ -325,7 +325,7 @@ def data_table(view: View, shown: list[Ensemble], found: list[Adaptation]) -> No
 def how_to_read(shown: list[Ensemble]) -> None:
     """Each learner's update rule as a formula, with its reference."""
     st.markdown(
-        "Each learner met tens of thousands of sine waves before. Now it gets only your points and adapts, one inner "
+        "Each learner met more than ten thousand sine waves before. Now it gets only your points and adapts, one inner "
         "step at a time; the scrubber walks through those steps. **A line is the mean of the seeds, its band their "
         "range.** The error compares the line with the true function at 50 even places (query MSE), or, without a true "
         "function, with your points (support MSE). Steps beyond those a learner was trained for are marked."
