@@ -18,7 +18,7 @@ from torch.func import grad_and_value, vmap
 
 from engine.evaluation import step_errors
 from engine.learners import Learner, Params
-from engine.tasks import Task, TaskDistribution, stream
+from engine.tasks import NoisyTask, Task, TaskDistribution, stream
 from engine.trees import Tree, leaves, stack, tree_map
 
 BLOCK = 50  # iterations whose tasks are drawn at once, from the stream with that block's index
@@ -58,7 +58,7 @@ class Training:
         return self.lr * (1 - done) if self.schedule == "linear" else self.lr
 
 
-MetaGradient = Callable[[Params, Task], tuple[Tree, Tensor]]
+MetaGradient = Callable[[Params, Any], tuple[Tree, Tensor]]  # (parameters, a Task or NoisyTask)
 
 
 def meta_gradient(learner: Learner) -> MetaGradient:
@@ -189,7 +189,7 @@ class Trainer:
         self._optimised = {key: value for key, value in self.params.items() if key not in learner.running}
         self.optimiser = self._make_optimiser()
         self._gradient = compiled_meta_gradient(learner) if compiled else meta_gradient(learner)
-        self._block: tuple[int, Task] | None = None
+        self._block: tuple[int, Task | NoisyTask] | None = None
         self._validation: Task | None = None
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
@@ -198,14 +198,21 @@ class Trainer:
             return torch.optim.Adam(tensors, lr=self.training.lr, foreach=True)
         return torch.optim.SGD(tensors, lr=self.training.lr)
 
-    def tasks(self, iteration: int) -> Task:
+    def tasks(self, iteration: int) -> Task | NoisyTask:
         """The tasks of one iteration, axes (seeds, meta_batch): a function of the seeds and the iteration alone."""
         index, offset = divmod(iteration, BLOCK)
         batch = self.training.meta_batch
         if self._block is None or self._block[0] != index:
-            per_seed = [self.distribution.sample(stream("train", seed, index), BLOCK * batch) for seed in self.seeds]
+            per_seed = [self._draw(seed, index, BLOCK * batch) for seed in self.seeds]
             self._block = (index, tree_map(lambda v: v.to(self.device), stack(per_seed)))
         return tree_map(lambda v: v[:, offset * batch : (offset + 1) * batch], self._block[1])
+
+    def _draw(self, seed: int, index: int, tasks: int) -> Task | NoisyTask:
+        drawn = self.distribution.sample(stream("train", seed, index), tasks)
+        if size := self.learner.noise_size(self.distribution.spec):
+            dtype = drawn.support_x.dtype
+            return NoisyTask(*drawn, torch.rand(tasks, size, generator=stream("noise", seed, index), dtype=dtype))
+        return drawn
 
     def validate(self) -> Tensor:
         """Mean query error of every seed on the validation tasks, (seeds,); the best weights so far are kept."""

@@ -20,14 +20,26 @@ State = dict[str, Any]  # what changes while a learner adapts
 Trajectory = list[State]  # before the first step and after each one: T + 1 states
 
 
+def one_hot(labels: Tensor, like: Tensor) -> Tensor:
+    """Class indices (Q,) as rows (Q, ways) of zeros and ones, with the ways and the dtype of `like` (..., ways)."""
+    classes = torch.arange(like.shape[-1], device=like.device)
+    return (labels.unsqueeze(-1) == classes).to(like.dtype)
+
+
+def as_rows(target: Tensor, like: Tensor) -> Tensor:
+    """Targets as rows of numbers: (K, output_dim) as they are, class indices (K,) as one-hot rows (K, ways)."""
+    return target if target.is_floating_point() else one_hot(target, like)
+
+
 @dataclass(frozen=True)
 class Learner:
     """Base of all learners; subclasses say `start`, `step` and `predict`, and add hyper-parameters as fields.
 
     Class attributes describe the learner to people: `name` (registry, command line), `title`, `family`,
     `reference`, `formula` (LaTeX), `rule` (how it adapts, as one line of text), `summary` (one sentence).
-    `running` names groups of parameters that are running averages: they take the value that `meta_gradient`
-    points to (parameter minus gradient) instead of being optimised.
+    `kinds` says which tasks it can learn. `running` names groups of parameters that are running averages: they take
+    the value that `meta_gradient` points to (parameter minus gradient) instead of being optimised. `meta_trained` is
+    False for a learner that learns nothing across tasks.
     """
 
     name: ClassVar[str]
@@ -37,10 +49,15 @@ class Learner:
     formula: ClassVar[str]
     rule: ClassVar[str]
     summary: ClassVar[str]
-    kinds: ClassVar[tuple[str, ...]] = ("regression",)
+    kinds: ClassVar[tuple[str, ...]] = ("regression", "classification")
     permutation_invariant: ClassVar[bool] = True
     compile_whole: ClassVar[bool] = True  # False: compile one step and loop (long graphs)
     running: ClassVar[tuple[str, ...]] = ()
+    meta_trained: ClassVar[bool] = True
+
+    def noise_size(self, spec: TaskSpec) -> int:
+        """How many uniform numbers meta-training draws for each task (they come as `NoisyTask.noise`); 0: none."""
+        return 0
 
     @property
     def train_steps(self) -> int:
@@ -57,7 +74,7 @@ class Learner:
         raise NotImplementedError(f"{type(self).__name__} must define init")
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        """The state before any inner step, for support_x (K, *input_shape) and support_y (K, output_dim)."""
+        """The state before any inner step, for support_x (K, *input_shape), support_y (K, output_dim) or class indices (K,)."""
         raise NotImplementedError(f"{type(self).__name__} must define start")
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
@@ -74,7 +91,7 @@ class Learner:
         Args:
             params: meta-parameters from `init` or a trained run.
             support_x: (K, *input_shape).
-            support_y: (K, output_dim).
+            support_y: (K, output_dim), or class indices (K,).
             steps: the number of inner steps T; `evaluation_steps` unless given.
 
         Returns:
@@ -86,12 +103,21 @@ class Learner:
         return trajectory
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Mean squared error over (Q, output_dim): a scalar, or one per seed for a stack of seeds."""
-        return (prediction - target).square().mean((-2, -1))
+        """What learners minimise: a scalar, or one per seed for a stack of seeds.
+
+        Mean squared error for numbers (Q, output_dim); cross-entropy of the predicted logits (Q, ways) for class
+        indices (Q,), the mean over the Q points.
+        """
+        if target.is_floating_point():
+            return (prediction - target).square().mean((-2, -1))
+        chosen = one_hot(target, prediction)
+        return -(chosen * prediction.log_softmax(-1)).sum(-1).mean(-1)
 
     def loss_gradient(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The derivative of `loss` with respect to the prediction, of the prediction's shape."""
-        return (prediction - target) * (2 / (prediction.shape[-2] * prediction.shape[-1]))
+        if target.is_floating_point():
+            return (prediction - target) * (2 / (prediction.shape[-2] * prediction.shape[-1]))
+        return (prediction.softmax(-1) - one_hot(target, prediction)) / prediction.shape[-2]
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The objective of meta-training for one task: by default, the query loss after T steps (look-ahead)."""

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State
+from engine.learners.learner import Learner, Params, State, as_rows
 from engine.networks import lstm, mlp
 from engine.tasks import TaskSpec
 
@@ -57,7 +57,8 @@ class PooledLSTM(Learner):
         return {**_pool(state), "show_labels": support_x.new_full((), labels)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        u = torch.cat([support_x, state["show_labels"] * support_y], dim=-1)  # (K, inputs)
+        labels = state["show_labels"] * as_rows(support_y, params["readout"]["bias1"])
+        u = torch.cat([support_x, labels], dim=-1)  # (K, inputs)
         memory = {key: value for key, value in state.items() if key != "show_labels"}
         return {**_pool(lstm.step(params["lstm"], u, memory)), "show_labels": torch.ones_like(state["show_labels"])}
 

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State
+from engine.learners.learner import Learner, Params, State, as_rows
 from engine.networks import lstm, mlp
 from engine.tasks import TaskSpec
 
@@ -96,6 +96,7 @@ class OPLSTM(Learner):
         hide = torch.Tensor.detach if self.first_order else lambda tensor: tensor
         new: State = {}
         delta: dict[str, Tensor] = {}
+        support_y = as_rows(support_y, a[depth])
         h = support_y  # set by the output layer; (K, d_l) of the layer above the current one
         for layer in range(depth, 0, -1):
             if layer == depth:

@@ -2,7 +2,7 @@
 
 from engine.errors import UnknownName
 from engine.tasks.sine import Sine
-from engine.tasks.task import Task, TaskDistribution, TaskSpec, stream
+from engine.tasks.task import NoisyTask, Task, TaskDistribution, TaskSpec, stream
 
 TASKS: dict[str, type[TaskDistribution]] = {"sine": Sine}
 
@@ -18,4 +18,4 @@ def task_class(name: str) -> type[TaskDistribution]:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Sine", "Task", "TaskDistribution", "TaskSpec", "stream", "task_class"]
+__all__ = ["TASKS", "NoisyTask", "Sine", "Task", "TaskDistribution", "TaskSpec", "stream", "task_class"]

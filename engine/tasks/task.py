@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STREAMS = ("init", "train", "validation", "test", "page")
+STREAMS = ("init", "train", "validation", "test", "page", "noise")
 
 
 class Task(NamedTuple):
@@ -21,6 +21,16 @@ class Task(NamedTuple):
     support_y: Tensor
     query_x: Tensor
     query_y: Tensor
+
+
+class NoisyTask(NamedTuple):
+    """A task with the uniform numbers that a learner asked for: `noise` (n,), new in every meta-update."""
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+    noise: Tensor
 
 
 @dataclass(frozen=True)
