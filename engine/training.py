@@ -160,7 +160,7 @@ class Trainer:
     """A training of one learner with several seeds, from any iteration to any other.
 
     Args:
-        learner, distribution, training: what, on what, how.
+        learner, distribution, training: what, on what, how. One distribution for all seeds, or one for each.
         seeds: one stack of parameters each.
         device: where to train.
         compiled: use torch.compile.
@@ -169,16 +169,16 @@ class Trainer:
     def __init__(
         self,
         learner: Learner,
-        distribution: TaskDistribution,
+        distribution: TaskDistribution | tuple[TaskDistribution, ...],
         training: Training,
         seeds: tuple[int, ...],
         *,
         device: str = "cpu",
         compiled: bool = False,
     ):
-        self.learner, self.distribution, self.training, self.seeds = learner, distribution, training, seeds
-        self.device = device
-        inits = [learner.init(stream("init", seed), distribution.spec) for seed in seeds]
+        self.learner, self.training, self.seeds, self.device = learner, training, seeds, device
+        self.distributions = distribution if isinstance(distribution, tuple) else (distribution,) * len(seeds)
+        inits = [learner.init(stream("init", s), d.spec) for s, d in zip(seeds, self.distributions, strict=True)]
         self.params: Params = tree_map(lambda p: p.to(device), stack(inits))
         self.best: Params = tree_map(torch.clone, self.params)
         self.best_error = torch.full((len(seeds),), math.inf, dtype=torch.float64)
@@ -190,7 +190,7 @@ class Trainer:
         self.optimiser = self._make_optimiser()
         self._gradient = compiled_meta_gradient(learner) if compiled else meta_gradient(learner)
         self._block: tuple[int, Task | NoisyTask] | None = None
-        self._validation: Task | None = None
+        self._validation: dict[TaskDistribution, Task] = {}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         tensors = list(leaves(self._optimised))
@@ -203,26 +203,29 @@ class Trainer:
         index, offset = divmod(iteration, BLOCK)
         batch = self.training.meta_batch
         if self._block is None or self._block[0] != index:
-            per_seed = [self._draw(seed, index, BLOCK * batch) for seed in self.seeds]
+            per_seed = [self._draw(member, index, BLOCK * batch) for member in range(len(self.seeds))]
             self._block = (index, tree_map(lambda v: v.to(self.device), stack(per_seed)))
         return tree_map(lambda v: v[:, offset * batch : (offset + 1) * batch], self._block[1])
 
-    def _draw(self, seed: int, index: int, tasks: int) -> Task | NoisyTask:
-        drawn = self.distribution.sample(stream("train", seed, index), tasks)
-        if size := self.learner.noise_size(self.distribution.spec):
+    @property
+    def distribution(self) -> TaskDistribution:
+        """The task distribution of the first seed."""
+        return self.distributions[0]
+
+    def _draw(self, member: int, index: int, tasks: int) -> Task | NoisyTask:
+        seed, distribution = self.seeds[member], self.distributions[member]
+        drawn = distribution.sample(stream("train", seed, index), tasks)
+        if size := self.learner.noise_size(distribution.spec):
             dtype = drawn.support_x.dtype
             return NoisyTask(*drawn, torch.rand(tasks, size, generator=stream("noise", seed, index), dtype=dtype))
         return drawn
 
     def validate(self) -> Tensor:
         """Mean query error of every seed on the validation tasks, (seeds,); the best weights so far are kept."""
-        if self._validation is None:
-            drawn = self.distribution.sample(stream("validation"), self.training.validation_tasks)
-            self._validation = tree_map(lambda v: v.to(self.device), drawn)
         errors = []
-        for index in range(len(self.seeds)):
+        for index, distribution in enumerate(self.distributions):
             mine = tree_map(lambda p: p[index].detach(), self.params)  # noqa: B023
-            per_task = step_errors(self.learner, mine, self._validation)[:, -1]
+            per_task = step_errors(self.learner, mine, self._validation_tasks(distribution))[:, -1]
             errors.append(per_task.double().mean().cpu())
         error = torch.stack(errors)
         for index in (error < self.best_error).nonzero().flatten().tolist():
@@ -230,6 +233,12 @@ class Trainer:
             self.best_iteration[index] = self.iteration
         self.best_error = torch.fmin(self.best_error, error)
         return error
+
+    def _validation_tasks(self, distribution: TaskDistribution) -> Task:
+        if distribution not in self._validation:
+            drawn = distribution.sample(stream("validation"), self.training.validation_tasks)
+            self._validation[distribution] = tree_map(lambda v: v.to(self.device), drawn)
+        return self._validation[distribution]
 
     def update(self) -> Tensor:
         """One meta-update of all seeds; returns the meta-losses before it, (seeds,)."""

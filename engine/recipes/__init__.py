@@ -1,4 +1,7 @@
-"""Training recipes: for every task and learner, the hyper-parameters and the budget that the shipped runs used."""
+"""Training recipes: for every task and learner, the hyper-parameters and the budget that the shipped runs used.
+
+A collection may have a table `shared`: training values that hold for all of its learners unless one says otherwise.
+"""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -6,6 +9,8 @@ from importlib import resources
 from typing import Any
 
 from engine.errors import UnknownName
+
+SHARED = "shared"
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ def names(task: str) -> list[str]:
 
 def learners(task: str, collection: str) -> list[str]:
     """The learners that a collection has recipes for."""
-    return list(_collection(task, collection))
+    return [name for name in _collection(task, collection) if name != SHARED]
 
 
 def recipe(task: str, collection: str, learner: str, shots: int) -> Recipe:
@@ -38,15 +43,16 @@ def recipe(task: str, collection: str, learner: str, shots: int) -> Recipe:
         UnknownName: the task has no such collection, or the collection not this learner.
     """
     entries = _collection(task, collection)
+    shared = entries.pop(SHARED, {})
     if learner not in entries:
         if collection == "default":
-            return Recipe()
+            return Recipe({}, shared)
         raise UnknownName(f"learner in the recipes {collection!r}", learner, list(entries))
     entry = entries[learner]
     special = entry.get(f"k{shots}", {})
     return Recipe(
         {**entry.get("hyper_parameters", {}), **special.get("hyper_parameters", {})},
-        {**entry.get("training", {}), **special.get("training", {})},
+        {**shared, **entry.get("training", {}), **special.get("training", {})},
     )
 
 
