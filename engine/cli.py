@@ -240,6 +240,21 @@ def table(root: Path, tasks: int, as_json: bool) -> None:
     click.echo(markdown(content, tasks))
 
 
+@cli.command()
+@click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
+@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@json_option("table, method, shots, published, published_ci95, recipe, collection, ours, ci95, median, per_seed, seeds")
+def reproduce(root: Path, tasks: int, as_json: bool) -> None:
+    """Published results beside ours, on the same networks: with the published outer loop, and with our own."""
+    from engine.reproduce import markdown, rows
+
+    content = rows(root, tasks)
+    if as_json:
+        _show(content, True)
+        return
+    click.echo(markdown(content, tasks))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; a wrong input ends in one sentence and exit code 2."""
     try:

@@ -26,27 +26,28 @@ def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
             groups.setdefault(key, []).append(path)
     content = []
     for (collection, learner, shots), paths in sorted(groups.items()):
-        runs = [load(path) for path in paths]
-        drawn = held_out_tasks(runs[0].distribution, tasks)
-        errors = np.stack([step_errors(r.learner, r.params, drawn)[:, -1].double().numpy() for r in runs])
-        final = estimate(errors.mean(0))
-        content.append(
-            {
-                "collection": collection,
-                "learner": learner,
-                "shots": shots,
-                "seeds": len(runs),
-                "mse": final.mean,
-                "ci95": final.ci95,
-                "median": estimate(np.median(errors, axis=0)).median,
-                "median_interval": list(estimate(np.median(errors, axis=0)).median_interval),
-                "per_seed": errors.mean(1).tolist(),
-                "iterations": runs[0].record["training"]["iterations"],
-                "meta_batch": runs[0].record["training"]["meta_batch"],
-                "minutes": runs[0].record["seconds"] / 60,
-            }
-        )
+        head = {"collection": collection, "learner": learner, "shots": shots}
+        content.append({**head, **evaluate_seeds(paths, tasks)})
     return content
+
+
+def evaluate_seeds(paths: list[Path], tasks: int) -> dict[str, Any]:
+    """Runs that differ in their seed, on the same test tasks: the last keys of `rows`."""
+    runs = [load(path) for path in paths]
+    drawn = held_out_tasks(runs[0].distribution, tasks)
+    errors = np.stack([step_errors(r.learner, r.params, drawn)[:, -1].double().numpy() for r in runs])
+    final, middle = estimate(errors.mean(0)), estimate(np.median(errors, axis=0))
+    return {
+        "seeds": len(runs),
+        "mse": final.mean,
+        "ci95": final.ci95,
+        "median": middle.median,
+        "median_interval": list(middle.median_interval),
+        "per_seed": errors.mean(1).tolist(),
+        "iterations": runs[0].record["training"]["iterations"],
+        "meta_batch": runs[0].record["training"]["meta_batch"],
+        "minutes": runs[0].record["seconds"] / 60,
+    }
 
 
 def markdown(content: list[dict[str, Any]], tasks: int) -> str:
