@@ -64,7 +64,7 @@ def tasks(as_json: bool) -> None:
     from engine.tasks import TASKS
 
     rows = [
-        {"name": name, "kind": cls.spec.kind, "summary": cls.summary, "parameters": _parameters(cls)}
+        {"name": name, "kind": cls().spec.kind, "summary": cls.summary, "parameters": _parameters(cls)}
         for name, cls in TASKS.items()
     ]
     _show(rows, as_json, ("name", "kind", "summary"))

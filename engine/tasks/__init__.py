@@ -1,10 +1,11 @@
 """Task distributions: what is learned. `TASKS` names them; a new one is one file and one line here."""
 
 from engine.errors import UnknownName
+from engine.tasks.families import SineFamilies, all_families
 from engine.tasks.sine import Sine
 from engine.tasks.task import NoisyTask, Task, TaskDistribution, TaskSpec, stream
 
-TASKS: dict[str, type[TaskDistribution]] = {"sine": Sine}
+TASKS: dict[str, type[TaskDistribution]] = {cls.name: cls for cls in (Sine, SineFamilies)}
 
 
 def task_class(name: str) -> type[TaskDistribution]:
@@ -18,4 +19,15 @@ def task_class(name: str) -> type[TaskDistribution]:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "NoisyTask", "Sine", "Task", "TaskDistribution", "TaskSpec", "stream", "task_class"]
+__all__ = [
+    "TASKS",
+    "NoisyTask",
+    "Sine",
+    "SineFamilies",
+    "Task",
+    "TaskDistribution",
+    "TaskSpec",
+    "all_families",
+    "stream",
+    "task_class",
+]

@@ -5,19 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from torch import Tensor
 
+from engine.tasks.ranges import Range, uniform
 from engine.tasks.task import Task, TaskDistribution, TaskSpec
-
-
-def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError("the lower end of a range comes first")
-    return bounds
-
-
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
 class Wave(NamedTuple):
@@ -57,7 +49,7 @@ class Sine(TaskDistribution):
 
     def waves(self, generator: torch.Generator, tasks: int) -> Wave:
         """Draws the hidden parameters of `tasks` tasks."""
-        return Wave(*(_uniform(generator, bounds, (tasks,)) for bounds in (self.amplitude, self.phase, self.frequency)))
+        return Wave(*(uniform(generator, bounds, (tasks,)) for bounds in (self.amplitude, self.phase, self.frequency)))
 
     def sample(self, generator: torch.Generator, tasks: int) -> Task:
         return self.sample_with_waves(generator, tasks)[0]
@@ -68,15 +60,10 @@ class Sine(TaskDistribution):
         Support and query inputs are drawn together, i.i.d.; the first `shots` of them are the support.
         """
         wave = self.waves(generator, tasks)
-        x = _uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
+        x = uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
         y = wave(x)
         support_x, query_x = x.split([self.shots, self.queries], dim=1)
         support_y, query_y = y.split([self.shots, self.queries], dim=1)
         if self.noise:
             support_y = support_y + self.noise * torch.randn(support_y.shape, generator=generator)
         return Task(support_x, support_y, query_x, query_y), wave
-
-
-def _uniform(generator: torch.Generator, bounds: Range, shape: tuple[int, ...]) -> Tensor:
-    low, high = bounds
-    return low + (high - low) * torch.rand(shape, generator=generator)

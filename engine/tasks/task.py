@@ -46,15 +46,20 @@ class TaskSpec:
 class TaskDistribution:
     """A distribution over tasks: a frozen set of parameters with `sample`.
 
-    Subclasses state `name`, `summary` and `spec` and draw only from the generator they are given.
+    Subclasses state `name`, `summary` and `spec` and draw only from the generator they are given. `shots` and `queries`
+    count the points of a regression task, and the points of each class of a classification task.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    spec: ClassVar[TaskSpec]
 
     shots: int = 10
     queries: int = 50
+
+    @property
+    def spec(self) -> TaskSpec:
+        """What learners must know: a class attribute where no parameter changes it, a property where one does."""
+        raise NotImplementedError(f"{type(self).__name__} must define spec")
 
     def sample(self, generator: torch.Generator, tasks: int) -> Task:
         """Draws a batch: every tensor of the Task has a leading axis of length `tasks`."""

@@ -5,9 +5,11 @@ import re
 
 import pytest
 
+from engine import recipes
 from engine.cli import cli, main
 from engine.learners import LEARNERS
 from engine.runs import RECORD, read_record
+from engine.tasks import TASKS
 
 COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table"]
 TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
@@ -54,7 +56,9 @@ def test_learners_and_tasks(capsys):
     assert [row["name"] for row in rows] == list(LEARNERS)
     assert all(row["family"] and row["reference"] and row["summary"] for row in rows)
     assert next(row for row in rows if row["name"] == "maml")["parameters"]["widths"] == [40, 40]
-    (sine,) = as_json(capsys, "tasks")
+    rows = as_json(capsys, "tasks")
+    assert [row["name"] for row in rows] == list(TASKS)
+    sine = rows[0]
     assert (sine["name"], sine["kind"]) == ("sine", "regression")
     assert sine["parameters"]["amplitude"] == [0.1, 5.0]
 
@@ -64,7 +68,8 @@ def test_train_obeys_its_options(trained, capsys, tmp_path):
     assert record["hyper_parameters"]["widths"] == [5]
     assert (record["hyper_parameters"]["steps"], record["task_parameters"]["queries"]) == (2, 6)
     assert (record["training"]["iterations"], record["training"]["meta_batch"]) == (3, 2)
-    assert record["training"]["lr"] == 0.004  # the recipe's, where no option says otherwise
+    expected = recipes.recipe("sine", "default", "maml", 4).training["lr"]  # where no option says otherwise
+    assert record["training"]["lr"] == expected
     rows = as_json(capsys, *train(tmp_path / "other", "--seeds", "2"))
     assert [row["path"] for row in rows] == [str(tmp_path / "other" / f"maml-k4-s{seed}") for seed in (0, 1)]
     assert [row["test_mse"] for row in rows] == [read_record(folder)["metrics"]["test_mse"] for folder in trained]
