@@ -13,10 +13,12 @@ from engine.learners.lstm import PooledLSTM
 from engine.learners.maml import FOMAML, MAML
 from engine.learners.op_lstm import OPLSTM
 from engine.learners.reptile import Reptile
+from engine.learners.scratch import Scratch
 
 LEARNERS: dict[str, type[Learner]] = {
     cls.name: cls
     for cls in (
+        Scratch,
         Finetuning,
         MAML,
         FOMAML,

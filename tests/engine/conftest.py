@@ -1,5 +1,7 @@
 """Shared material of the engine's tests: float64 parameters, one task, a batch of tasks."""
 
+from dataclasses import fields
+
 import pytest
 import torch
 
@@ -26,11 +28,16 @@ def tasks() -> Task:
     return double(Sine(shots=7, queries=20).sample(stream("page", 4), 4))
 
 
+def short(name: str, steps: int = 3, test_steps: int = 5) -> Learner:
+    """The learner `name` with few inner steps, where it has them."""
+    own = {field.name for field in fields(LEARNERS[name])}
+    return LEARNERS[name](**{key: v for key, v in {"steps": steps, "test_steps": test_steps}.items() if key in own})
+
+
 @pytest.fixture(params=list(LEARNERS))
 def learner(request) -> Learner:
     """Every registered learner, with short adaptations."""
-    short = {"finetuning": {"test_steps": 5}, "reptile": {"steps": 3, "test_steps": 4}, "op-lstm": {"steps": 3}}
-    return LEARNERS[request.param](**short.get(request.param, {}))
+    return short(request.param)
 
 
 def init(learner: Learner, seed: int = 0):

@@ -92,7 +92,8 @@ def test_several_seeds_at_once_equal_each_alone(learner, float64):
         close(together.seed_params(index), alone.seed_params(0), 1e-8)
         close(together.best_error[index], alone.best_error[0], 1e-8)
         moved = tree_map(lambda a, b: (a - b).abs().max(), mine, init(learner, index))
-        assert max(float(leaf) for leaf in leaves(moved)) > 1e-3
+        largest = max(float(leaf) for leaf in leaves(moved))
+        assert largest > 1e-3 if learner.meta_trained else largest == 0
 
 
 def test_a_short_training_lowers_the_validation_error(learner):
@@ -110,7 +111,7 @@ def test_a_short_training_lowers_the_validation_error(learner):
     trainer = Trainer(learner, Sine(), training, (0,))
     trainer.run(report=lambda progress: seen.append(progress.validation))
     errors = [validation[0] for validation in seen if validation]
-    assert errors[-1] < 0.97 * errors[0]
+    assert errors[-1] < 0.97 * errors[0] if learner.meta_trained else errors[-1] == errors[0]
 
 
 def test_save_and_load_round_trip_is_exact(learner, tmp_path):

@@ -11,6 +11,7 @@ from engine.learners import LEARNERS
 from engine.runs import load, read_history, read_record, save
 from engine.tasks import Sine, stream
 from engine.training import Training
+from tests.engine.conftest import short
 
 DISTRIBUTION = Sine(shots=4, queries=6)
 
@@ -26,7 +27,7 @@ def plan(name: str) -> Training:
 
 
 def made(name: str):
-    return LEARNERS[name](**({"test_steps": 3} if name in ("finetuning", "reptile") else {"steps": 2}))
+    return short(name, steps=2, test_steps=3)
 
 
 def start(name, root, until=None):

@@ -122,7 +122,7 @@ def test_gpu_equals_cpu(name):
 
 
 def test_unknown_names_and_bad_values_are_one_sentence():
-    with pytest.raises(UnknownName, match="no learner called 'mamal'; known are finetuning, maml"):
+    with pytest.raises(UnknownName, match=r"no learner called 'mamal'; known are .*maml"):
         make("mamal")
     with pytest.raises(BadConfig, match="no parameter 'depth'; it has widths"):
         make("maml", depth=3)
