@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.ensembles import Ensemble, find_ensembles
 from engine.learners import LEARNERS
-from engine.runs import RECORD
+from engine.runs import RECORD, find
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = PROJECT / "checkpoints"
@@ -24,6 +24,11 @@ def collections() -> tuple[str, ...]:
     return tuple(roots())
 
 
+def title(collection: str) -> str:
+    """The name of a collection for people."""
+    return collection.replace("my-", "your runs: ")
+
+
 def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
@@ -36,6 +41,12 @@ def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], l
     root = roots()[collection]
     stamp = tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
     return _load(collection, task, shots, stamp)
+
+
+def shots(collection: str, task: str) -> list[int]:
+    """The numbers of shots that a collection has finished runs for, in order."""
+    records = find(roots()[collection])
+    return sorted({int(r["shots"]) for _, r in records if r.get("task") == task and r.get("status") == "done"})
 
 
 @st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)

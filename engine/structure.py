@@ -22,7 +22,7 @@ in the hidden layers, as published, and with the four gates alone (*-gates*), wh
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def _train(
     learner: SAP,
-    members: list[tuple[int, SineFamilies]],
+    members: Sequence[tuple[int, SineFamilies]],
     training: Training,
     compiled: bool,
     report: Callable[[Progress], None],
@@ -228,7 +228,7 @@ def _gates(learner: SAP, params: Params) -> Tensor:
 def _measure(
     learner: SAP,
     params: Params,
-    members: list[tuple[int, SineFamilies]],
+    members: Sequence[tuple[int, SineFamilies]],
     tasks: int,
     truth: np.ndarray,
     seeds: int,
@@ -241,14 +241,14 @@ def _measure(
         drawn = held_out_tasks(family, tasks)
         mine = tree_map(lambda p: p[index], params)  # noqa: B023
         errors[index] = [step_errors(form, mine, drawn)[:, -1].double().mean() for form in forms]
-    errors = errors.reshape(seeds, len(truth), len(forms))
-    increase = errors[..., 1:] - errors[..., :1]
+    shaped = errors.reshape(seeds, len(truth), len(forms))
+    increase = shaped[..., 1:] - shaped[..., :1]
     evidence = {"P1": gates, "P2": gates, "P3": increase}
     per_seed = {name: [rule(one, truth) for one in evidence[name]] for name, rule in PROTOCOLS.items()}
     return {
         "gates": gates.round(5).tolist(),
-        "mse": errors[..., 0].tolist(),
-        "mse_without": errors[..., 1:].tolist(),
+        "mse": shaped[..., 0].tolist(),
+        "mse_without": shaped[..., 1:].tolist(),
         "protocols": {name: _over_seeds(values) for name, values in per_seed.items()},
     }
 

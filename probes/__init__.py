@@ -1,1 +1,11 @@
-"""Probes: questions about trained learners. Each returns arrays in a dataclass and draws nothing."""
+"""Probes: questions about trained learners. Each answers with arrays in a dataclass and draws nothing.
+
+`PROBES` names the modules; a new probe is one file and one line here. A probe module has
+
+    QUESTION        what it answers, as a question
+    Config          a frozen dataclass of plain values with defaults
+    applies(e)      None if the ensemble `e` can be asked, otherwise one sentence on why not
+    probe(ensembles, config, progress)   -> a dataclass of arrays and plain values
+"""
+
+PROBES: dict[str, str] = {}

@@ -1,0 +1,163 @@
+"""What the pages below the live one share: choosing runs, asking probes once, and the frame around a figure."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import library
+from engine.ensembles import Ensemble
+from engine.errors import EngineError
+from probes import asking
+
+
+def dark() -> bool:
+    """Whether the page is shown on the dark background."""
+    return (st.context.theme.type or "light") == "dark"
+
+
+def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: Any) -> Any:
+    """The answer of the probe `name`, computed once for the same weights and settings in this process.
+
+    Shows a progress bar (with `label`) while it computes. Returns None, with the reason on the page, if the probe
+    refuses.
+    """
+    hashes = tuple(run.sha256 for ensemble in ensembles for run in ensemble.runs)
+    bar = st.empty()
+
+    def show(share: float) -> None:
+        bar.progress(min(max(share, 0.0), 1.0), text=label or "Asking the learners ...")
+
+    try:
+        return _answer(name, hashes, json.dumps(config, sort_keys=True), list(ensembles), show)
+    except EngineError as error:
+        st.info(str(error), icon=":material/info:")
+        return None
+    finally:
+        bar.empty()
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _answer(
+    name: str, hashes: tuple[str, ...], config: str, _ensembles: list[Ensemble], _show: Callable[[float], None]
+) -> Any:
+    return asking.ask(name, _ensembles, json.loads(config), _show)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the person chose: a collection of runs, shots, and the learners shown."""
+
+    collection: str
+    shots: int
+    ensembles: list[Ensemble]
+
+
+def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") -> Choice:
+    """Controls for collection, shots and learners, kept in the URL; offers only what the probe applies to.
+
+    Args:
+        prefix: of the widgets' keys and URL parameters, one per page.
+        probe: a key of `PROBES`.
+        default: names of the learners that are on at first.
+        task: the task distribution that the runs were trained on.
+    """
+    names = library.collections()
+    left, middle, right = st.columns([1.2, 1, 4], vertical_alignment="bottom")
+    collection = left.selectbox(
+        "Runs", names, key=f"{prefix}-runs", format_func=library.title, bind="query-params", width="stretch"
+    )
+    collection = collection if collection in names else names[0]
+    offered = library.shots(collection, task) or [10]
+    shots = middle.segmented_control(
+        "Trained with",
+        offered,
+        default=offered[-1] if 10 not in offered else 10,
+        key=f"{prefix}-shots",
+        format_func=lambda k: f"{k} shots",
+        bind="query-params",
+    )
+    found, complaints = library.ensembles(collection, task, shots or offered[-1])
+    for complaint in complaints:
+        st.error(complaint, icon=":material/error:")
+    module = asking.find(probe)
+    by_name = {e.learner.name: e for e in found if module.applies(e) is None}
+    chosen = right.pills(
+        "Learners",
+        list(by_name),
+        selection_mode="multi",
+        default=[name for name in default if name in by_name],
+        key=f"{prefix}-learners",
+        format_func=lambda name: by_name[name].learner.title if name in by_name else name,
+        bind="query-params",
+    )
+    return Choice(collection, shots or offered[-1], [by_name[name] for name in by_name if name in (chosen or [])])
+
+
+def frame(
+    question: str,
+    subtitle: str,
+    figure: go.Figure,
+    key: str,
+    *,
+    read: str,
+    data: pd.DataFrame,
+    config: dict[str, Any] | None = None,
+    **chart: Any,
+) -> Any:
+    """A figure with its question as title, what is plotted over what below, how to read it, and the data behind it.
+
+    Args:
+        question: the title.
+        subtitle: what is plotted over what.
+        figure: the figure.
+        key: of the chart and its downloads.
+        read: Markdown: how to read it, with the formula and the reference.
+        data: the table behind it.
+        config: further Plotly configuration.
+        chart: further arguments of `st.plotly_chart`, such as `on_select`.
+
+    Returns:
+        What `st.plotly_chart` returns (the selection, where one was asked for).
+    """
+    st.subheader(question, anchor=False)
+    st.caption(subtitle)
+    image = {"format": "svg", "filename": f"innerloop-{key}", "scale": 2}
+    settings = {"toImageButtonOptions": image, "displaylogo": False, **(config or {})}
+    event = st.plotly_chart(figure, key=key, config=settings, width="stretch", **chart)
+    how, table = st.columns(2)
+    with how.expander("How to read this", icon=":material/help:"):
+        st.markdown(read)
+    with table.expander("Data", icon=":material/table:"):
+        st.dataframe(data, hide_index=True, width="stretch", height=240)
+        row = st.columns(3)
+        row[0].download_button(
+            "CSV",
+            data=lambda: data.to_csv(index=False),
+            file_name=f"{key}.csv",
+            on_click="ignore",
+            key=f"{key}-csv",
+            icon=":material/download:",
+        )
+        row[1].download_button(
+            "JSON",
+            data=lambda: data.to_json(orient="records"),
+            file_name=f"{key}.json",
+            on_click="ignore",
+            key=f"{key}-json",
+            icon=":material/download:",
+        )
+        row[2].download_button(
+            "HTML figure",
+            data=lambda: figure.to_html(include_plotlyjs=True),
+            file_name=f"{key}.html",
+            mime="text/html",
+            on_click="ignore",
+            key=f"{key}-html",
+            icon=":material/download:",
+        )
+    return event

@@ -1,0 +1,97 @@
+"""What all probes share: finding one by its name, checking what it is asked, and writing its answer as plain data."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from engine.ensembles import Ensemble
+from engine.errors import BadInput, UnknownName
+from engine.learners import configure
+from engine.runs import load
+from probes import PROBES
+
+Progress = Callable[[float], None]  # told the share that is done, 0 to 1; may raise to cancel
+
+
+def silent(_: float) -> None:
+    """A progress that nobody watches."""
+
+
+def find(name: str) -> ModuleType:
+    """The module of the probe `name`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if name not in PROBES:
+        raise UnknownName("probe", name, list(PROBES))
+    return import_module(PROBES[name])
+
+
+def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progress: Progress = silent) -> Any:
+    """Asks the probe `name` about the ensembles that it applies to.
+
+    Args:
+        name: a key of `PROBES`.
+        ensembles: trained learners; those that the probe does not apply to are left out.
+        values: plain values for the probe's `Config`.
+        progress: told the share that is done.
+
+    Raises:
+        UnknownName: there is no such probe.
+        BadConfig: a value is unknown or not allowed.
+        BadInput: the probe applies to none of the ensembles.
+    """
+    module = find(name)
+    config = configure(module.Config, values, f"probe {name}")
+    reasons = [module.applies(ensemble) for ensemble in ensembles]
+    asked = [ensemble for ensemble, reason in zip(ensembles, reasons, strict=True) if reason is None]
+    if not asked:
+        raise BadInput(reasons[0] if reasons else f"The probe {name} needs at least one run.")
+    return module.probe(asked, config, progress)
+
+
+def gather(folders: Sequence[Path]) -> list[Ensemble]:
+    """Run folders as ensembles: runs that differ only in their seed belong together.
+
+    Raises:
+        BadRun: a folder does not hold a run that can be opened.
+    """
+    groups: dict[str, list[Any]] = {}
+    for folder in folders:
+        run = load(folder)
+        groups.setdefault(f"{run.learner}{run.distribution}{folder.parent}", []).append(run)
+    return [Ensemble(tuple(runs)) for runs in groups.values()]
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, arrays and tensors as dictionaries, lists and numbers (NaN and infinity as None)."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def write(path: Path, result: Any) -> None:
+    """Writes an answer as JSON.
+
+    Raises:
+        BadInput: the folder does not exist or the name does not end in .json.
+    """
+    if path.suffix != ".json" or not path.parent.is_dir():
+        raise BadInput(f"--out takes a .json file in a folder that exists; {path} was given.")
+    path.write_text(json.dumps(plain(result), allow_nan=False) + "\n")

@@ -1,0 +1,89 @@
+"""The command line of the probes: `python -m probes list`, and `python -m probes NAME --run FOLDER ...`."""
+
+import json
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from engine.cli import parse_settings
+from engine.errors import EngineError
+from probes import PROBES, asking
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Asks questions about trained learners; answers are numbers, as JSON.
+
+    \b
+    python -m probes list
+    python -m probes behaviour --run checkpoints/sine/maml-k10-s0 --run checkpoints/sine/maml-k10-s1
+    python -m probes behaviour --run checkpoints/sine/maml-k10-s0 --set tasks=200 --out maml.json
+    """
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects with the keys name, question, settings.")
+def list_(as_json: bool) -> None:
+    """Lists the probes and what they can be told."""
+    rows = [_described(name) for name in PROBES]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:12} {row['question']}")
+        click.echo(f"{'':12} {', '.join(f'{key}={value}' for key, value in row['settings'].items())}")
+
+
+def _described(name: str) -> dict[str, Any]:
+    module = asking.find(name)
+    settings = {f.name: asking.plain(None if f.default is MISSING else f.default) for f in fields(module.Config)}
+    return {"name": name, "question": module.QUESTION, "settings": settings}
+
+
+def _command(name: str) -> click.Command:
+    @click.command(name, help=f"{name}: see `python -m probes list` for its question and settings.")
+    @click.option("--run", "folders", multiple=True, required=True, type=click.Path(path_type=Path), help="Repeatable.")
+    @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the probe; repeatable.")
+    @click.option("--out", type=click.Path(path_type=Path), help="A .json file for the answer.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (without --out: the default).")
+    def command(folders: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+        ensembles = asking.gather(folders)
+        with tqdm(total=100, desc=name, unit="%", file=sys.stderr, disable=as_json) as bar:
+
+            def show(share: float) -> None:
+                bar.update(int(100 * share) - bar.n)
+
+            result = asking.ask(name, ensembles, parse_settings(settings), show)
+        if out is not None:
+            asking.write(out, result)
+        if as_json or out is None:
+            click.echo(json.dumps(asking.plain(result), allow_nan=False))
+
+    return command
+
+
+for _name in PROBES:
+    cli.add_command(_command(_name))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; a wrong input ends in one sentence and exit code 2."""
+    try:
+        cli.main(arguments, prog_name="python -m probes", standalone_mode=False)
+    except EngineError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return 130
+    except OSError as error:
+        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+        return 2
+    return 0
