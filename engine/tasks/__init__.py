@@ -2,10 +2,11 @@
 
 from engine.errors import UnknownName
 from engine.tasks.families import SineFamilies, all_families
+from engine.tasks.gaussian import GaussianClasses
 from engine.tasks.sine import Sine
 from engine.tasks.task import NoisyTask, Task, TaskDistribution, TaskSpec, stream
 
-TASKS: dict[str, type[TaskDistribution]] = {cls.name: cls for cls in (Sine, SineFamilies)}
+TASKS: dict[str, type[TaskDistribution]] = {cls.name: cls for cls in (Sine, SineFamilies, GaussianClasses)}
 
 
 def task_class(name: str) -> type[TaskDistribution]:
@@ -21,6 +22,7 @@ def task_class(name: str) -> type[TaskDistribution]:
 
 __all__ = [
     "TASKS",
+    "GaussianClasses",
     "NoisyTask",
     "Sine",
     "SineFamilies",
