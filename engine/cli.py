@@ -15,6 +15,7 @@ from engine.errors import BadConfig, EngineError
 
 ROOTS = (Path("checkpoints"), Path("runs"))
 TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
+CLASSES = " (accuracy in place of mse where there are classes)"
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 
 
@@ -72,7 +73,7 @@ def tasks(as_json: bool) -> None:
 
 @cli.command()
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
-@json_option("path, learner, task, shots, seed, status, recipe, test_mse")
+@json_option("path, learner, task, shots, seed, status, recipe, test_mse, test_accuracy")
 def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     """Lists the run folders below ROOTS (default: checkpoints and runs)."""
     from engine.runs import find
@@ -81,13 +82,15 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     for path, record in find(*(roots or ROOTS)):
         metrics = record.get("metrics") or {}
         row = {"path": str(path), **{key: record.get(key) for key in ("learner", "task", "shots", "seed", "status")}}
-        rows.append({**row, "recipe": record.get("recipe"), "test_mse": metrics.get("test_mse")})
-    _show(rows, as_json, ("path", "status", "test_mse"), "No runs yet: python -m engine train maml makes some.")
+        row["recipe"] = record.get("recipe")
+        rows.append({**row, **{key: metrics.get(key) for key in ("test_mse", "test_accuracy")}})
+    columns = ("path", "status", *_measured(rows))
+    _show(rows, as_json, columns, "No runs yet: python -m engine train maml makes some.")
 
 
 @cli.command()
 @click.argument("learner", required=False)
-@click.option("--all", "everything", is_flag=True, help="Train every learner that the recipe has.")
+@click.option("--all", "everything", is_flag=True, help="Train every learner that has a recipe and can learn the task.")
 @click.option("--task", default="sine", show_default=True, help="Task distribution.")
 @click.option("--shots", default=(10,), show_default=True, multiple=True, type=click.IntRange(1), help="Repeatable.")
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(1, 64), help="Seeds 0 to N-1, at once.")
@@ -102,7 +105,7 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 )
 @click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
 @device_option
-@json_option(TRAINED)
+@json_option(TRAINED, f"a list of objects{CLASSES}")
 def train(
     learner: str | None,
     everything: bool,
@@ -126,14 +129,18 @@ def train(
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
     from engine import recipes, sessions
-    from engine.learners import configure, make
+    from engine.learners import LEARNERS, configure, learner_class, make
     from engine.tasks import task_class
     from engine.training import Training, can_compile
 
     if (learner is None) == (not everything):
         raise BadConfig("Say either which learner to train, or --all.")
-    chosen = recipes.learners(task, recipe) if everything else [str(learner)]
     distribution_class, device = task_class(task), sessions.pick_device(device)
+    chosen = [str(learner)]
+    if everything:
+        kind = distribution_class().spec.kind
+        named = list(LEARNERS) if recipe == "default" else recipes.learners(task, recipe)
+        chosen = [name for name in named if kind in learner_class(name).kinds]
     done = []
     for name in chosen:
         for k in shots:
@@ -160,20 +167,21 @@ def train(
                     report=report,
                 )
             done += [_trained(folder) for folder in folders]
-    _show(done, as_json, ("path", "validation", "test_mse", "test_ci95"))
+    _show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @device_option
-@json_option(TRAINED)
+@json_option(TRAINED, f"a list of objects{CLASSES}")
 def resume(folder: Path, device: str, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
     from engine import sessions
 
     with _bar(f"resuming {folder.name}", as_json) as report:
         folders = sessions.resume(folder, device=sessions.pick_device(device), report=report)
-    _show([_trained(path) for path in folders], as_json, ("path", "validation", "test_mse", "test_ci95"))
+    done = [_trained(path) for path in folders]
+    _show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
 
 @cli.command()
@@ -181,53 +189,33 @@ def resume(folder: Path, device: str, as_json: bool) -> None:
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
-@json_option("path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step", "one object")
+@json_option(
+    "path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step",
+    "one object (where there are classes accuracy in place of mse, and loss_per_step in the end)",
+)
 def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], as_json: bool) -> None:
-    """Query error of the run in FOLDER on test tasks, after every inner step, with 95 % intervals over tasks.
+    """Query error, or accuracy, of the run in FOLDER on test tasks, after every inner step, with 95 % intervals.
 
     \b
     python -m engine evaluate checkpoints/sine/maml-k10-s0
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
     """
-    from dataclasses import asdict
-
-    from engine.evaluation import estimate, held_out_tasks, step_errors
-    from engine.learners import configure
+    from engine.report import evaluate_run, lines
     from engine.runs import load
 
-    run = load(folder)
-    values = {**asdict(run.distribution), **_parse(settings)}
-    distribution = configure(type(run.distribution), values, f"task {run.distribution.name}")
-    errors = step_errors(run.learner, run.params, held_out_tasks(distribution, tasks), steps).double().numpy()
-    final = estimate(errors[:, -1])
-    result = {
-        "path": str(folder),
-        "learner": run.learner.name,
-        "shots": distribution.shots,
-        "seed": run.seed,
-        "tasks": tasks,
-        "mse": final.mean,
-        "ci95": final.ci95,
-        "median": final.median,
-        "median_interval": list(final.median_interval),
-        "per_step": errors.mean(0).tolist(),
-    }
+    result = evaluate_run(load(folder), tasks, steps, _parse(settings))
     if as_json:
         _show(result, True)
         return
-    click.echo(
-        f"{folder}: query MSE {final.mean:.4f} ± {final.ci95:.4f} over {tasks:,} test tasks, median {final.median:.4f}"
-    )
-    shown = errors.mean(0)
-    for step in sorted({*range(min(11, len(shown))), *range(0, len(shown), 10), len(shown) - 1}):
-        click.echo(f"  step {step:3d}  {shown[step]:.4f}")
+    click.echo("\n".join(lines(result)))
 
 
 @cli.command()
 @click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @json_option(
-    "collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, minutes"
+    "collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, minutes",
+    f"a list of objects{CLASSES}",
 )
 def table(root: Path, tasks: int, as_json: bool) -> None:
     """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
@@ -300,6 +288,12 @@ def _sort_settings(settings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str,
 
 def _parameters(cls: type) -> dict[str, Any]:
     return {f.name: None if f.default is MISSING else f.default for f in fields(cls)}
+
+
+def _measured(rows: list[dict[str, Any]]) -> list[str]:
+    """Which of the two test scores some row has; the error if none has."""
+    found = [key for key in ("test_mse", "test_accuracy") if any(row.get(key) is not None for row in rows)]
+    return found or ["test_mse"]
 
 
 def _trained(folder: Path) -> dict[str, Any]:

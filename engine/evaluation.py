@@ -1,6 +1,7 @@
-"""The one evaluation: query error after every inner step, with 95 % intervals."""
+"""The one evaluation: query error, and accuracy where there are classes, after every inner step; 95 % intervals."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,27 +16,49 @@ from engine.trees import tree_map
 CHUNK = 250  # tasks at once: bounds memory
 
 
-def step_errors(learner: Learner, params: Params, tasks: Task, steps: int | None = None) -> Tensor:
-    """Query loss of each task before the first inner step and after each one.
+class Scores(NamedTuple):
+    """Query losses, and accuracies where the task is classification, of N tasks after 0 ... T steps: (N, T + 1)."""
+
+    losses: Tensor
+    accuracies: Tensor | None
+
+    @property
+    def measure(self) -> str:
+        """What `headline` holds: "mse" or "accuracy"."""
+        return "mse" if self.accuracies is None else "accuracy"
+
+    @property
+    def headline(self) -> Tensor:
+        """What people compare, (N, T + 1): mean squared errors, or accuracies."""
+        return self.losses if self.accuracies is None else self.accuracies
+
+
+def step_scores(learner: Learner, params: Params, tasks: Task, steps: int | None = None) -> Scores:
+    """How well each task is predicted before the first inner step and after each one.
 
     Args:
         learner: any learner.
         params: its meta-parameters (one seed).
         tasks: a batch of N tasks.
         steps: inner steps T; the learner's evaluation steps unless given.
-
-    Returns:
-        (N, T + 1).
     """
+    classes = not tasks.query_y.is_floating_point()
 
-    def one(task: Task) -> Tensor:
+    def one(task: Task) -> tuple[Tensor, ...]:
         trajectory = learner.adapt(params, task.support_x, task.support_y, steps)
-        losses = [learner.loss(learner.predict(params, state, task.query_x), task.query_y) for state in trajectory]
-        return torch.stack(losses)
+        predicted = torch.stack([learner.predict(params, state, task.query_x) for state in trajectory])
+        losses = torch.stack([learner.loss(prediction, task.query_y) for prediction in predicted])
+        return (losses, (predicted.argmax(-1) == task.query_y).to(losses).mean(-1)) if classes else (losses,)
 
     with torch.no_grad():
         chunks = [vmap(one)(tree_map(lambda v: v[i : i + CHUNK], tasks)) for i in range(0, len(tasks.query_x), CHUNK)]  # noqa: B023
-    return torch.cat(chunks)
+    columns = [torch.cat(column) for column in zip(*chunks, strict=True)]
+    return Scores(columns[0], columns[1] if classes else None)
+
+
+def step_errors(learner: Learner, params: Params, tasks: Task, steps: int | None = None) -> Tensor:
+    """The query losses of `step_scores` alone, (N, T + 1)."""
+    return step_scores(learner, params, tasks, steps).losses
 
 
 def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:

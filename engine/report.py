@@ -1,31 +1,37 @@
-"""The result table: every shipped learner on the same fresh test tasks, seeds together."""
+"""What trained learners reach on fresh test tasks: one run step by step, and the table of all runs, seeds together."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.evaluation import estimate, held_out_tasks, step_errors
-from engine.runs import find, load
+from engine.errors import BadConfig
+from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.learners import configure
+from engine.runs import Run, find, load
+
+MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
 
 def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
-    """Evaluates the finished runs below `root`, grouped by folder, learner and shots.
+    """Evaluates the finished runs below `root`, grouped by folder, task, learner and shots.
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
     tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed.
 
     Returns:
-        One object per group: collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed,
-        iterations, minutes (of training, all seeds together).
+        One object per group: collection, learner, shots, seeds, mse (accuracy where there are classes), ci95, median,
+        median_interval, per_seed, iterations, meta_batch, minutes (of training, all seeds together).
     """
-    groups: dict[tuple[str, str, int], list[Path]] = {}
+    groups: dict[tuple[str, str, str, int], list[Path]] = {}
     for path, record in find(root):
         if record.get("status") == "done":
-            key = (str(path.parent.relative_to(root)), str(record["learner"]), int(record["shots"]))
+            collection = str(path.parent.relative_to(root))
+            key = (collection, str(record["task"]), str(record["learner"]), int(record["shots"]))
             groups.setdefault(key, []).append(path)
     content = []
-    for (collection, learner, shots), paths in sorted(groups.items()):
+    for (collection, _, learner, shots), paths in sorted(groups.items()):
         head = {"collection": collection, "learner": learner, "shots": shots}
         content.append({**head, **evaluate_seeds(paths, tasks)})
     return content
@@ -35,39 +41,103 @@ def evaluate_seeds(paths: list[Path], tasks: int) -> dict[str, Any]:
     """Runs that differ in their seed, on the same test tasks: the last keys of `rows`."""
     runs = [load(path) for path in paths]
     drawn = held_out_tasks(runs[0].distribution, tasks)
-    errors = np.stack([step_errors(r.learner, r.params, drawn)[:, -1].double().numpy() for r in runs])
-    final, middle = estimate(errors.mean(0)), estimate(np.median(errors, axis=0))
+    scores = [step_scores(run.learner, run.params, drawn) for run in runs]
+    values = np.stack([score.headline[:, -1].double().numpy() for score in scores])
+    final, middle = estimate(values.mean(0)), estimate(np.median(values, axis=0))
     return {
         "seeds": len(runs),
-        "mse": final.mean,
+        scores[0].measure: final.mean,
         "ci95": final.ci95,
         "median": middle.median,
         "median_interval": list(middle.median_interval),
-        "per_seed": errors.mean(1).tolist(),
+        "per_seed": values.mean(1).tolist(),
         "iterations": runs[0].record["training"]["iterations"],
         "meta_batch": runs[0].record["training"]["meta_batch"],
         "minutes": runs[0].record["seconds"] / 60,
     }
 
 
+def evaluate_run(
+    run: Run, tasks: int, steps: int | None = None, changes: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One run on test tasks, after every inner step.
+
+    Args:
+        run: a trained run.
+        tasks: how many test tasks.
+        steps: inner steps; the learner's evaluation steps unless given.
+        changes: parameters of a shifted task distribution, those that differ from training.
+
+    Returns:
+        path, learner, shots, seed, tasks, mse (accuracy where there are classes), ci95, median, median_interval and
+        per_step, the mean after every inner step; with classes also loss_per_step, of the cross-entropy.
+
+    Raises:
+        BadConfig: a parameter does not exist, is not allowed, or asks for other inputs or outputs than the run has.
+    """
+    trained = run.distribution
+    distribution = configure(type(trained), {**asdict(trained), **(changes or {})}, f"task {trained.name}")
+    if distribution.spec != trained.spec:
+        raise BadConfig(
+            f"{run.path} takes inputs {trained.spec.input_shape} and has {trained.spec.output_dim} outputs; "
+            f"a task with {distribution.spec.input_shape} and {distribution.spec.output_dim} was asked for."
+        )
+    scores = step_scores(run.learner, run.params, held_out_tasks(distribution, tasks), steps)
+    values = scores.headline.double().numpy()
+    final = estimate(values[:, -1])
+    result = {
+        "path": str(run.path),
+        "learner": run.learner.name,
+        "shots": distribution.shots,
+        "seed": run.seed,
+        "tasks": tasks,
+        scores.measure: final.mean,
+        "ci95": final.ci95,
+        "median": final.median,
+        "median_interval": list(final.median_interval),
+        "per_step": values.mean(0).tolist(),
+    }
+    if scores.accuracies is not None:
+        result["loss_per_step"] = scores.losses.double().mean(0).tolist()
+    return result
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """What `evaluate_run` returns, as text: the final score, then the first ten steps and every tenth."""
+    measure = next(name for name in MEASURES if name in result)
+    score, per_step = f"{result[measure]:.4f} ± {result['ci95']:.4f}", result["per_step"]
+    head = f"{result['path']}: {MEASURES[measure].replace('test', 'query')} {score}"
+    shown = sorted({*range(min(11, len(per_step))), *range(0, len(per_step), 10), len(per_step) - 1})
+    return [
+        f"{head} over {result['tasks']:,} test tasks, median {result['median']:.4f}",
+        *(f"  step {step:3d}  {per_step[step]:.4f}" for step in shown),
+    ]
+
+
 def markdown(content: list[dict[str, Any]], tasks: int) -> str:
-    """The table as Markdown."""
-    lines = [
-        "| runs | learner | shots | test MSE, mean | each seed | median | updates x tasks | minutes |",
+    """The table as Markdown: one of errors and one of accuracies, as far as there are any."""
+    by_measure = {measure: [row for row in content if measure in row] for measure in MEASURES}
+    parts = [_table(found, measure) for measure, found in by_measure.items() if found] or [_table([], "mse")]
+    parts.append(
+        f"{tasks:,} test tasks, the same for all; mean ± 95 % t-interval over tasks of the seed-averaged "
+        f"{'score' if by_measure['accuracy'] else 'error'}; "
+        "median (95 % interval) over tasks of the median seed; minutes train all seeds together."
+    )
+    return "\n\n".join(parts)
+
+
+def _table(content: list[dict[str, Any]], measure: str) -> str:
+    written = [
+        f"| runs | learner | shots | {MEASURES[measure]}, mean | each seed | median | updates x tasks | minutes |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in content:
         seeds = " ".join(f"{value:.3g}" for value in row["per_seed"])
         low, high = row["median_interval"]
-        mean = f"{row['mse']:.4f} ± {row['ci95']:.4f}"
-        lines.append(
+        mean = f"{row[measure]:.4f} ± {row['ci95']:.4f}"
+        written.append(
             f"| {row['collection']} | {row['learner']} | {row['shots']} | {mean} | {seeds} "
             f"| {row['median']:.4f} ({low:.4f} to {high:.4f}) | {row['iterations']:,} x {row['meta_batch']} "
             f"| {row['minutes']:.1f} |"
         )
-    lines.append("")
-    lines.append(
-        f"{tasks:,} test tasks, the same for all; mean ± 95 % t-interval over tasks of the seed-averaged error; "
-        "median (95 % interval) over tasks of the median seed; minutes train all seeds together."
-    )
-    return "\n".join(lines)
+    return "\n".join(written)

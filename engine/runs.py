@@ -70,14 +70,14 @@ class Run:
 
         Args:
             support_x: K inputs, an array or tensor of shape (K, *input_shape).
-            support_y: K targets, (K, output_dim).
+            support_y: K targets, (K, output_dim); for classification K class indices, (K,).
             steps: inner steps; the learner's evaluation steps unless given.
 
         Returns:
             The T + 1 states before the first step and after each one.
 
         Raises:
-            BadInput: a shape is wrong, a value is not finite, or the number of steps is negative.
+            BadInput: a shape is wrong, a value is not finite, there is no such class, or the steps are negative.
         """
         x, y = checked_support(self.distribution.spec, support_x, support_y)
         if steps is not None and steps < 0:
@@ -87,6 +87,8 @@ class Run:
 
     def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1) -> Tensor:
         """Predictions (Q, output_dim) for query_x (Q, *input_shape) after `step` inner steps (-1: the last).
+
+        For classification they are logits, one for each class.
 
         Raises:
             BadInput: a shape is wrong, a value is not finite, or there is no such step.
@@ -108,21 +110,42 @@ def checked_inputs(spec: TaskSpec, name: str, x: Any) -> Tensor:
 
 
 def checked_support(spec: TaskSpec, support_x: Any, support_y: Any) -> tuple[Tensor, Tensor]:
-    """A support set as tensors (K, *input_shape) and (K, output_dim); raises BadInput."""
+    """A support set as tensors (K, *input_shape) and (K, output_dim), or class indices (K,); raises BadInput."""
     x = checked_inputs(spec, "support_x", support_x)
-    y = _checked("support_y", support_y, (spec.output_dim,))
+    regression = spec.kind == "regression"
+    y = _checked("support_y", support_y, (spec.output_dim,)) if regression else _classes(support_y, spec.output_dim)
     if len(x) != len(y) or not len(x):
         raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
     return x, y
 
 
+def _numbers(value: Any) -> Tensor:
+    """Anything that holds real numbers as a tensor; raises TypeError or ValueError."""
+    # a copy: views that run backwards or are read-only make no tensor
+    raw = value if isinstance(value, Tensor) else torch.as_tensor(np.array(value, order="C"))
+    if raw.is_complex():
+        raise TypeError
+    return raw
+
+
+def _classes(value: Any, ways: int) -> Tensor:
+    """Class indices (K,) as int64; raises BadInput."""
+    rule = f"support_y must be class indices of shape (points,), whole numbers from 0 to {ways - 1}"
+    try:
+        raw = _numbers(value).double()
+    except (TypeError, ValueError):
+        raise BadInput(f"{rule}.") from None
+    if raw.ndim != 1:
+        raise BadInput(f"{rule}; shape {tuple(raw.shape)} was given.")
+    wrong = raw[(raw != raw.round()) | (raw < 0) | (raw >= ways)]  # NaN differs from itself
+    if len(wrong):
+        raise BadInput(f"{rule}; {wrong[0].item():g} was given.")
+    return raw.long()
+
+
 def _checked(name: str, value: Any, row: tuple[int, ...]) -> Tensor:
     try:
-        # a copy: views that run backwards or are read-only make no tensor
-        raw = value if isinstance(value, Tensor) else torch.as_tensor(np.array(value, order="C"))
-        if raw.is_complex():
-            raise TypeError
-        tensor = raw.to(torch.float32)
+        tensor = _numbers(value).to(torch.float32)
     except (TypeError, ValueError):
         raise BadInput(f"{name} must be numbers of shape (points, {', '.join(map(str, row))}).") from None
     if tuple(tensor.shape[1:]) != row or tensor.ndim != 1 + len(row):

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 
 from engine.errors import BadInput, BadRun
-from engine.evaluation import estimate, held_out_tasks, step_errors
+from engine.evaluation import estimate, held_out_tasks, step_scores
 from engine.learners import Learner, configure, learner_class
 from engine.runs import (
     HISTORY,
@@ -264,12 +264,12 @@ class _Session:
         tasks = held_out_tasks(trainer.distribution, TEST_TASKS)
         for index, folder in enumerate(self.folders):
             params = trainer.seed_params(index)
-            errors = step_errors(trainer.learner, params, tasks)[:, -1]
-            test = estimate(errors.numpy())
+            scores = step_scores(trainer.learner, params, tasks)
+            test = estimate(scores.headline[:, -1].numpy())
             metrics = {
                 "validation": _finite(float(trainer.best_error[index])),
                 "best_iteration": trainer.best_iteration[index],
-                "test_mse": _finite(test.mean),
+                f"test_{scores.measure}": _finite(test.mean),
                 "test_ci95": _finite(test.ci95),
                 "test_median": _finite(test.median),
                 "test_tasks": TEST_TASKS,

@@ -7,12 +7,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from engine.errors import BadConfig, UnknownName
+from engine.learners.centroid_finetuning import CentroidFinetuning
 from engine.learners.finetuning import Finetuning
 from engine.learners.learner import Learner, Params, State, Trajectory
 from engine.learners.lstm import PooledLSTM
 from engine.learners.maml import FOMAML, MAML
 from engine.learners.op_lstm import OPLSTM
+from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
+from engine.learners.sap import SAP, FirstOrderSAP
 from engine.learners.scratch import Scratch
 
 LEARNERS: dict[str, type[Learner]] = {
@@ -20,11 +23,15 @@ LEARNERS: dict[str, type[Learner]] = {
     for cls in (
         Scratch,
         Finetuning,
+        CentroidFinetuning,
         MAML,
         FOMAML,
         Reptile,
         PooledLSTM,
         OPLSTM,
+        ProtoNet,
+        SAP,
+        FirstOrderSAP,
     )
 }
 

@@ -6,13 +6,23 @@ import pytest
 import torch
 
 from engine.learners import LEARNERS, Learner
-from engine.tasks import Sine, Task, stream
+from engine.tasks import TASKS, GaussianClasses, Sine, Task, TaskDistribution, stream
 from engine.trees import tree_map
+
+REGRESSORS = [name for name, cls in LEARNERS.items() if "regression" in cls.kinds]
+CASES = [(name, kind) for name, cls in LEARNERS.items() for kind in cls.kinds]  # every learner on all that it can learn
 
 
 def double(tree):
-    """The same tree in float64."""
-    return tree_map(lambda leaf: leaf.double(), tree)
+    """The same tree in float64; whole numbers stay what they are."""
+    return tree_map(lambda leaf: leaf.double() if leaf.is_floating_point() else leaf, tree)
+
+
+def few(kind: str, shots: int = 7, queries: int = 20) -> TaskDistribution:
+    """Sine waves, or three Gaussian classes, with about so many points in all."""
+    if kind == "regression":
+        return Sine(shots=shots, queries=queries)
+    return GaussianClasses(shots=max(shots // 3, 1), queries=max(queries // 3, 1), ways=3)
 
 
 @pytest.fixture
@@ -34,15 +44,15 @@ def short(name: str, steps: int = 3, test_steps: int = 5) -> Learner:
     return LEARNERS[name](**{key: v for key, v in {"steps": steps, "test_steps": test_steps}.items() if key in own})
 
 
-@pytest.fixture(params=list(LEARNERS))
+@pytest.fixture(params=REGRESSORS)
 def learner(request) -> Learner:
-    """Every registered learner, with short adaptations."""
+    """Every registered learner that learns sine waves, with short adaptations."""
     return short(request.param)
 
 
-def init(learner: Learner, seed: int = 0):
-    """Float64 meta-parameters of a seed."""
-    return double(learner.init(stream("init", seed), Sine.spec))
+def init(learner: Learner, seed: int = 0, distribution: TaskDistribution | None = None):
+    """Float64 meta-parameters of a seed, for sine waves unless said otherwise."""
+    return double(learner.init(stream("init", seed), (distribution or Sine()).spec))
 
 
 @pytest.fixture
@@ -52,7 +62,8 @@ def float64(monkeypatch) -> None:
     def widened(draw):
         return lambda *arguments: double(draw(*arguments))
 
-    monkeypatch.setattr(Sine, "sample", widened(Sine.sample))
+    for cls, draw in [(cls, cls.sample) for cls in TASKS.values()]:
+        monkeypatch.setattr(cls, "sample", widened(draw))
     for cls, draw in [(cls, cls.init) for cls in LEARNERS.values()]:
         monkeypatch.setattr(cls, "init", widened(draw))
 

@@ -58,8 +58,9 @@ def test_learners_and_tasks(capsys):
     assert next(row for row in rows if row["name"] == "maml")["parameters"]["widths"] == [40, 40]
     rows = as_json(capsys, "tasks")
     assert [row["name"] for row in rows] == list(TASKS)
-    sine = rows[0]
+    sine, classes = rows[0], next(row for row in rows if row["name"] == "gaussian-classes")
     assert (sine["name"], sine["kind"]) == ("sine", "regression")
+    assert (classes["kind"], classes["parameters"]["ways"]) == ("classification", 5)
     assert sine["parameters"]["amplitude"] == [0.1, 5.0]
 
 
@@ -149,6 +150,8 @@ def test_a_run_that_exists_is_replaced_only_on_request(trained, capsys):
 MISTAKES = [
     (["train", "mamal"], "There is no learner called 'mamal'; known are"),
     (["train", "maml", "--task", "cosine"], "There is no task called 'cosine'"),
+    (["train", "protonet", "--task", "sine"], "protonet learns classification tasks; sine is regression."),
+    (["train", "maml", "--task", "sine-families", "--set", "task.varied=hue"], "each named once; 'hue' is unknown."),
     (["train"], "Say either which learner to train, or --all."),
     (["train", "maml", "--all"], "Say either which learner to train, or --all."),
     (["train", "maml", "--set", "depth=2"], "has no parameter 'depth'"),
@@ -210,6 +213,42 @@ def test_broken_weights_are_one_line(trained, capsys):
     code, out, err = run(capsys, "evaluate", trained[0], "--json")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "its hash is" in err
+
+
+@pytest.fixture
+def classified(tmp_path, capsys, monkeypatch):
+    """ProtoNet trained on Gaussian classes by the command line."""
+    monkeypatch.setattr("engine.sessions.TEST_TASKS", 10)
+    settings = ["--set", "training.validation_tasks=4", "--set", "task.ways=3", "--set", "task.queries=2"]
+    arguments = ["--task", "gaussian-classes", "--shots", "2", "--iterations", "3", *settings]
+    assert run(capsys, "train", "protonet", *arguments, "--runs", tmp_path / "classes")[0] == 0
+    return tmp_path / "classes" / "protonet-k2-s0"
+
+
+def test_classes_show_accuracies(classified, capsys):
+    metrics = read_record(classified)["metrics"]
+    (row,) = json.loads(run(capsys, "runs", classified.parent, "--json")[1])
+    assert (row["test_accuracy"], row["test_mse"]) == (metrics["test_accuracy"], None)
+    assert run(capsys, "runs", classified.parent)[1].split()[:3] == ["path", "status", "test_accuracy"]
+    result = json.loads(run(capsys, "evaluate", classified, "--tasks", "20", "--json")[1])
+    assert list(result) == [
+        *("path", "learner", "shots", "seed", "tasks", "accuracy", "ci95", "median", "median_interval"),
+        *("per_step", "loss_per_step"),
+    ]
+    assert 0 < result["accuracy"] == result["per_step"][-1] < 1
+    assert "query accuracy" in run(capsys, "evaluate", classified, "--tasks", "20")[1]
+    (row,) = json.loads(run(capsys, "table", "--root", classified.parent, "--tasks", "20", "--json")[1])
+    assert row["accuracy"] == result["accuracy"]
+    code, _, err = run(capsys, "evaluate", classified, "--set", "ways=4")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(("task", "kind"), [("sine", "regression"), ("gaussian-classes", "classification")])
+def test_all_skips_learners_that_cannot_learn_the_task(task, kind, capsys, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("engine.sessions.train", lambda learner, *_, **__: asked.append(learner.name) or [])
+    assert run(capsys, "train", "--all", "--task", task, "--runs", tmp_path)[0] == 0
+    assert asked == [name for name, cls in LEARNERS.items() if kind in cls.kinds]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -5,8 +5,9 @@ import pytest
 import torch
 from scipy import stats
 
-from engine.evaluation import estimate, held_out_tasks, step_errors
-from engine.tasks import Sine, stream
+from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
+from engine.learners import make
+from engine.tasks import GaussianClasses, Sine, stream
 from engine.trees import tree_map
 
 
@@ -20,6 +21,29 @@ def test_step_errors_are_the_query_mse_after_each_step(learner, monkeypatch):
     for step, state in enumerate(trajectory):
         gap = learner.predict(params, state, one.query_x) - one.query_y
         torch.testing.assert_close(errors[5, step], gap.square().mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_scores_of_classes_are_cross_entropy_and_the_share_of_right_ones():
+    learner, distribution = make("maml", steps=2, test_steps=2), GaussianClasses(ways=3, queries=4)
+    params, tasks = learner.init(stream("init"), distribution.spec), held_out_tasks(distribution, 7)
+    scores = step_scores(learner, params, tasks)
+    assert scores.losses.shape == scores.accuracies.shape == (7, 3)
+    one = tree_map(lambda v: v[5], tasks)
+    for step, state in enumerate(learner.adapt(params, one.support_x, one.support_y)):
+        logits = learner.predict(params, state, one.query_x)
+        right = [int(logits[i].argmax()) == int(one.query_y[i]) for i in range(12)]
+        assert float(scores.accuracies[5, step]) == pytest.approx(np.mean(right))
+        expected = torch.nn.functional.cross_entropy(logits, one.query_y)
+        torch.testing.assert_close(scores.losses[5, step], expected, rtol=1e-4, atol=1e-5)
+    assert scores.measure == "accuracy"
+    assert scores.headline is scores.accuracies
+
+
+def test_scores_of_numbers_have_no_accuracy():
+    learner = make("maml", steps=2, test_steps=2)
+    scores = step_scores(learner, learner.init(stream("init"), Sine.spec), held_out_tasks(Sine(), 3))
+    assert (scores.accuracies, scores.measure) == (None, "mse")
+    assert scores.headline is scores.losses
 
 
 def test_everyone_meets_the_same_tasks_and_training_does_not():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from engine.errors import BadConfig
 from engine.evaluation import held_out_tasks
 from engine.learners import make
-from engine.report import markdown, rows
+from engine.report import evaluate_run, lines, markdown, rows
 from engine.runs import describe, load, save
-from engine.tasks import Sine, stream
+from engine.tasks import GaussianClasses, Sine, stream
 
 
 @pytest.fixture
@@ -19,6 +20,50 @@ def root(tmp_path):
         params = learner.init(stream("init", seed), Sine.spec)
         save(tmp_path / "mine" / f"maml-k4-s{seed}", params, {**describe(learner, task, seed), **extra})
     return tmp_path
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """A run on Gaussian classes."""
+    learner, task = make("protonet", widths=(5,)), GaussianClasses(shots=3, queries=2)
+    extra = {"status": "done", "shots": 3, "training": {"iterations": 7, "meta_batch": 3}, "seconds": 90}
+    path = tmp_path / "classes" / "protonet-k3-s0"
+    save(path, learner.init(stream("init"), task.spec), {**describe(learner, task, 0), **extra})
+    return path
+
+
+def test_classes_are_reported_by_their_accuracy(classes, root):
+    run = load(classes)
+    drawn = held_out_tasks(run.distribution, 9)
+    accuracies = []
+    for j in range(9):
+        logits = run.predict(run.adapt(drawn.support_x[j], drawn.support_y[j]), drawn.query_x[j])
+        accuracies.append(float((logits.argmax(-1) == drawn.query_y[j]).double().mean()))
+    (row,) = rows(classes.parent.parent / "classes", 9)
+    mean = pytest.approx(np.mean(accuracies))
+    assert (row["accuracy"], row["per_seed"]) == (mean, [mean])
+    assert "mse" not in row
+    result = evaluate_run(run, 9)
+    assert result["accuracy"] == result["per_step"][-1] == mean
+    assert result["per_step"][0] < result["per_step"][-1]  # before its step, ProtoNet guesses
+    assert result["loss_per_step"][0] == pytest.approx(np.log(5))
+    assert lines(result)[0].startswith(f"{classes}: query accuracy {result['accuracy']:.4f} ± ")
+
+
+def test_errors_and_accuracies_stand_in_tables_of_their_own(classes, root):
+    text = markdown(rows(root, 9), 9)
+    errors, accuracies, legend = text.split("\n\n")
+    assert "test MSE, mean" in errors
+    assert "| mine | maml |" in errors
+    assert "test accuracy, mean" in accuracies
+    assert "| classes | protonet |" in accuracies
+    assert legend.startswith("9 test tasks")
+
+
+def test_other_inputs_or_outputs_than_trained_are_refused(classes):
+    with pytest.raises(BadConfig, match=r"inputs \(2,\) and has 5 outputs; a task with \(2,\) and 7 was asked for"):
+        evaluate_run(load(classes), 9, changes={"ways": 7})
+    assert evaluate_run(load(classes), 9, changes={"shots": 8})["shots"] == 8
 
 
 def by_hand(root, tasks):
@@ -47,8 +92,8 @@ def test_rows(root):
 
 def test_markdown_shows_every_row_and_both_seeds(root):
     (row,) = content = rows(root, 9)
-    lines = markdown(content, 9).splitlines()
-    assert lines[2].count("|") == lines[0].count("|")
-    assert f"| mine | maml | 4 | {row['mse']:.4f} ± {row['ci95']:.4f} |" in lines[2]
-    assert all(f"{value:.3g}" in lines[2] for value in row["per_seed"])
-    assert "9 test tasks" in lines[-1]
+    text = markdown(content, 9).splitlines()
+    assert text[2].count("|") == text[0].count("|")
+    assert f"| mine | maml | 4 | {row['mse']:.4f} ± {row['ci95']:.4f} |" in text[2]
+    assert all(f"{value:.3g}" in text[2] for value in row["per_seed"])
+    assert "9 test tasks" in text[-1]

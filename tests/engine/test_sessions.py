@@ -6,14 +6,14 @@ import pytest
 
 from engine import sessions
 from engine.errors import BadConfig, BadInput, BadRun
-from engine.evaluation import step_errors
-from engine.learners import LEARNERS
+from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
 from engine.runs import load, read_history, read_record, save
-from engine.tasks import Sine, stream
+from engine.tasks import GaussianClasses, Sine, stream
 from engine.training import Training
-from tests.engine.conftest import short
+from tests.engine.conftest import CASES, short
 
 DISTRIBUTION = Sine(shots=4, queries=6)
+CLASSES = GaussianClasses(shots=4, queries=2, ways=3)
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +30,9 @@ def made(name: str):
     return short(name, steps=2, test_steps=3)
 
 
-def start(name, root, until=None):
-    return sessions.train(made(name), DISTRIBUTION, plan(name), (0, 1), root, until=until)
+def start(name, root, until=None, kind="regression"):
+    distribution = DISTRIBUTION if kind == "regression" else CLASSES
+    return sessions.train(made(name), distribution, plan(name), (0, 1), root, until=until)
 
 
 def outcome(folder):
@@ -39,11 +40,11 @@ def outcome(folder):
     return load(folder).sha256, rows, read_record(folder)["metrics"]
 
 
-@pytest.mark.parametrize("name", list(LEARNERS))
+@pytest.mark.parametrize(("name", "kind"), CASES)
 @pytest.mark.parametrize("until", [1, 3, 7])
-def test_resuming_is_bit_identical(name, until, tmp_path):
-    whole = start(name, tmp_path / "whole")
-    cut = start(name, tmp_path / "cut", until)
+def test_resuming_is_bit_identical(name, kind, until, tmp_path):
+    whole = start(name, tmp_path / "whole", kind=kind)
+    cut = start(name, tmp_path / "cut", until, kind)
     assert read_record(cut[0])["status"] == "running"
     resumed = sessions.resume(cut[1])  # any folder of the group resumes all
     assert [outcome(f) for f in resumed] == [outcome(f) for f in whole]
@@ -163,6 +164,23 @@ def test_record_names_everything_needed_to_train_it_again(tmp_path):
     assert record["task_parameters"]["shots"] == 4
     assert record["metrics"]["test_tasks"] == sessions.TEST_TASKS
     assert str(tmp_path) not in json.dumps(record)
+
+
+def test_metrics_of_classes_are_accuracies(tmp_path):
+    run = load(start("protonet", tmp_path, kind="classification")[0])
+    scores = step_scores(run.learner, run.params, held_out_tasks(CLASSES, sessions.TEST_TASKS))
+    metrics = run.record["metrics"]
+    assert metrics["test_accuracy"] == pytest.approx(float(scores.accuracies[:, -1].mean()))
+    assert metrics["test_accuracy"] > 0.4
+    assert metrics["test_ci95"] == pytest.approx(estimate(scores.accuracies[:, -1].numpy()).ci95)
+    assert (metrics["test_tasks"], run.record["shots"]) == (sessions.TEST_TASKS, 4)
+    assert "test_mse" not in metrics
+
+
+def test_a_learner_of_classes_refuses_waves(tmp_path):
+    with pytest.raises(BadInput, match="protonet learns classification tasks; sine is regression"):
+        sessions.train(made("protonet"), DISTRIBUTION, plan("protonet"), (0,), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_device(monkeypatch):

@@ -10,6 +10,7 @@ from engine.learners import LEARNERS, MAML, configure, make
 from engine.tasks import Sine, stream
 from engine.training import Trainer, Training, can_compile, compiled_meta_gradient, meta_gradient
 from engine.trees import leaves, stack, tree_map
+from tests.engine.conftest import CASES, few
 
 SMALL = Sine(shots=4, queries=6)
 
@@ -108,14 +109,14 @@ def test_compiled_equals_eager(name):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("name", list(LEARNERS))
-def test_gpu_equals_cpu(name):
-    learner = LEARNERS[name]()
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_gpu_equals_cpu(name, kind):
+    learner, distribution = LEARNERS[name](), few(kind, shots=4, queries=6)
     sgd = {"optimiser": "sgd", "lr": 0.1} if name == "reptile" else {"lr": 1e-3}
     training = Training(iterations=2, validation_tasks=4, **sgd)
     ends = []
     for device in ("cpu", "cuda"):
-        one = Trainer(learner, SMALL, training, (0, 1), device=device)
+        one = Trainer(learner, distribution, training, (0, 1), device=device)
         one.run()
         ends.append(tree_map(lambda p: p.detach().cpu(), one.params))
     tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4), *ends)

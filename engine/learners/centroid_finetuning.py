@@ -1,0 +1,111 @@
+r"""Centroid finetuning: a cosine classifier on pre-trained features (Chen et al. 2019, "Baseline++"; Huisman 2024, ch. 4).
+
+With ReLU features f(x) of a network, one direction v_c and one length g_c for each class, the scores are scaled cosines:
+
+    s_c(x) = 2 g_c cos(v_c, f(x)),        p(y = c | x) = softmax over c of s_c(x)
+
+Pre-training minimises the cross-entropy over body and head on the points of all tasks pooled; for a new task the body is
+frozen, and v and g follow Adam on the support set from their pre-trained values. There is no bias.
+
+The paper writes plain cosines; the published code's weight normalisation has the lengths g as well, which we follow
+(`lengths=False` fixes them at 1). Published labels are classes of one data set while pre-training, and the head is new for
+every task. The labels of our episodes mean something within their task only, so that pooled pre-training with the given
+labels can only learn what labels share between tasks: this is a weak baseline there, and said to be. Inner batches are
+full batches, so that adaptation is a deterministic function of the support set.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engine.learners.inner import adam, fresh_moments
+from engine.learners.learner import Learner, Params, State
+from engine.networks import mlp
+from engine.tasks import Task, TaskSpec
+
+SCALE = 2.0
+TINY = 1e-10  # inside the root: features of an input that no unit sees have length 0
+
+
+@dataclass(frozen=True)
+class CentroidFinetuning(Learner):
+    """Pre-training on pooled tasks; then `test_steps` steps of Adam on a cosine head.
+
+    Attributes:
+        widths: layers of the body, all with ReLU.
+        test_steps: Adam steps on the support set (there are no inner steps in pre-training).
+        inner_lr: learning rate of those steps.
+        lengths: learn a length for each class beside its direction.
+    """
+
+    name = "centroid-finetuning"
+    rule = "v ← v − Adam(∇L(v)),  scores 2 g cos(v, f(x))"
+    title = "Centroid finetuning"
+    family = "transfer"
+    reference = "Chen et al., ICLR 2019 (Baseline++); Huisman et al., arXiv 2310.06148, 2023"
+    formula = r"s_c(x) = 2\, g_c \frac{v_c^\top f_\theta(x)}{\lVert v_c \rVert \, \lVert f_\theta(x) \rVert}, \quad (v, g)_{t+1} = (v, g)_t - \mathrm{Adam}\!\left(\nabla \mathcal{L}_{\mathrm{support}}\right)"
+    summary = "Learns features on all tasks pooled, then turns one direction per class toward the support points."
+    kinds = ("classification",)
+
+    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    test_steps: Annotated[int, Field(ge=1)] = 100
+    inner_lr: Annotated[float, Field(gt=0)] = 0.001
+    lengths: bool = True
+
+    @property
+    def train_steps(self) -> int:
+        return 0
+
+    def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        body = mlp.init(generator, (*spec.input_shape, *self.widths))
+        head = {"v": mlp.init(generator, (self.widths[-1], spec.output_dim))["weight1"]}
+        if self.lengths:
+            head["g"] = head["v"].norm(dim=-1)  # the product g v / |v| starts as a plain linear layer does
+        return {"body": body, "head": head}
+
+    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
+        head = params["head"]
+        return {"head": head, "moments": fresh_moments(head, beta1=0.9), "features": _features(params, support_x)}
+
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+        head, features = state["head"], state["features"]  # (K, d), of length 1: the body is frozen
+        g = _backward(head, features, self.loss_gradient(_scores(head, features), support_y))
+        head, moments = adam(head, g, state["moments"], self.inner_lr)
+        return {"head": head, "moments": moments, "features": features}
+
+    def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        return _scores(state["head"], _features(params, x))
+
+    def meta_loss(self, params: Params, task: Task) -> Tensor:
+        """The direct loss on support and query pooled: nothing adapts in pre-training."""
+        x = torch.cat([task.support_x, task.query_x])
+        y = torch.cat([task.support_y, task.query_y])
+        return self.loss(_scores(params["head"], _features(params, x)), y)
+
+
+def _features(params: Params, x: Tensor) -> Tensor:
+    """ReLU features (K, d), each row of length 1."""
+    raw = mlp.forward(params["body"], x).relu()
+    return raw * (raw.square().sum(-1, keepdim=True) + TINY).rsqrt()
+
+
+def _scores(head: dict[str, Tensor], features: Tensor) -> Tensor:
+    """Scaled cosines (K, ways)."""
+    directions = head["v"] / head["v"].norm(dim=-1, keepdim=True)  # (ways, d)
+    cosines = features @ directions.mT
+    return SCALE * (cosines * head["g"].unsqueeze(-2) if "g" in head else cosines)
+
+
+def _backward(head: dict[str, Tensor], features: Tensor, delta: Tensor) -> dict[str, Tensor]:
+    """The gradient with respect to the head, for the derivative delta (K, ways) with respect to the scores."""
+    length = head["v"].norm(dim=-1, keepdim=True)  # (ways, 1)
+    direction = head["v"] / length
+    pull = SCALE * (delta.mT @ features)  # (ways, d): the derivative with respect to g v / |v|
+    along = (pull * direction).sum(-1, keepdim=True)
+    across = (pull - along * direction) / length  # turning a direction moves it across, never along itself
+    if "g" not in head:
+        return {"v": across}
+    return {"v": head["g"].unsqueeze(-1) * across, "g": along.squeeze(-1)}
