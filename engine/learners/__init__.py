@@ -15,7 +15,6 @@ from engine.learners.maml import FOMAML, MAML
 from engine.learners.op_lstm import OPLSTM
 from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
-from engine.learners.sap import SAP, FirstOrderSAP
 from engine.learners.scratch import Scratch
 
 LEARNERS: dict[str, type[Learner]] = {
@@ -30,8 +29,6 @@ LEARNERS: dict[str, type[Learner]] = {
         PooledLSTM,
         OPLSTM,
         ProtoNet,
-        SAP,
-        FirstOrderSAP,
     )
 }
 
