@@ -1,12 +1,16 @@
 """Task distributions: what is learned. `TASKS` names them; a new one is one file and one line here."""
 
 from engine.errors import UnknownName
+from engine.tasks.composition import SineComposition
 from engine.tasks.families import SineFamilies, all_families
 from engine.tasks.gaussian import GaussianClasses
+from engine.tasks.polynomials import Polynomials
 from engine.tasks.sine import Sine
 from engine.tasks.task import NoisyTask, Task, TaskDistribution, TaskSpec, stream
 
-TASKS: dict[str, type[TaskDistribution]] = {cls.name: cls for cls in (Sine, SineFamilies, GaussianClasses)}
+TASKS: dict[str, type[TaskDistribution]] = {
+    cls.name: cls for cls in (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses)
+}
 
 
 def task_class(name: str) -> type[TaskDistribution]:
@@ -24,7 +28,9 @@ __all__ = [
     "TASKS",
     "GaussianClasses",
     "NoisyTask",
+    "Polynomials",
     "Sine",
+    "SineComposition",
     "SineFamilies",
     "Task",
     "TaskDistribution",

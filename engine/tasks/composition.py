@@ -1,0 +1,47 @@
+"""Sums of two sine waves: y = f_1(x) + f_2(x), f = A sin(w x + p) (a synthetic family of Huisman 2024, chapter 6).
+
+A ~ U(0.1, 5), p ~ U(0, pi) and w ~ U(0, 2.5), drawn for each of the two waves; x ~ U(-5, 5). (The published generator
+can lay the inputs on one even grid that is support and query at once; here the two never share a point.)
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from engine.tasks.ranges import Range, uniform
+from engine.tasks.sine import Wave
+from engine.tasks.task import Task, TaskDistribution, TaskSpec
+
+
+@dataclass(frozen=True)
+class SineComposition(TaskDistribution):
+    """The sum of two independent sine waves with amplitude, phase and frequency uniform; ranges are (low, high)."""
+
+    name = "sine-composition"
+    summary = "Regress the sum of two sine waves with frequencies up to 2.5 from a few points."
+    spec = TaskSpec(input_shape=(1,), output_dim=1, kind="regression")
+
+    shots: Annotated[int, Field(ge=1, le=10_000)] = 10
+    queries: Annotated[int, Field(ge=1, le=10_000)] = 50
+    amplitude: Range = (0.1, 5.0)
+    phase: Range = (0.0, math.pi)
+    frequency: Range = (0.0, 2.5)
+    inputs: Range = (-5.0, 5.0)
+
+    def wave(self, generator: torch.Generator, tasks: int) -> Wave:
+        """Draws the hidden parameters of one of the two waves for `tasks` tasks."""
+        return Wave(*(uniform(generator, bounds, (tasks,)) for bounds in (self.amplitude, self.phase, self.frequency)))
+
+    def sample(self, generator: torch.Generator, tasks: int) -> Task:
+        return self.sample_with_waves(generator, tasks)[0]
+
+    def sample_with_waves(self, generator: torch.Generator, tasks: int) -> tuple[Task, tuple[Wave, Wave]]:
+        """A batch of tasks together with the two waves that were added."""
+        waves = self.wave(generator, tasks), self.wave(generator, tasks)
+        x = uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
+        support_x, query_x = x.split([self.shots, self.queries], dim=1)
+        support_y, query_y = (waves[0](x) + waves[1](x)).split([self.shots, self.queries], dim=1)
+        return Task(support_x, support_y, query_x, query_y), waves

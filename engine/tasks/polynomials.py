@@ -1,0 +1,43 @@
+"""Polynomials: y = sum over i = 0 ... order of c_i x^i, c_i ~ U(-1, 1) (a synthetic family of Huisman 2024, chapter 6).
+
+The order is a parameter; 2 is our choice. Inputs are U(-5, 5); the published generator lays them on one even grid.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engine.tasks.ranges import Range, uniform
+from engine.tasks.task import Task, TaskDistribution, TaskSpec
+
+
+@dataclass(frozen=True)
+class Polynomials(TaskDistribution):
+    """Polynomials of one order with uniform coefficients; ranges are (low, high)."""
+
+    name = "polynomials"
+    summary = "Regress a polynomial (of order 2) with random coefficients from a few points."
+    spec = TaskSpec(input_shape=(1,), output_dim=1, kind="regression")
+
+    shots: Annotated[int, Field(ge=1, le=10_000)] = 10
+    queries: Annotated[int, Field(ge=1, le=10_000)] = 50
+    order: Annotated[int, Field(ge=0, le=10)] = 2
+    coefficients: Range = (-1.0, 1.0)
+    inputs: Range = (-5.0, 5.0)
+
+    def sample(self, generator: torch.Generator, tasks: int) -> Task:
+        return self.sample_with_coefficients(generator, tasks)[0]
+
+    def sample_with_coefficients(self, generator: torch.Generator, tasks: int) -> tuple[Task, Tensor]:
+        """A batch of tasks together with their coefficients (tasks, order + 1), c_0 first."""
+        coefficients = uniform(generator, self.coefficients, (tasks, self.order + 1))
+        x = uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
+        y = torch.zeros_like(x)
+        for c in coefficients.flip(1).unbind(1):  # Horner's rule, the highest power first
+            y = y * x + c.reshape(-1, 1, 1)
+        support_x, query_x = x.split([self.shots, self.queries], dim=1)
+        support_y, query_y = y.split([self.shots, self.queries], dim=1)
+        return Task(support_x, support_y, query_x, query_y), coefficients
