@@ -26,6 +26,7 @@ from engine.trees import Tree, from_names, named_leaves
 
 SCHEMA = 1
 RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.jsonl"
+KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 500_000_000
 REQUIRED = ("schema", "learner", "hyper_parameters", "task", "task_parameters", "seed", "weights_sha256")
@@ -98,6 +99,19 @@ class Run:
             raise BadInput(f"This trajectory has steps 0 to {len(trajectory) - 1}; step {step} was asked for.")
         with torch.no_grad():
             return self.learner.predict(self.params, trajectory[step], x)
+
+    def kept(self) -> dict[int, Params]:
+        """The weights along the training by iteration, where the training kept copies (`keep_every`).
+
+        Raises:
+            BadRun: a copy is not readable or does not fit the learner.
+        """
+        found = {}
+        for path in sorted((self.path / KEPT).glob("*.safetensors")):
+            if not path.stem.isdigit():
+                raise BadRun(f"{path} is not named after an iteration.")
+            found[int(path.stem)] = _read_weights(path, path.read_bytes(), self.params)
+        return found
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of `history.jsonl`: iteration, loss, validation, ... (empty if there is no history)."""
@@ -272,6 +286,10 @@ def _weights(path: Path, sha256: str, like: Tree) -> Params:
     if found != sha256:
         hashes = f"its hash is {found[:12]}, not {str(sha256)[:12]}"
         raise BadRun(f"{path} is not the file that {RECORD} describes: {hashes}.")
+    return _read_weights(path, content, like)
+
+
+def _read_weights(path: Path, content: bytes, like: Tree) -> Params:
     try:
         named = load_tensors(content)
     except (SafetensorError, KeyError) as error:  # KeyError: a number format that PyTorch does not have

@@ -19,6 +19,7 @@ from engine.evaluation import estimate, held_out_tasks, step_scores
 from engine.learners import Learner, configure, learner_class
 from engine.runs import (
     HISTORY,
+    KEPT,
     RECORD,
     check_tensors,
     describe,
@@ -104,8 +105,8 @@ def train(
     session = _Session(trainer, folders, recipe, compiled)
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (HISTORY, SNAPSHOT):
-            (folder / name).unlink(missing_ok=True)
+        for path in (folder / HISTORY, folder / SNAPSHOT, *(folder / KEPT).glob("*.safetensors")):
+            path.unlink(missing_ok=True)
     session.write_records("running")
     return session.run(until, report)
 
@@ -176,14 +177,28 @@ class _Session:
                 self.append_history(progress)
             report(progress)
 
+        periods = [training.snapshot_every, *([training.keep_every] if training.keep_every else [])]
+        if trainer.iteration == 0:
+            self.keep_weights()
         while trainer.iteration < end:
-            every = training.snapshot_every
-            trainer.run(min(end, (trainer.iteration // every + 1) * every), keep)
-            if trainer.iteration < training.iterations:
+            trainer.run(min(end, *((trainer.iteration // every + 1) * every for every in periods)), keep)
+            self.keep_weights()
+            due = trainer.iteration % training.snapshot_every == 0 or trainer.iteration == end
+            if due and trainer.iteration < training.iterations:
                 self.snapshot()
         if trainer.iteration == training.iterations:
             self.finish()
         return self.folders
+
+    def keep_weights(self) -> None:
+        """A copy of the current weights of every seed, at the iterations that `keep_every` asks for."""
+        trainer, every = self.trainer, self.trainer.training.keep_every
+        if every is None or trainer.iteration % every:
+            return
+        for index, folder in enumerate(self.folders):
+            mine = tree_map(lambda p: p[index], trainer.params)  # noqa: B023
+            named = {name: leaf.detach().cpu().contiguous() for name, leaf in named_leaves(mine)}
+            write_atomically(folder / KEPT / f"{trainer.iteration:08d}.safetensors", save_tensors(named))
 
     def append_history(self, progress: Progress) -> None:
         assert progress.validation is not None

@@ -38,6 +38,7 @@ class Training:
         validate_every: iterations between validations; one more comes before training and one at the end.
         validation_tasks: fixed tasks, the same for every seed and learner.
         snapshot_every: iterations between snapshots, from which an interrupted run resumes.
+        keep_every: iterations between copies of the weights that stay in the run folder (None: no copies).
     """
 
     iterations: Annotated[int, Field(ge=1)] = 10_000
@@ -49,6 +50,7 @@ class Training:
     validate_every: Annotated[int, Field(ge=1)] = 500
     validation_tasks: Annotated[int, Field(ge=1)] = 500
     snapshot_every: Annotated[int, Field(ge=1)] = 1000
+    keep_every: Annotated[int, Field(ge=1)] | None = None
 
     def lr_at(self, iteration: int) -> float:
         """The learning rate of one iteration, counted from 0."""

@@ -190,3 +190,33 @@ def test_device(monkeypatch):
         sessions.pick_device("cuda")
     with pytest.raises(BadInput, match="must be auto, cpu or cuda"):
         sessions.pick_device("tpu")
+
+
+def test_weights_along_the_training_are_kept_and_an_interruption_changes_none(tmp_path):
+    training = Training(iterations=9, meta_batch=2, validation_tasks=3, snapshot_every=4, keep_every=3)
+
+    def go(root, until=None):
+        return sessions.train(made("maml"), DISTRIBUTION, training, (0, 1), root, until=until)
+
+    whole, cut = go(tmp_path / "whole"), go(tmp_path / "cut", 7)
+    assert list(load_kept(whole[1])) == [0, 3, 6, 9]
+    sessions.resume(cut[0])
+    for one, other in zip(whole, cut, strict=True):
+        files = [sorted((folder / "kept").iterdir()) for folder in (one, other)]
+        assert [f.read_bytes() for f in files[0]] == [f.read_bytes() for f in files[1]]
+    start = load_kept(whole[1])[0]["net"]["weight2"]
+    assert start.equal(made("maml").init(stream("init", 1), DISTRIBUTION.spec)["net"]["weight2"])
+    sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0, 1), tmp_path / "whole", replace=True)
+    assert not load_kept(whole[0])
+
+
+def test_a_kept_copy_that_does_not_fit_is_named(tmp_path):
+    training = Training(iterations=2, meta_batch=1, validation_tasks=3, keep_every=2)
+    (folder,) = sessions.train(made("maml"), DISTRIBUTION, training, (0,), tmp_path)
+    (folder / "kept" / "00000002.safetensors").write_bytes(b"nothing")
+    with pytest.raises(BadRun, match=r"00000002\.safetensors is not a safetensors file"):
+        load_kept(folder)
+
+
+def load_kept(folder):
+    return load(folder).kept()
