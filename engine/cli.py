@@ -189,21 +189,25 @@ def resume(folder: Path, device: str, as_json: bool) -> None:
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
+@click.option("--fresh-head", is_flag=True, help="Start from a new random output layer in every task.")
 @json_option(
     "path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step",
     "one object (where there are classes accuracy in place of mse, and loss_per_step in the end)",
 )
-def evaluate(folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], as_json: bool) -> None:
+def evaluate(
+    folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], fresh_head: bool, as_json: bool
+) -> None:
     """Query error, or accuracy, of the run in FOLDER on test tasks, after every inner step, with 95 % intervals.
 
     \b
     python -m engine evaluate checkpoints/sine/maml-k10-s0
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
+    python -m engine evaluate checkpoints/sine/maml-k10-s0 --fresh-head
     """
     from engine.report import evaluate_run, lines
     from engine.runs import load
 
-    result = evaluate_run(load(folder), tasks, steps, _parse(settings))
+    result = evaluate_run(load(folder), tasks, steps, _parse(settings), fresh_head=fresh_head)
     if as_json:
         _show(result, True)
         return

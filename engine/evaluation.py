@@ -9,6 +9,7 @@ from scipy import stats
 from torch import Tensor
 from torch.func import vmap
 
+from engine.heads import Head, with_head
 from engine.learners import Learner, Params
 from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import tree_map
@@ -33,7 +34,9 @@ class Scores(NamedTuple):
         return self.losses if self.accuracies is None else self.accuracies
 
 
-def step_scores(learner: Learner, params: Params, tasks: Task, steps: int | None = None) -> Scores:
+def step_scores(
+    learner: Learner, params: Params, tasks: Task, steps: int | None = None, heads: Head | None = None
+) -> Scores:
     """How well each task is predicted before the first inner step and after each one.
 
     Args:
@@ -41,17 +44,21 @@ def step_scores(learner: Learner, params: Params, tasks: Task, steps: int | None
         params: its meta-parameters (one seed).
         tasks: a batch of N tasks.
         steps: inner steps T; the learner's evaluation steps unless given.
+        heads: output layers to start from instead of the learned one, one per task (see `engine.heads`).
     """
     classes = not tasks.query_y.is_floating_point()
 
-    def one(task: Task) -> tuple[Tensor, ...]:
-        trajectory = learner.adapt(params, task.support_x, task.support_y, steps)
-        predicted = torch.stack([learner.predict(params, state, task.query_x) for state in trajectory])
+    def one(task: Task, head: Head | None = None) -> tuple[Tensor, ...]:
+        start = params if head is None else with_head(params, head)
+        trajectory = learner.adapt(start, task.support_x, task.support_y, steps)
+        predicted = torch.stack([learner.predict(start, state, task.query_x) for state in trajectory])
         losses = torch.stack([learner.loss(prediction, task.query_y) for prediction in predicted])
         return (losses, (predicted.argmax(-1) == task.query_y).to(losses).mean(-1)) if classes else (losses,)
 
+    arguments = (tasks,) if heads is None else (tasks, heads)
+    starts = range(0, len(tasks.query_x), CHUNK)
     with torch.no_grad():
-        chunks = [vmap(one)(tree_map(lambda v: v[i : i + CHUNK], tasks)) for i in range(0, len(tasks.query_x), CHUNK)]  # noqa: B023
+        chunks = [vmap(one)(*tree_map(lambda v: v[i : i + CHUNK], arguments)) for i in starts]  # noqa: B023
     columns = [torch.cat(column) for column in zip(*chunks, strict=True)]
     return Scores(columns[0], columns[1] if classes else None)
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from engine.errors import BadConfig
 from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.heads import fresh_heads
 from engine.learners import configure
 from engine.runs import Run, find, load
+from engine.tasks import stream
 
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
@@ -58,7 +60,12 @@ def evaluate_seeds(paths: list[Path], tasks: int) -> dict[str, Any]:
 
 
 def evaluate_run(
-    run: Run, tasks: int, steps: int | None = None, changes: dict[str, Any] | None = None
+    run: Run,
+    tasks: int,
+    steps: int | None = None,
+    changes: dict[str, Any] | None = None,
+    *,
+    fresh_head: bool = False,
 ) -> dict[str, Any]:
     """One run on test tasks, after every inner step.
 
@@ -67,6 +74,7 @@ def evaluate_run(
         tasks: how many test tasks.
         steps: inner steps; the learner's evaluation steps unless given.
         changes: parameters of a shifted task distribution, those that differ from training.
+        fresh_head: replace the learned output layer by a freshly initialised one, another for every task.
 
     Returns:
         path, learner, shots, seed, tasks, mse (accuracy where there are classes), ci95, median, median_interval and
@@ -74,6 +82,7 @@ def evaluate_run(
 
     Raises:
         BadConfig: a parameter does not exist, is not allowed, or asks for other inputs or outputs than the run has.
+        BadInput: the learner has no output layer that could be replaced.
     """
     trained = run.distribution
     distribution = configure(type(trained), {**asdict(trained), **(changes or {})}, f"task {trained.name}")
@@ -82,7 +91,8 @@ def evaluate_run(
             f"{run.path} takes inputs {trained.spec.input_shape} and has {trained.spec.output_dim} outputs; "
             f"a task with {distribution.spec.input_shape} and {distribution.spec.output_dim} was asked for."
         )
-    scores = step_scores(run.learner, run.params, held_out_tasks(distribution, tasks), steps)
+    heads = fresh_heads(run.learner, run.params, stream("head", run.seed), tasks) if fresh_head else None
+    scores = step_scores(run.learner, run.params, held_out_tasks(distribution, tasks), steps, heads)
     values = scores.headline.double().numpy()
     final = estimate(values[:, -1])
     result = {

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STREAMS = ("init", "train", "validation", "test", "page", "noise")
+STREAMS = ("init", "train", "validation", "test", "page", "noise", "head")
 
 
 class Task(NamedTuple):

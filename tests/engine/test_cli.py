@@ -101,6 +101,13 @@ def test_evaluate(trained, capsys):
     assert "query MSE" in run(capsys, "evaluate", trained[0], "--tasks", "20")[1]
 
 
+def test_evaluate_with_fresh_heads(trained, capsys):
+    plain = as_json(capsys, "evaluate", trained[0], "--tasks", "20")
+    fresh, again = (as_json(capsys, "evaluate", trained[0], "--tasks", "20", "--fresh-head") for _ in range(2))
+    assert fresh == again
+    assert fresh["per_step"][0] != plain["per_step"][0]
+
+
 def test_numbers_that_json_does_not_have_are_null(trained, capsys):
     result = as_json(capsys, "evaluate", trained[0], "--tasks", "4", "--set", "inputs=[-1e38, 1e38]")
     assert result["mse"] is None
@@ -239,8 +246,9 @@ def test_classes_show_accuracies(classified, capsys):
     assert "query accuracy" in run(capsys, "evaluate", classified, "--tasks", "20")[1]
     (row,) = json.loads(run(capsys, "table", "--root", classified.parent, "--tasks", "20", "--json")[1])
     assert row["accuracy"] == result["accuracy"]
-    code, _, err = run(capsys, "evaluate", classified, "--set", "ways=4")
-    assert (code, err.count("\n")) == (2, 1)
+    for refused in (("--set", "ways=4"), ("--fresh-head",)):
+        code, _, err = run(capsys, "evaluate", classified, *refused)
+        assert (code, err.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(("task", "kind"), [("sine", "regression"), ("gaussian-classes", "classification")])
