@@ -131,9 +131,14 @@ def compiled_meta_gradient(learner: Learner) -> MetaGradient:
 
 
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One graph or an error (a silent break would run eagerly); on a CPU called from C++, which saves its dispatch."""
+    """One graph or an error (a silent break would run eagerly); on a CPU called from C++, which saves its dispatch.
+
+    All functions that vmap returns share their code, for which a process compiles 8 graphs at most by default; counted
+    apart, any number of trainings can follow each other.
+    """
     options: dict[str, Any] = {} if torch.cuda.is_available() else {"cpp_wrapper": True}
-    return torch.compile(function, dynamic=False, fullgraph=True, options=options)
+    modes: dict[str, Any] = {"dynamic": False, "fullgraph": True, "isolate_recompiles": True}
+    return torch.compile(function, options=options, **modes)
 
 
 def can_compile() -> bool:

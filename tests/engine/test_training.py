@@ -8,7 +8,7 @@ import torch
 from engine.errors import BadConfig, UnknownName
 from engine.learners import LEARNERS, MAML, configure, make
 from engine.tasks import Sine, stream
-from engine.training import Trainer, Training, can_compile, compiled_meta_gradient, meta_gradient
+from engine.training import Trainer, Training, _compile, can_compile, compiled_meta_gradient, meta_gradient
 from engine.trees import leaves, stack, tree_map
 from tests.engine.conftest import CASES, few
 
@@ -106,6 +106,17 @@ def test_compiled_equals_eager(name):
     fast, same = compiled_meta_gradient(learner)(params, tasks)
     tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5), eager, fast)
     torch.testing.assert_close(loss, same, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not can_compile(), reason="torch.compile needs a C++ compiler, and none is found")
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_trainings_in_one_process_do_not_use_up_the_compiler():
+    """`train --all` compiles many learners: their graphs share code, and are counted apart."""
+    x = torch.ones(2)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for factor in (2.0, 3.0, 4.0):
+            compiled = _compile(torch.func.vmap(lambda v: factor * v))  # noqa: B023
+            torch.testing.assert_close(compiled(x), factor * x)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
