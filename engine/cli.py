@@ -152,7 +152,7 @@ def train(
             if iterations is not None:
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
-            worthwhile = training.iterations >= 2000 and can_compile()
+            worthwhile = made.meta_trained and training.iterations >= 2000 and can_compile()
             with _bar(f"{name}, {k} shots", as_json) as report:
                 folders = sessions.train(
                     made,
