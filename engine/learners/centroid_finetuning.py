@@ -76,6 +76,9 @@ class CentroidFinetuning(Learner):
         head, moments = adam(head, g, state["moments"], self.inner_lr)
         return {"head": head, "moments": moments, "features": features}
 
+    def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
+        return {**mlp.hidden(params["body"], x), f"hidden {mlp.depth(params['body'])}": _features(params, x)}
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return _scores(state["head"], _features(params, x))
 

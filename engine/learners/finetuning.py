@@ -66,6 +66,11 @@ class Finetuning(Learner):
         head, moments = adam({"head": state["head"]}, g, state["moments"], self.inner_lr)
         return {**head, "moments": moments, "features": features}
 
+    def network(self, params: Params, state: State) -> mlp.Net:
+        last = mlp.depth(params["net"])
+        head = {f"weight{last}": state["head"][..., :-1], f"bias{last}": state["head"][..., -1]}
+        return {**params["net"], **head}
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return _with_one(mlp.features(params["net"], x)) @ state["head"].mT
 

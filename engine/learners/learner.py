@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from engine.networks import mlp
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree
 
@@ -84,6 +85,19 @@ class Learner:
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         """What an adapted state says about x (Q, *input_shape): (Q, output_dim)."""
         raise NotImplementedError(f"{type(self).__name__} must define predict")
+
+    def network(self, params: Params, state: State) -> mlp.Net | None:
+        """The ReLU network that a state stands for, with its weights as adapted; None where there is no such thing."""
+        return state.get("net")
+
+    def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
+        """What the hidden layers make of inputs x (Q, *input_shape), as the next layer reads it.
+
+        Returns:
+            (Q, d) by the name of the layer, in the order of the layers; nothing for a learner without hidden layers.
+        """
+        net = self.network(params, state)
+        return {} if net is None else mlp.hidden(net, x)
 
     def adapt(self, params: Params, support_x: Tensor, support_y: Tensor, steps: int | None = None) -> Trajectory:
         """The whole adaptation to one support set.

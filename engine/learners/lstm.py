@@ -63,14 +63,25 @@ class PooledLSTM(Learner):
         return {**_pool(lstm.step(params["lstm"], u, memory)), "show_labels": torch.ones_like(state["show_labels"])}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        return mlp.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
+
+    def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
+        return hidden(self._read(params, state, x))
+
+    def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
+        """The LSTM's state after the one step that reads the queries x (Q, d)."""
         blank = x.new_zeros((len(x), params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         memory = {
             key: value if key.startswith("h") else torch.zeros_like(value[..., :1, :])
             for key, value in state.items()
             if key != "show_labels"
         }
-        top = lstm.output(params["lstm"], lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory))
-        return mlp.forward(params["readout"], top)
+        return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)
+
+
+def hidden(state: lstm.State) -> dict[str, Tensor]:
+    """The outputs h of all layers (Q, hidden) by name: "hidden 1" is the lowest."""
+    return {f"hidden {key[1:]}": value for key, value in state.items() if key.startswith("h")}
 
 
 def _pool(state: lstm.State) -> State:

@@ -68,6 +68,9 @@ class MAML(Learner):
             g = tree_map(torch.Tensor.detach, g)
         return descend(state, g, self.inner_lr)
 
+    def network(self, params: Params, state: State) -> mlp.Net:
+        return state
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return mlp.forward(state, x)
 

@@ -61,6 +61,9 @@ class ProtoNet(Learner):
         counts = member.sum(-2).clamp_min(1).unsqueeze(-1)  # (ways, 1)
         return {"prototypes": member.mT @ z / counts}
 
+    def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
+        return {**mlp.hidden(params["embedding"], x), "embedding": mlp.forward(params["embedding"], x)}
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         z = mlp.forward(params["embedding"], x)  # (Q, d)
         return -(z.unsqueeze(-2) - state["prototypes"].unsqueeze(-3)).square().sum(-1)  # (Q, ways)

@@ -69,6 +69,11 @@ def backward(net: Net, a: list[Tensor], delta: Tensor) -> Net:
     return gradient
 
 
+def hidden(net: Net, x: Tensor) -> dict[str, Tensor]:
+    """The ReLU activations a^(1) ... a^(L-1) of inputs x (K, d0), by name: "hidden 1" (K, d1), ..."""
+    return {f"hidden {layer}": a for layer, a in enumerate(activations(net, x)[1:-1], start=1)}
+
+
 def features(net: Net, x: Tensor) -> Tensor:
     """The input of the last layer, (K, d_{L-1})."""
     return activations(net, x)[-2]
