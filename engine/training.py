@@ -19,7 +19,7 @@ from torch.func import grad_and_value, vmap
 from engine.evaluation import step_errors
 from engine.learners import Learner, Params
 from engine.tasks import NoisyTask, Task, TaskDistribution, stream
-from engine.trees import Tree, leaves, stack, tree_map
+from engine.trees import Layout, Tree, count, leaves, stack, tree_map
 
 BLOCK = 50  # iterations whose tasks are drawn at once, from the stream with that block's index
 
@@ -130,6 +130,23 @@ def compiled_meta_gradient(learner: Learner) -> MetaGradient:
     return stepwise_meta_gradient(learner, _compile(batched_step(learner)))
 
 
+def flat_meta_gradient(
+    learner: Learner, layout: Layout, *, compiled: bool
+) -> Callable[[Tensor, Any], tuple[Tensor, Tensor]]:
+    """The meta-gradient with parameters and gradient as one tensor (seeds, N) each: a call costs less with fewer."""
+
+    def flat(function: MetaGradient) -> Callable[[Tensor, Any], tuple[Tensor, Tensor]]:
+        def gradient(parameters: Tensor, tasks: Any) -> tuple[Tensor, Tensor]:
+            found, loss = function(layout.unpack(parameters), tasks)
+            return layout.pack(found), loss
+
+        return gradient
+
+    if compiled and learner.compile_whole:
+        return _compile(flat(meta_gradient(learner)))
+    return flat(compiled_meta_gradient(learner) if compiled else meta_gradient(learner))
+
+
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
     """One graph or an error (a silent break would run eagerly); on a CPU called from C++, which saves its dispatch.
 
@@ -186,24 +203,28 @@ class Trainer:
         self.learner, self.training, self.seeds, self.device = learner, training, seeds, device
         self.distributions = distribution if isinstance(distribution, tuple) else (distribution,) * len(seeds)
         inits = [learner.init(stream("init", s), d.spec) for s, d in zip(seeds, self.distributions, strict=True)]
-        self.params: Params = tree_map(lambda p: p.to(device), stack(inits))
+        groups = sorted(inits[0], key=lambda key: key in learner.running)  # running averages come last
+        drawn: Params = stack([{key: init[key] for key in groups} for init in inits])
+        self._layout = Layout(drawn)
+        self._optimised = count({key: drawn[key] for key in groups if key not in learner.running}) // len(seeds)
+        self.flat = self._layout.pack(drawn).to(device)  # (seeds, N)
+        self.params: Params = self._layout.unpack(self.flat)  # views
         self.best: Params = tree_map(torch.clone, self.params)
         self.best_error = torch.full((len(seeds),), math.inf, dtype=torch.float64)
         self.best_iteration = [0] * len(seeds)
         self.iteration = 0
         self.skipped = torch.zeros(len(seeds), dtype=torch.int64)
         self.seconds = 0.0
-        self._optimised = {key: value for key, value in self.params.items() if key not in learner.running}
         self.optimiser = self._make_optimiser()
-        self._gradient = compiled_meta_gradient(learner) if compiled else meta_gradient(learner)
+        self._gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
         self._block: tuple[int, Task | NoisyTask] | None = None
         self._validation: dict[TaskDistribution, Task] = {}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
-        tensors = list(leaves(self._optimised))
+        optimised = [self.flat[:, : self._optimised]]
         if self.training.optimiser == "adam":
-            return torch.optim.Adam(tensors, lr=self.training.lr, foreach=True)
-        return torch.optim.SGD(tensors, lr=self.training.lr)
+            return torch.optim.Adam(optimised, lr=self.training.lr, foreach=True)
+        return torch.optim.SGD(optimised, lr=self.training.lr)
 
     def tasks(self, iteration: int) -> Task | NoisyTask:
         """The tasks of one iteration, axes (seeds, meta_batch): a function of the seeds and the iteration alone."""
@@ -249,44 +270,32 @@ class Trainer:
 
     def update(self) -> Tensor:
         """One meta-update of all seeds; returns the meta-losses before it, (seeds,)."""
-        gradient, loss = self._gradient(self.params, self.tasks(self.iteration))
-        gradient = self._clip(gradient)
+        gradient, loss = self._gradient(self.flat, self.tasks(self.iteration))
+        gradient, end = self._clip(gradient), self._optimised
         for group in self.optimiser.param_groups:
             group["lr"] = self.training.lr_at(self.iteration)
-        optimised = {key: gradient[key] for key in self._optimised}
-        for parameter, g in zip(leaves(self._optimised), leaves(optimised), strict=True):
-            parameter.grad = g
+            group["params"][0].grad = gradient[:, :end]
         self.optimiser.step()
-        for key in self.params.keys() - self._optimised.keys():  # running averages
-            tree_map(lambda p, g: p.sub_(g), self.params[key], gradient[key])
+        if end < self._layout.size:
+            self.flat[:, end:] -= gradient[:, end:]  # running averages
         self.iteration += 1
         return loss
 
-    def _clip(self, gradient: Tree) -> Tree:
+    def _clip(self, gradient: Tensor) -> Tensor:
         """Seed by seed: zero where a gradient is not finite (counted in `skipped`), at most `clip` long elsewhere.
 
         Running averages are replaced, not descended: they count neither for the length nor are they shortened.
         """
-        norm, clip = self._norm(gradient), self.training.clip  # (seeds,)
-        fine = norm.isfinite()
-        if clip is None and bool(fine.all()):
-            return gradient
-        self.skipped += (~fine).cpu()
-        if self.learner.running:
-            norm = self._norm({key: gradient[key] for key in self._optimised})
-        scale = torch.ones_like(norm) if clip is None else (clip / norm.clamp_min(clip)).nan_to_num(0.0)
-
-        def scaled(g: Tensor, factor: Tensor) -> Tensor:
-            shape = (-1,) + (1,) * (g.ndim - 1)
-            return torch.where(fine.view(shape), g * factor.view(shape), 0.0)
-
-        factors = {key: scale if key in self._optimised else torch.ones_like(scale) for key in gradient}
-        return {key: tree_map(lambda g: scaled(g, factors[key]), tree) for key, tree in gradient.items()}  # noqa: B023
-
-    def _norm(self, gradient: Tree) -> Tensor:
-        """The length of each seed's gradient, (seeds,)."""
-        flat = [g.reshape(len(self.seeds), -1) for g in leaves(gradient)]
-        return torch.stack([torch.linalg.vector_norm(g, dim=1) for g in flat]).norm(dim=0)
+        end, clip = self._optimised, self.training.clip
+        norm = torch.linalg.vector_norm(gradient[:, :end], dim=1)  # (seeds,)
+        fine = torch.linalg.vector_norm(gradient, dim=1).isfinite()
+        if not bool(fine.all()):
+            self.skipped += (~fine).cpu()
+            gradient = torch.where(fine.unsqueeze(1), gradient, 0.0)
+        if clip is not None:
+            scale = (clip / norm.clamp_min(clip)).nan_to_num(0.0).unsqueeze(1)
+            gradient = torch.cat([gradient[:, :end] * scale, gradient[:, end:]], dim=1)
+        return gradient
 
     def run(self, until: int | None = None, report: Callable[[Progress], None] = lambda _: None) -> None:
         """Trains up to iteration `until` (the whole budget unless given), reporting ten times a second at most."""

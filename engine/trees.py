@@ -49,6 +49,35 @@ def stack(trees: list[Tree], dim: int = 0) -> Tree:
     return tree_map(lambda *tensors: torch.stack(tensors, dim), trees[0], *trees[1:])
 
 
+class Layout:
+    """How a tree whose leaves share a leading axis lies in one flat tensor (rows, N), leaf behind leaf.
+
+    Attributes:
+        size: N.
+    """
+
+    def __init__(self, like: Tree):
+        self._like = tree_map(lambda leaf: leaf.shape[1:], like)
+        self._sizes = [leaf[0].numel() for leaf in leaves(like)]
+        self.size = sum(self._sizes)
+
+    def pack(self, tree: Tree) -> Tensor:
+        """The leaves (rows, ...) as one tensor (rows, N)."""
+        return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves(tree)], dim=1)
+
+    def unpack(self, flat: Tensor) -> Tree:
+        """The tree whose leaves are views of `flat` (rows, N)."""
+        parts = iter(flat.split(self._sizes, dim=1))
+        return _shaped(self._like, parts)
+
+
+def _shaped(shapes: Tree, parts: Iterator[Tensor]) -> Tree:
+    if isinstance(shapes, dict):
+        return {key: _shaped(value, parts) for key, value in shapes.items()}
+    part = next(parts)
+    return part.view(len(part), *shapes)
+
+
 def count(tree: Tree) -> int:
     """The number of scalars in a tree."""
     return sum(leaf.numel() for leaf in leaves(tree))
