@@ -8,4 +8,6 @@
     probe(ensembles, config, progress)   -> a dataclass of arrays and plain values
 """
 
-PROBES: dict[str, str] = {}
+PROBES: dict[str, str] = {
+    "diversity": "probes.diversity",
+}
