@@ -1,27 +1,18 @@
 """The command line: every command prints for people, or with --json for machines."""
 
-import json
-import math
-import sys
-from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
+from engine import cli_reports
+from engine.console import bar, json_option, parse_settings, show
 from engine.errors import BadConfig, EngineError
 
 ROOTS = (Path("checkpoints"), Path("runs"))
 TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
-CLASSES = " (accuracy in place of mse where there are classes)"
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-
-
-def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
-    """The --json option of a command, whose help names what it prints."""
-    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON, with the keys {keys}.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -55,7 +46,7 @@ def learners(as_json: bool) -> None:
         }
         for name, cls in LEARNERS.items()
     ]
-    _show(rows, as_json, ("name", "family", "summary", "reference"))
+    show(rows, as_json, ("name", "family", "summary", "reference"))
 
 
 @cli.command()
@@ -68,7 +59,7 @@ def tasks(as_json: bool) -> None:
         {"name": name, "kind": cls().spec.kind, "summary": cls.summary, "parameters": _parameters(cls)}
         for name, cls in TASKS.items()
     ]
-    _show(rows, as_json, ("name", "kind", "summary"))
+    show(rows, as_json, ("name", "kind", "summary"))
 
 
 @cli.command()
@@ -85,7 +76,7 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
         row["recipe"] = record.get("recipe")
         rows.append({**row, **{key: metrics.get(key) for key in ("test_mse", "test_accuracy")}})
     columns = ("path", "status", *_measured(rows))
-    _show(rows, as_json, columns, "No runs yet: python -m engine train maml makes some.")
+    show(rows, as_json, columns, "No runs yet: python -m engine train maml makes some.")
 
 
 @cli.command()
@@ -105,7 +96,7 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 )
 @click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
 @device_option
-@json_option(TRAINED, f"a list of objects{CLASSES}")
+@json_option(TRAINED, f"a list of objects{cli_reports.CLASSES}")
 def train(
     learner: str | None,
     everything: bool,
@@ -153,7 +144,7 @@ def train(
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
             worthwhile = made.meta_trained and training.iterations >= 2000 and can_compile()
-            with _bar(f"{name}, {k} shots", as_json) as report:
+            with bar(f"{name}, {k} shots", as_json) as report:
                 folders = sessions.train(
                     made,
                     distribution,
@@ -167,84 +158,25 @@ def train(
                     report=report,
                 )
             done += [_trained(folder) for folder in folders]
-    _show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
+    show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @device_option
-@json_option(TRAINED, f"a list of objects{CLASSES}")
+@json_option(TRAINED, f"a list of objects{cli_reports.CLASSES}")
 def resume(folder: Path, device: str, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
     from engine import sessions
 
-    with _bar(f"resuming {folder.name}", as_json) as report:
+    with bar(f"resuming {folder.name}", as_json) as report:
         folders = sessions.resume(folder, device=sessions.pick_device(device), report=report)
     done = [_trained(path) for path in folders]
-    _show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
+    show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
 
-@cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
-@click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
-@click.option("--fresh-head", is_flag=True, help="Start from a new random output layer in every task.")
-@json_option(
-    "path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step",
-    "one object (where there are classes accuracy in place of mse, and loss_per_step in the end)",
-)
-def evaluate(
-    folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], fresh_head: bool, as_json: bool
-) -> None:
-    """Query error, or accuracy, of the run in FOLDER on test tasks, after every inner step, with 95 % intervals.
-
-    \b
-    python -m engine evaluate checkpoints/sine/maml-k10-s0
-    python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
-    python -m engine evaluate checkpoints/sine/maml-k10-s0 --fresh-head
-    """
-    from engine.report import evaluate_run, lines
-    from engine.runs import load
-
-    result = evaluate_run(load(folder), tasks, steps, _parse(settings), fresh_head=fresh_head)
-    if as_json:
-        _show(result, True)
-        return
-    click.echo("\n".join(lines(result)))
-
-
-@cli.command()
-@click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
-@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
-@json_option(
-    "collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, minutes",
-    f"a list of objects{CLASSES}",
-)
-def table(root: Path, tasks: int, as_json: bool) -> None:
-    """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
-    from engine.report import markdown, rows
-
-    content = rows(root, tasks)
-    if as_json:
-        _show(content, True)
-        return
-    click.echo(markdown(content, tasks))
-
-
-@cli.command()
-@click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
-@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
-@json_option("table, method, shots, published, published_ci95, recipe, collection, ours, ci95, median, per_seed, seeds")
-def reproduce(root: Path, tasks: int, as_json: bool) -> None:
-    """Published results beside ours, on the same networks: with the published outer loop, and with our own."""
-    from engine.reproduce import markdown, rows
-
-    content = rows(root, tasks)
-    if as_json:
-        _show(content, True)
-        return
-    click.echo(markdown(content, tasks))
+for command in (cli_reports.evaluate, cli_reports.table, cli_reports.reproduce, cli_reports.structure):
+    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -266,25 +198,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parse(settings: tuple[str, ...]) -> dict[str, Any]:
-    values = {}
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign or not key:
-            raise BadConfig(f"--set takes KEY=VALUE; {setting!r} was given.")
-        try:
-            values[key.strip()] = json.loads(value)
-        except ValueError:
-            values[key.strip()] = value
-    return values
-
-
 def _sort_settings(settings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Settings of the learner, of the task (task.*) and of the training (training.*)."""
     own: dict[str, Any] = {}
     task: dict[str, Any] = {}
     training: dict[str, Any] = {}
-    for key, value in _parse(settings).items():
+    for key, value in parse_settings(settings).items():
         group, dot, name = key.partition(".")
         {"task": task, "training": training}.get(group if dot else "", own)[name if dot else key] = value
     return own, task, training
@@ -305,52 +224,3 @@ def _trained(folder: Path) -> dict[str, Any]:
 
     record = read_record(folder)
     return {"path": str(folder), "seconds": record.get("seconds"), **(record.get("metrics") or {})}
-
-
-class _bar:
-    """A progress bar on standard error: iteration, loss, best validation, tasks/s, time left."""
-
-    def __init__(self, title: str, quiet: bool):
-        self.title, self.quiet = title, quiet
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[Any], None]:
-        return self.update
-
-    def update(self, progress: Any) -> None:
-        if self.bar is None:
-            self.bar = tqdm(desc=self.title, unit="update", disable=self.quiet, file=sys.stderr)
-        self.bar.total = progress.iterations
-        self.bar.n = progress.iteration
-        mean = [sum(values) / len(values) for values in (progress.loss, progress.best)]
-        self.bar.set_postfix_str(f"loss {mean[0]:.4f}, best {mean[1]:.4f}, {progress.tasks_per_s:,.0f} tasks/s")
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
-def _show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = "Nothing found.") -> None:
-    if as_json:
-        click.echo(json.dumps(_finite(rows), indent=1, allow_nan=False))
-        return
-    if not rows:
-        click.echo(empty)
-        return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
-    for line in [list(columns), *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _finite(value: Any) -> Any:
-    """The same content with null for NaN and infinity, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)

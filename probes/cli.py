@@ -9,7 +9,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from engine.cli import parse_settings
+from engine.console import parse_settings
 from engine.errors import EngineError
 from probes import PROBES, asking
 

@@ -11,7 +11,7 @@ from engine.learners import LEARNERS
 from engine.runs import RECORD, read_record
 from engine.tasks import TASKS
 
-COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table"]
+COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table", "reproduce", "structure"]
 TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
 TINY += ["task.queries=6", "widths=[5]"]
 

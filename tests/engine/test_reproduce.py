@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engine import reproduce
-from engine.cli import main
+from engine.cli import cli, main
 from engine.errors import BadInput
 from engine.learners import LEARNERS, make
 from engine.runs import describe, save
@@ -26,6 +26,8 @@ def test_each_published_value_meets_its_own_runs(tmp_path, capsys):
     put(tmp_path / "elsewhere" / "lstm-k10-s0", "lstm", 10, 0)
     assert main(["reproduce", "--root", str(tmp_path), "--tasks", "5", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
+    named = next(p.help for p in cli.commands["reproduce"].params if p.name == "as_json")
+    assert f"with the keys {', '.join(rows[0])}." in named
     pooled = {row["recipe"]: row for row in rows if row["table"] == reproduce.CHAPTER5 and row["method"] == "lstm"}
     five = [row for row in rows if row["table"] == reproduce.CHAPTER5 and (row["method"], row["shots"]) == ("lstm", 5)]
     assert [(row["recipe"], row["collection"], row["seeds"]) for row in five] == [

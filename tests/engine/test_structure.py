@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import structure
-from engine.cli import main
+from engine.cli import cli, main
 from engine.errors import BadRun, UnknownName
 from engine.tasks import all_families, stream
 from engine.training import Training
@@ -62,6 +62,10 @@ def test_a_small_run_from_training_to_table(tmp_path, capsys):
     assert json.loads((tmp_path / "mended-gates.json").read_text()) == json.loads(json.dumps(content))
     assert main(["structure", "--root", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
+    assert main(["structure", "--root", str(tmp_path), "--json"]) == 0
+    (printed,) = json.loads(capsys.readouterr().out)
+    named = next(p.help for p in cli.commands["structure"].params if p.name == "as_json")
+    assert f"with the keys {', '.join(printed)}." in named
     assert shown.count("| mended-gates |") == 3
     assert "2 seeds" in shown
 

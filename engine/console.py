@@ -1,0 +1,82 @@
+"""What every command of the command line shares: options, progress bars, and how results are printed."""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from engine.errors import BadConfig
+
+
+def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
+    """The --json option of a command, whose help names what it prints."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON, with the keys {keys}.")
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """KEY=VALUE options as a dictionary; values are JSON, or else text."""
+    values = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign or not key:
+            raise BadConfig(f"--set takes KEY=VALUE; {setting!r} was given.")
+        try:
+            values[key.strip()] = json.loads(value)
+        except ValueError:
+            values[key.strip()] = value
+    return values
+
+
+class bar:
+    """A progress bar on standard error: iteration, loss, best validation, tasks/s, time left."""
+
+    def __init__(self, title: str, quiet: bool):
+        self.title, self.quiet = title, quiet
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable[[Any], None]:
+        return self.update
+
+    def update(self, progress: Any) -> None:
+        if self.bar is None:
+            self.bar = tqdm(desc=self.title, unit="update", disable=self.quiet, file=sys.stderr)
+        self.bar.total = progress.iterations
+        self.bar.n = progress.iteration
+        mean = [sum(values) / len(values) for values in (progress.loss, progress.best)]
+        self.bar.set_postfix_str(f"loss {mean[0]:.4f}, best {mean[1]:.4f}, {progress.tasks_per_s:,.0f} tasks/s")
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = "Nothing found.") -> None:
+    """Prints rows as JSON or as an aligned table of the given columns; `empty` if there are none."""
+    if as_json:
+        click.echo(json.dumps(finite(rows), indent=1, allow_nan=False))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
+    for line in [list(columns), *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def finite(value: Any) -> Any:
+    """The same content with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def cell(value: Any) -> str:
+    """One cell of a table: numbers with four decimals, nothing for None."""
+    return f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
