@@ -16,6 +16,7 @@ from engine.learners.op_lstm import OPLSTM
 from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
 from engine.learners.scratch import Scratch
+from engine.learners.turtle import FirstOrderTurtle, Turtle
 
 LEARNERS: dict[str, type[Learner]] = {
     cls.name: cls
@@ -26,6 +27,8 @@ LEARNERS: dict[str, type[Learner]] = {
         MAML,
         FOMAML,
         Reptile,
+        Turtle,
+        FirstOrderTurtle,
         PooledLSTM,
         OPLSTM,
         ProtoNet,
