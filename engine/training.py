@@ -91,7 +91,8 @@ def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = N
     """The same as `meta_gradient`, with the inner loop in Python around one batched inner step.
 
     For learners whose unrolled graph would compile too slowly (`compile_whole` is False): `step` is then the
-    compiled form of `batched_step(learner)`.
+    compiled form of `batched_step(learner)`. A learner that reads its support set in `chunk`s takes each step as one
+    call per chunk, so that the compiled graph is no longer than a chunk.
     """
     step = step or batched_step(learner)
     start, predict = batched(learner.start), batched(learner.predict)
@@ -100,8 +101,11 @@ def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = N
     def gradient(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
         fresh = tree_map(lambda p: p.detach().requires_grad_(), params)
         state = start(fresh, tasks.support_x, tasks.support_y)
+        chunk = learner.chunk or tasks.support_x.shape[2]
+        chunks = list(zip(tasks.support_x.split(chunk, 2), tasks.support_y.split(chunk, 2), strict=True))
         for _ in range(learner.train_steps):
-            state = step(fresh, state, tasks.support_x, tasks.support_y)
+            for support_x, support_y in chunks:
+                state = step(fresh, state, support_x, support_y)
         losses = loss_of(predict(fresh, state, tasks.query_x), tasks.query_y).mean(1)
         gradients = iter(torch.autograd.grad(losses.sum(), list(leaves(fresh)), materialize_grads=True))
         return tree_map(lambda _: next(gradients), fresh), losses.detach()

@@ -11,6 +11,7 @@ from engine.learners.centroid_finetuning import CentroidFinetuning
 from engine.learners.finetuning import Finetuning
 from engine.learners.learner import Learner, Params, State, Trajectory
 from engine.learners.lstm import PooledLSTM
+from engine.learners.lstm_sequential import SequentialLSTM
 from engine.learners.maml import FOMAML, MAML
 from engine.learners.op_lstm import OPLSTM
 from engine.learners.protonet import ProtoNet
@@ -30,6 +31,7 @@ LEARNERS: dict[str, type[Learner]] = {
         Turtle,
         FirstOrderTurtle,
         PooledLSTM,
+        SequentialLSTM,
         OPLSTM,
         ProtoNet,
     )

@@ -53,6 +53,7 @@ class Learner:
     kinds: ClassVar[tuple[str, ...]] = ("regression", "classification")
     permutation_invariant: ClassVar[bool] = True
     compile_whole: ClassVar[bool] = True  # False: compile one step and loop (long graphs)
+    chunk: ClassVar[int | None] = None  # a step is the same as steps on so many support points each, in their order
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
 

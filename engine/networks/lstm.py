@@ -55,6 +55,28 @@ def step(net: Net, u: Tensor, state: State) -> State:
     return new
 
 
+def sequence(net: Net, u: Tensor, state: State) -> State:
+    """The state after inputs u (time, in) one after the other, from a state of one row.
+
+    Layer by layer: what the inputs contribute to the gates is one product for all times, so that only the recurrence
+    is left for the loop.
+    """
+    new: State = {}
+    for layer in range(1, layers(net) + 1):
+        h, c = state[f"h{layer}"], state[f"c{layer}"]  # (1, h)
+        recurrent = net[f"weight_hh{layer}"].mT
+        bias = (net[f"bias_ih{layer}"] + net[f"bias_hh{layer}"]).unsqueeze(-2)
+        outputs = []
+        for driven in (u @ net[f"weight_ih{layer}"].mT + bias).split(1, dim=-2):
+            i, f, g, o = (driven + h @ recurrent).chunk(4, dim=-1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs.append(h)
+        u = torch.cat(outputs, dim=-2)  # (time, h)
+        new[f"h{layer}"], new[f"c{layer}"] = h, c
+    return new
+
+
 def output(net: Net, state: State) -> Tensor:
     """The hidden state h (rows, h) of the top layer."""
     return state[f"h{layers(net)}"]

@@ -54,3 +54,15 @@ def test_a_stack_of_networks_broadcasts():
     together = outputs(stack(nets), INPUTS)  # (time, seeds, rows, 1)
     for index, net in enumerate(nets):
         torch.testing.assert_close(together[:, index], outputs(net, INPUTS), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(4,), (40, 40)])
+def test_a_sequence_is_one_step_after_the_other(sizes):
+    net = double(lstm.init(stream("init", 1), 2, sizes))
+    inputs = INPUTS[:, :1]  # (time, 1, in)
+    state = lstm.sequence(net, inputs[:, 0], lstm.zero_state(net, 1))
+    expected, (h, c) = reference(net)(inputs)
+    torch.testing.assert_close(lstm.output(net, state), expected[-1].detach(), rtol=1e-10, atol=1e-12)
+    for layer in range(len(sizes)):
+        torch.testing.assert_close(state[f"h{layer + 1}"], h[layer].detach(), rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(state[f"c{layer + 1}"], c[layer].detach(), rtol=1e-10, atol=1e-12)

@@ -1,0 +1,72 @@
+r"""The plain LSTM that reads its examples one after the other (Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139).
+
+In each of T passes the LSTM reads the support set in the order in which it comes, every example with its own label
+(the published input "currtarget"), and carries hidden and cell states from example to example and from pass to pass:
+
+    (h, c) <- LSTM([x_i ; y_i] ; h, c),   i = 1 ... K,   T times
+
+A query takes one step with [x ; 0] from the last h, and a linear read-out. The published code starts that step with
+c = 0, although a query is usually said to be conditioned on both states; `carry_cell` hands c on as well. Unlike the
+pooled LSTM, which is shown no labels in its first pass, this one is shown them in every pass. The order matters.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engine.learners.learner import Learner, Params, State, as_rows
+from engine.networks import lstm, mlp
+from engine.tasks import TaskSpec
+
+
+@dataclass(frozen=True)
+class SequentialLSTM(Learner):
+    """Plain LSTM over the support set as a sequence; one inner step is one pass over all K examples.
+
+    Attributes:
+        hidden, layers: size and number of the LSTM layers; 40 and 2 with one input and output have 20,201 parameters.
+        steps: passes T over the support set; the same at test.
+        carry_cell: start a query from the last cell state too; the published code starts it from 0.
+    """
+
+    name = "lstm-sequential"
+    rule = "(h, c) ← LSTM([xᵢ; yᵢ]; h, c), one point after the other"
+    title = "LSTM, sequential"
+    family = "memory"
+    reference = "Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139, 2023; Hochreiter, Younger & Conwell, 2001"
+    formula = (
+        r"(h, c) \leftarrow \mathrm{LSTM}\!\left([x_i ; y_i];\, h, c\right), \quad i = 1 \ldots K, \; T \text{ times}"
+    )
+    summary = "Reads the points one after the other, so that what it learns depends on the order they come in."
+    permutation_invariant = False
+    compile_whole = False
+    chunk = 5  # the time to compile grows faster than the length of the sequence
+
+    hidden: Annotated[int, Field(ge=1)] = 40
+    layers: Annotated[int, Field(ge=1)] = 2
+    steps: Annotated[int, Field(ge=1)] = 4
+    carry_cell: bool = False
+
+    def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        inputs = spec.input_shape[0] + spec.output_dim
+        return {
+            "lstm": lstm.init(generator, inputs, (self.hidden,) * self.layers),
+            "readout": mlp.init(generator, (self.hidden, spec.output_dim), output_bias=True),
+        }
+
+    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
+        return lstm.zero_state(params["lstm"], 1)  # (1, hidden) each
+
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+        u = torch.cat([support_x, as_rows(support_y, params["readout"]["bias1"])], dim=-1)  # (K, inputs)
+        return lstm.sequence(params["lstm"], u, state)
+
+    def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        blank = x.new_zeros((len(x), params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
+        kept = ("h", "c") if self.carry_cell else ("h",)
+        memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in state.items()}
+        top = lstm.output(params["lstm"], lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory))
+        return mlp.forward(params["readout"], top)
