@@ -10,4 +10,5 @@
 
 PROBES: dict[str, str] = {
     "diversity": "probes.diversity",
+    "broadness": "probes.broadness",
 }

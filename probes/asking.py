@@ -24,6 +24,11 @@ def silent(_: float) -> None:
     """A progress that nobody watches."""
 
 
+def part(progress: Progress, low: float, high: float) -> Progress:
+    """The progress of a part of a whole: its 0 is `low`, its 1 is `high`."""
+    return lambda share: progress(low + (high - low) * share)
+
+
 def find(name: str) -> ModuleType:
     """The module of the probe `name`.
 
