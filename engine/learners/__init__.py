@@ -13,7 +13,7 @@ from engine.learners.learner import Learner, Params, State, Trajectory
 from engine.learners.lstm import PooledLSTM
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.learners.maml import FOMAML, MAML
-from engine.learners.op_lstm import OPLSTM
+from engine.learners.op_lstm import OPLSTM, FirstOrderOPLSTM
 from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
 from engine.learners.scratch import Scratch
@@ -33,6 +33,7 @@ LEARNERS: dict[str, type[Learner]] = {
         PooledLSTM,
         SequentialLSTM,
         OPLSTM,
+        FirstOrderOPLSTM,
         ProtoNet,
     )
 }

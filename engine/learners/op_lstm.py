@@ -116,3 +116,14 @@ class OPLSTM(Learner):
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return mlp.forward(self.network(params, state), x)
+
+
+@dataclass(frozen=True)
+class FirstOrderOPLSTM(OPLSTM):
+    """First-order OP-LSTM: the same passes, with what the cells see taken for constants in the meta-gradient."""
+
+    name = "op-lstm-first-order"
+    title = "OP-LSTM, first-order"
+    summary = "OP-LSTM whose training pretends that activations and messages are constants when its cells read them."
+
+    first_order: bool = True

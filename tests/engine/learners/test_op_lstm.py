@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
-from torch.func import grad
+from torch.func import functional_call, grad
 
 from engine.learners import OPLSTM
+from engine.learners.op_lstm import FirstOrderOPLSTM
 from engine.networks import mlp
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, leaves, tree_map
@@ -162,3 +163,54 @@ def test_first_order_hides_activations_from_the_cells(task):
     torch.testing.assert_close(same[0], same[1], rtol=0, atol=0)
     gradients = [learner.meta_gradient(params, task)[0]["net"]["weight1"] for learner in (plain, detached)]
     assert not torch.allclose(gradients[0], gradients[1])
+
+
+def stacked(net, u, memory):
+    """One step of torch's LSTM cells in a row; returns the top h and the new (h, c) of every cell."""
+    new = []
+    for layer, state in enumerate(memory, start=1):
+        weights = {name: net[f"{name}{layer}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        module = torch.nn.LSTMCell(u.shape[-1], state[0].shape[-1], dtype=torch.float64)
+        new.append(functional_call(module, weights, (u, state)))
+        u = new[-1][0]
+    return u, new
+
+
+def by_hand(params, task, passes, first_order):
+    """The meta-gradient by autograd, layer by layer as in the paper; of first order, what the cells see is detached."""
+    params = tree_map(lambda leaf: leaf.clone().requires_grad_(), params)
+    net, rows, sizes = params["net"], len(task.support_x), (5, 5, 1)
+    H = [net["weight1"], net["weight2"], net["weight3"]]
+    memory = [
+        [(torch.zeros(rows * len(h), n).double(), torch.zeros(rows * len(h), n).double()) for n in sizes] for h in H
+    ]
+
+    def forward(x):
+        a = [x]
+        for layer in range(3):
+            z = torch.nn.functional.linear(a[-1], H[layer], net[f"bias{layer + 1}"])
+            a.append(torch.relu(z) if layer < 2 else z)
+        return a
+
+    for _ in range(passes):
+        a, deltas, h = forward(task.support_x), [None] * 3, None
+        for layer in (2, 1, 0):
+            first, second = (task.support_y, a[3]) if layer == 2 else (a[layer + 1], h @ H[layer + 1])
+            seen = torch.stack([first, second], -1).reshape(-1, 2)
+            cells = params["output_lstm" if layer == 2 else "body_lstm"]
+            top, memory[layer] = stacked(cells, seen.detach() if first_order else seen, memory[layer])
+            h = top.reshape(rows, -1)
+            deltas[layer] = torch.einsum("ij,im->jm", h, a[layer]) / rows
+        length = torch.cat([delta.flatten() for delta in deltas]).norm()
+        H = [old + params["step_length"]["gamma"] * delta / length for old, delta in zip(H, deltas, strict=True)]
+    loss = torch.nn.functional.mse_loss(forward(task.query_x)[-1], task.query_y)
+    return torch.autograd.grad(loss, list(leaves(params)))
+
+
+@pytest.mark.parametrize("cls", [OPLSTM, FirstOrderOPLSTM])
+def test_meta_gradient_equals_one_by_hand_with_what_the_cells_see_detached_in_first_order(task, cls):
+    learner = cls(widths=(6, 5), steps=3)
+    params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
+    expected = by_hand(params, task, 3, learner.first_order)
+    for ours, theirs in zip(leaves(learner.meta_gradient(params, task)[0]), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
