@@ -11,4 +11,5 @@
 PROBES: dict[str, str] = {
     "diversity": "probes.diversity",
     "broadness": "probes.broadness",
+    "similarity": "probes.similarity",
 }
