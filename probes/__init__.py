@@ -12,4 +12,5 @@ PROBES: dict[str, str] = {
     "diversity": "probes.diversity",
     "broadness": "probes.broadness",
     "similarity": "probes.similarity",
+    "maps": "probes.maps",
 }
