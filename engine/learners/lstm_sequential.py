@@ -18,6 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, as_rows
+from engine.learners.lstm import hidden
 from engine.networks import lstm, mlp
 from engine.tasks import TaskSpec
 
@@ -65,8 +66,14 @@ class SequentialLSTM(Learner):
         return lstm.sequence(params["lstm"], u, state)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        return mlp.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
+
+    def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
+        return hidden(self._read(params, state, x))
+
+    def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
+        """The LSTM's state after the one step that reads the queries x (Q, d)."""
         blank = x.new_zeros((len(x), params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         kept = ("h", "c") if self.carry_cell else ("h",)
         memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in state.items()}
-        top = lstm.output(params["lstm"], lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory))
-        return mlp.forward(params["readout"], top)
+        return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)
