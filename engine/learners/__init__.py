@@ -16,6 +16,7 @@ from engine.learners.maml import FOMAML, MAML
 from engine.learners.op_lstm import OPLSTM, FirstOrderOPLSTM
 from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
+from engine.learners.sap import SAP, FirstOrderSAP
 from engine.learners.scratch import Scratch
 from engine.learners.turtle import FirstOrderTurtle, Turtle
 
@@ -35,6 +36,8 @@ LEARNERS: dict[str, type[Learner]] = {
         OPLSTM,
         FirstOrderOPLSTM,
         ProtoNet,
+        SAP,
+        FirstOrderSAP,
     )
 }
 
@@ -79,6 +82,8 @@ def configure(cls: type, values: dict[str, Any], owner: str) -> Any:
         where = ".".join(str(part) for part in first["loc"][:1])
         message = first["msg"].removeprefix("Value error, ")
         what = message[0].lower() + message[1:]
+        if not where:  # what several parameters must satisfy together
+            raise BadConfig(f"The {owner} is not possible: {what}.") from None
         raise BadConfig(f"The {owner} cannot take {where} = {values.get(where)!r}: {what}.") from None
 
 

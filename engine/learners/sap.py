@@ -1,0 +1,198 @@
+r"""Subspace Adaptation Prior, SAP (Huisman, Plaat & van Rijn, arXiv 2310.09028; dissertation, chapter 6).
+
+A ReLU network theta stays as it is within a task. Before every linear layer and at the output stands a site of simple
+operations O: a mix of multiplications, then a mix of shifts. Only their parameters phi adapt, by gradient descent:
+
+    f(x) = O_L(b_L + W_L ... O_1(ReLU(b_1 + W_1 O_0(x)))),   phi_{t+1} = phi_t - alpha grad_phi L_support(theta, phi_t, lambda)
+
+Input and output have a scalar scale and a scalar shift (one each, also for several dimensions), each with a sigmoid of
+its own as strength; after every ReLU stand identity, scalar, vector, full matrix and low-rank products under one
+softmax, and no shift, scalar shift and vector shift under another (`engine.networks.operations` has the formulas). The
+logits lambda of the strengths are fixed within a task. Outer objective: the query loss after T steps, over theta, phi_0
+and lambda together; lambda decides in which subspace a task adapts. A strength w scales both what its operation does
+and the gradient that it gets, so that one step of a shift moves the function by an amount proportional to w^2.
+
+Paper against published code; the defaults are the code's, a switch gives the other:
+- the code never adapts its first tensor, the input scale (`skip_first_tensor`);
+- low-rank operations start as projections on the first k units, so that the start is not the identity;
+  `identity_low_rank` adds the part that is cut off: z U S V^T + z (I - P_k), with P_k the starting projection;
+- the network for synthetic families starts from phi ~ U(0, 1) and has no low-rank operations (`uniform_start`);
+- the code sums the meta-gradients of a batch where we average: under Adam that differs through epsilon only.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engine.errors import BadConfig
+from engine.learners.learner import Learner, Params, State
+from engine.networks import mlp, operations
+from engine.networks.operations import Mix, Named
+from engine.tasks import TaskSpec
+from engine.trees import tree_map
+
+ENDS = ("input", "output")
+
+
+@dataclass(frozen=True)
+class SAP(Learner):
+    """SAP on an MLP.
+
+    Sites are "input", "hidden1", "hidden2" ... and "output"; every operation is one tensor, named "site.operation".
+
+    Attributes:
+        widths: hidden layers of the base network.
+        steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
+        inner_lr: alpha.
+        first_order: treat inner gradients as constants.
+        ranks: of the low-rank operations in every hidden site; empty for none.
+        skip_first_tensor: never adapt the input scale, as published.
+        identity_low_rank: low-rank operations start as identities instead of projections.
+        hidden_operations: False leaves only the scalar operations at input and output.
+        uniform_start: all operations start from U(0, 1) instead of scale 1 and shift 0.
+        frozen: operations that do not adapt; they still act as they were meta-learned.
+    """
+
+    name = "sap"
+    rule = "φ ← φ − α ∇L(φ), operations between fixed layers"
+    title = "SAP"
+    family = "subspace"
+    reference = "Huisman, Plaat & van Rijn, arXiv 2310.09028, 2023"
+    formula = r"\phi_{t+1} = \phi_t - \alpha \nabla_{\phi_t} \mathcal{L}_{\mathrm{support}}(\theta, \phi_t, \lambda), \quad O(z) = \textstyle\sum_i \mathrm{softmax}(\lambda)_i \, o_i(z; \phi)"
+    summary = (
+        "Keeps its network and adapts simple operations between the layers, each as strongly as it has learned to."
+    )
+
+    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    steps: Annotated[int, Field(ge=1)] = 1
+    test_steps: Annotated[int, Field(ge=1)] | None = None
+    inner_lr: Annotated[float, Field(gt=0)] = 0.01
+    first_order: bool = False
+    ranks: tuple[Annotated[int, Field(ge=1)], ...] = (5, 10, 15)
+    skip_first_tensor: bool = True
+    identity_low_rank: bool = False
+    hidden_operations: bool = True
+    uniform_start: bool = False
+    frozen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        smallest = min(self.widths)
+        if len(set(self.ranks)) < len(self.ranks) or max(self.ranks, default=0) > smallest:
+            raise BadConfig(f"Ranks must differ and be at most {smallest}, the smallest width; {self.ranks} was given")
+        if unknown := [name for name in self.frozen if name not in self.operations()]:
+            raise BadConfig(f"There is no operation {unknown[0]!r} to freeze; known are {', '.join(self.operations())}")
+
+    def sites(self) -> list[str]:
+        """Where operations may stand, in network order; site l = 0 ... L takes a^(l)."""
+        return ["input", *(f"hidden{layer}" for layer in range(1, len(self.widths) + 1)), "output"]
+
+    def groups(self) -> dict[str, list[str]]:
+        """Which operations share a group of strength logits. In a hidden site the first one has no parameters."""
+        found: dict[str, list[str]] = {}
+        low_rank = [f"rank{k}" for k in self.ranks]
+        for site in self.sites():
+            if site in ENDS:
+                kinds = {"scale": ["scale"], "shift": ["shift"]}
+            elif self.hidden_operations:
+                multiplications = ["identity", "scalar-scale", "vector-scale", "matrix", *low_rank]
+                kinds = {"scale": multiplications, "shift": ["no-shift", "scalar-shift", "vector-shift"]}
+            else:
+                continue
+            found |= {f"{site}.{kind}": [f"{site}.{name}" for name in names] for kind, names in kinds.items()}
+        return found
+
+    def operations(self) -> list[str]:
+        """The operations that have parameters, as "site.operation", in network order."""
+        return [name for group in self.groups().values() for name in (group if len(group) == 1 else group[1:])]
+
+    def strengths(self, params: Params) -> dict[str, Tensor]:
+        """How strong each operation is: numbers in (0, 1) by "site.operation", in network order.
+
+        In hidden sites those of "site.identity" and the multiplications sum to 1, as do those of "site.no-shift" and
+        the shifts. A stack of parameters gives a number for each.
+        """
+        found: Named = {}
+        for group, names in self.groups().items():
+            logits = params["strengths"][group]
+            values = [logits.sigmoid()] if len(names) == 1 else logits.softmax(-1).unbind(-1)
+            found |= zip(names, values, strict=True)
+        return found
+
+    def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        net = mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim))
+        width = dict(zip(self.sites(), (0, *self.widths, 0), strict=True))  # the scalars of the ends need none
+        phi: Named = {}
+        for name in self.operations():
+            site, operation = name.split(".")
+            phi[name] = operations.plain(operation, width[site])
+            if self.uniform_start:
+                phi[name] = torch.rand(phi[name].shape, generator=generator)
+        logits = {group: torch.zeros(len(names) if len(names) > 1 else ()) for group, names in self.groups().items()}
+        return {"net": net, "operations": phi, "strengths": logits}
+
+    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
+        return params["operations"]
+
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+        net, strengths, mixes = params["net"], self.strengths(params), self._mixes(params, state)
+        a = mlp.activations(self._folded(net, mixes), support_x)  # a[l] is what site l reads
+        g: Named = {}
+        delta = self.loss_gradient(mixes["output"](a[-1]), support_y)  # with respect to what site l makes of it
+        for layer, site in reversed(list(enumerate(self.sites()))):
+            if site in mixes:
+                own = operations.gradient(_at(site, strengths), _at(site, state), a[layer], delta)
+                g |= {f"{site}.{operation}": value for operation, value in own.items()}
+                delta = mixes[site].backward(delta)
+            if site not in ENDS:
+                delta = delta * (a[layer] > 0)
+            if layer > 0:
+                delta = delta @ net[f"weight{layer}"]
+        g = tree_map(torch.Tensor.detach, g) if self.first_order else g
+        still = (*self.frozen, "input.scale") if self.skip_first_tensor else self.frozen
+        return {name: phi if name in still else phi - self.inner_lr * g[name] for name, phi in state.items()}
+
+    def network(self, params: Params, state: State) -> mlp.Net:
+        """Every operation acts on rows and is affine, so a state stands for a plain ReLU network of the same widths."""
+        mixes, last = self._mixes(params, state), len(self.widths) + 1
+        net, output = self._folded(params["net"], mixes), mixes["output"]
+        net[f"weight{last}"] = net[f"weight{last}"] * output.factor
+        net[f"bias{last}"] = net[f"bias{last}"] * output.factor.squeeze(-1) + output.shift.squeeze(-1)
+        return net
+
+    def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
+        return mlp.forward(self.network(params, state), x)
+
+    def _mixes(self, params: Params, phi: Named) -> dict[str, Mix]:
+        """What the operations of every site that has any amount to."""
+        strengths = self.strengths(params)
+        used = [site for site in self.sites() if self.hidden_operations or site in ENDS]
+        return {site: operations.mix(_at(site, strengths), _at(site, phi), self.identity_low_rank) for site in used}
+
+    def _folded(self, net: mlp.Net, mixes: dict[str, Mix]) -> mlp.Net:
+        """The network with every site but the last folded into the layer that reads it."""
+        folded = dict(net)
+        for layer, site in enumerate(self.sites()[:-1], start=1):
+            if site in mixes:
+                keys = f"weight{layer}", f"bias{layer}"
+                folded |= zip(keys, mixes[site].fold(*(net[key] for key in keys)), strict=True)
+        return folded
+
+
+@dataclass(frozen=True)
+class FirstOrderSAP(SAP):
+    """First-order SAP: the same inner loop; the meta-gradient treats the inner gradients as constants."""
+
+    name = "sap-first-order"
+    title = "SAP, first-order"
+    formula = r"\phi_{t+1} = \phi_t - \alpha \nabla_{\phi_t} \mathcal{L}_{\mathrm{support}}(\theta, \phi_t, \lambda), \quad (\theta, \phi_0, \lambda) \leftarrow (\theta, \phi_0, \lambda) - \eta \nabla \mathcal{L}_{\mathrm{query}} \text{ at } \phi_T"
+    summary = "SAP that pretends its inner gradients are constants: cheaper, with a less exact outer direction."
+
+    first_order: bool = True
+
+
+def _at(site: str, named: Named) -> Named:
+    """The entries of one site, by operation."""
+    return {name.removeprefix(f"{site}."): value for name, value in named.items() if name.startswith(f"{site}.")}
