@@ -13,6 +13,7 @@ from engine.learners.learner import Learner, Params, State, Trajectory
 from engine.learners.lstm import PooledLSTM
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.learners.maml import FOMAML, MAML
+from engine.learners.meta_lstm import EnhancedMetaLSTM, MetaLSTM
 from engine.learners.op_lstm import OPLSTM, FirstOrderOPLSTM
 from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
@@ -29,6 +30,8 @@ LEARNERS: dict[str, type[Learner]] = {
         MAML,
         FOMAML,
         Reptile,
+        MetaLSTM,
+        EnhancedMetaLSTM,
         Turtle,
         FirstOrderTurtle,
         PooledLSTM,
