@@ -9,6 +9,10 @@
 """
 
 PROBES: dict[str, str] = {
+    "behaviour": "probes.behaviour",
+    "shots": "probes.shots",
+    "shift": "probes.shift",
+    "heads": "probes.heads",
     "diversity": "probes.diversity",
     "broadness": "probes.broadness",
     "similarity": "probes.similarity",

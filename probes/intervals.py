@@ -1,0 +1,93 @@
+r"""How sure is a mean over tasks and seeds, and a difference between two learners? 95 % intervals.
+
+Losses of S seeds on the same N tasks are each a mean + an effect of the seed + an effect of the task + a rest.
+With the mean squares of the two-way table, MS_task, MS_seed and MS_rest, the mean over all of it has the variance
+
+    V = (max(MS_task, MS_rest) + max(MS_seed, MS_rest) - MS_rest) / (S N)
+
+and mean +- t sqrt(V), with Satterthwaite's degrees of freedom, is an interval for other tasks *and* other trainings
+(Satterthwaite, 1946; Cornfield & Tukey, 1956). One seed says nothing of other trainings: the interval is then over
+tasks alone. Differences between two learners are paired: the seeds are averaged within each task, and
+Student's t over the N differences gives the interval, for these trainings and other tasks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.975
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % interval (NaN where there is too little to tell), over `tasks` tasks and `seeds` seeds."""
+
+    mean: float
+    low: float
+    high: float
+    tasks: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A learner less its reference on the same tasks.
+
+    Attributes:
+        mean, low, high: of the difference, with its 95 % interval over tasks.
+        won: the share of tasks on which the learner's loss is the smaller one.
+        tasks: how many tasks both learners have a loss on.
+    """
+
+    mean: float
+    low: float
+    high: float
+    won: float
+    tasks: int
+
+
+def whole(losses: np.ndarray) -> np.ndarray:
+    """Losses (seeds, tasks) without the tasks on which any seed has none (NaN)."""
+    return losses[:, np.isfinite(losses).all(0)]
+
+
+def over_tasks_and_seeds(losses: np.ndarray) -> Interval:
+    """The mean of losses (seeds, tasks), with an interval for other tasks and other seeds; NaN: no loss."""
+    x = whole(np.asarray(losses, float))
+    s, n = x.shape
+    mean = float(x.mean()) if x.size else float("nan")
+    if n < 2:
+        return Interval(mean, float("nan"), float("nan"), n, s)
+    by_task, by_seed = x.mean(0), x.mean(1)
+    if s < 2:
+        return Interval(mean, *_t(mean, float(by_task.var(ddof=1)) / n, n - 1), n, s)
+    df = np.array([n - 1, s - 1, (n - 1) * (s - 1)], float)
+    rest = x - by_task - by_seed[:, None] + mean
+    squares = s * np.square(by_task - mean).sum(), n * np.square(by_seed - mean).sum(), np.square(rest).sum()
+    task, seed, other = np.array(squares) / df
+    parts = np.array([max(task, other), max(seed, other), -other])
+    if seed <= other:  # no sign of an effect of the seed: its part and that of the rest cancel
+        parts, df = parts[:1], df[:1]
+    elif task <= other:
+        parts, df = parts[1:2], df[1:2]
+    variance = float(parts.sum()) / (s * n)
+    freedom = parts.sum() ** 2 / (np.square(parts) / df).sum() if variance > 0 else df[0]
+    return Interval(mean, *_t(mean, variance, float(freedom)), n, s)
+
+
+def paired(losses: np.ndarray, reference: np.ndarray) -> Paired:
+    """A learner's losses (seeds, tasks) less its reference's (seeds', tasks) on the same tasks; NaN: no loss."""
+    mine, other = np.asarray(losses, float).mean(0), np.asarray(reference, float).mean(0)
+    difference = (mine - other)[np.isfinite(mine) & np.isfinite(other)]
+    n = len(difference)
+    if not n:
+        return Paired(*(float("nan"),) * 4, 0)
+    mean, won = float(difference.mean()), float((difference < 0).mean())
+    variance = float(difference.var(ddof=1)) / n if n > 1 else float("nan")
+    return Paired(mean, *_t(mean, variance, n - 1), won, n)
+
+
+def _t(mean: float, variance: float, freedom: float) -> tuple[float, float]:
+    half = float(stats.t.ppf(LEVEL, freedom) * np.sqrt(variance))
+    return mean - half, mean + half
