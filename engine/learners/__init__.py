@@ -19,6 +19,7 @@ from engine.learners.protonet import ProtoNet
 from engine.learners.reptile import Reptile
 from engine.learners.sap import SAP, FirstOrderSAP
 from engine.learners.scratch import Scratch
+from engine.learners.t_net import MTNet, TNet
 from engine.learners.turtle import FirstOrderTurtle, Turtle
 
 LEARNERS: dict[str, type[Learner]] = {
@@ -41,6 +42,8 @@ LEARNERS: dict[str, type[Learner]] = {
         ProtoNet,
         SAP,
         FirstOrderSAP,
+        TNet,
+        MTNet,
     )
 }
 
