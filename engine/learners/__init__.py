@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine.errors import BadConfig, UnknownName
 from engine.learners.centroid_finetuning import CentroidFinetuning
+from engine.learners.film import FiLM
 from engine.learners.finetuning import Finetuning
 from engine.learners.learner import Learner, Params, State, Trajectory
 from engine.learners.lstm import PooledLSTM
@@ -44,6 +45,7 @@ LEARNERS: dict[str, type[Learner]] = {
         FirstOrderSAP,
         TNet,
         MTNet,
+        FiLM,
     )
 }
 
