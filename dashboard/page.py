@@ -1,7 +1,7 @@
 """What the pages below the live one share: choosing runs, asking probes once, and the frame around a figure."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from dashboard import library
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
 from probes import asking
+
+MOST_ANSWERS = 128
 
 
 def dark() -> bool:
@@ -27,25 +29,31 @@ def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: 
     refuses.
     """
     hashes = tuple(run.sha256 for ensemble in ensembles for run in ensemble.runs)
+    key = (name, hashes, json.dumps(config, sort_keys=True))
+    kept = _answers()
+    if (known := kept.get(key)) is not None:
+        return known
     bar = st.empty()
 
     def show(share: float) -> None:
         bar.progress(min(max(share, 0.0), 1.0), text=label or "Asking the learners ...")
 
     try:
-        return _answer(name, hashes, json.dumps(config, sort_keys=True), list(ensembles), show)
+        found = kept[key] = asking.ask(name, list(ensembles), config, show)
     except EngineError as error:
         st.info(str(error), icon=":material/info:")
         return None
     finally:
         bar.empty()
+    while len(kept) > MOST_ANSWERS:
+        kept.pop(next(iter(kept)), None)  # the oldest
+    return found
 
 
-@st.cache_resource(show_spinner=False, max_entries=128)
-def _answer(
-    name: str, hashes: tuple[str, ...], config: str, _ensembles: list[Ensemble], _show: Callable[[float], None]
-) -> Any:
-    return asking.ask(name, _ensembles, json.loads(config), _show)
+@st.cache_resource(show_spinner=False)
+def _answers() -> dict[tuple[str, tuple[str, ...], str], Any]:
+    """Answers by probe, weights and settings. Not a cached function of them: it would replay its progress bar."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,11 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
     collection = collection if collection in names else names[0]
     offered = library.shots(collection, task) or [10]
     shots = middle.segmented_control(
-        "Trained with",
+        "Shots in training",
         offered,
         default=offered[-1] if 10 not in offered else 10,
         key=f"{prefix}-shots",
-        format_func=lambda k: f"{k} shots",
+        format_func=str,
         bind="query-params",
     )
     found, complaints = library.ensembles(collection, task, shots or offered[-1])
@@ -106,6 +114,7 @@ def frame(
     *,
     read: str,
     data: pd.DataFrame,
+    says: str = "",
     config: dict[str, Any] | None = None,
     **chart: Any,
 ) -> Any:
@@ -118,6 +127,7 @@ def frame(
         key: of the chart and its downloads.
         read: Markdown: how to read it, with the formula and the reference.
         data: the table behind it.
+        says: Markdown: what the figure shows, in a sentence with numbers from it.
         config: further Plotly configuration.
         chart: further arguments of `st.plotly_chart`, such as `on_select`.
 
@@ -126,6 +136,8 @@ def frame(
     """
     st.subheader(question, anchor=False)
     st.caption(subtitle)
+    if says:
+        st.markdown(says)
     image = {"format": "svg", "filename": f"innerloop-{key}", "scale": 2}
     settings = {"toImageButtonOptions": image, "displaylogo": False, **(config or {})}
     event = st.plotly_chart(figure, key=key, config=settings, width="stretch", **chart)

@@ -7,7 +7,7 @@ five shuffled folds:
     R^2 = 1 - sum of squared errors on the parts left out / sum of squared deviations from the target's mean
 
 An R^2 below 0, worse than a constant, counts as 0. What is asked, on sine waves (Huisman et al., arXiv 2310.06148, ask
-for the classes of all images together; their learners' probes had different learning rates, these do not):
+for the classes of all images together, with a head whose learning rate and batch size are settings; here are none):
 
     fresh functions   sin(f x + phi) at even inputs x, phi uniform, for each frequency f: training knew f = 1 only
     broadness         the mean of that R^2 over all frequencies, for the last hidden layer as training left it
@@ -56,7 +56,7 @@ class Config:
     frequencies: tuple[Annotated[float, Field(gt=0)], ...] = tuple(0.5 * i for i in range(1, 13))
     functions: Annotated[int, Field(ge=1, le=200)] = 8
     points: Annotated[int, Field(ge=20, le=1000)] = 200
-    adapted: Annotated[int, Field(ge=1, le=100)] = 4
+    adapted: Annotated[int, Field(ge=1, le=100)] = 2
     tasks: Annotated[int, Field(ge=20, le=2000)] = 300
     places: Annotated[int, Field(ge=2, le=50)] = 8
 
