@@ -22,6 +22,7 @@ from engine.learners.sap import SAP, FirstOrderSAP
 from engine.learners.scratch import Scratch
 from engine.learners.t_net import MTNet, TNet
 from engine.learners.turtle import FirstOrderTurtle, Turtle
+from engine.learners.warp_maml import WarpMAML
 
 LEARNERS: dict[str, type[Learner]] = {
     cls.name: cls
@@ -45,6 +46,7 @@ LEARNERS: dict[str, type[Learner]] = {
         FirstOrderSAP,
         TNet,
         MTNet,
+        WarpMAML,
         FiLM,
     )
 }
