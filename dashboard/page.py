@@ -75,13 +75,13 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
         task: the task distribution that the runs were trained on.
     """
     names = library.collections()
-    left, middle, right = st.columns([1.2, 1, 4], vertical_alignment="bottom")
-    collection = left.selectbox(
-        "Runs", names, key=f"{prefix}-runs", format_func=library.title, bind="query-params", width="stretch"
+    row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
+    collection = row.selectbox(
+        "Runs", names, key=f"{prefix}-runs", format_func=library.title, bind="query-params", width=220
     )
     collection = collection if collection in names else names[0]
     offered = library.shots(collection, task) or [10]
-    shots = middle.segmented_control(
+    shots = row.segmented_control(
         "Shots in training",
         offered,
         default=offered[-1] if 10 not in offered else 10,
@@ -94,7 +94,7 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
         st.error(complaint, icon=":material/error:")
     module = asking.find(probe)
     by_name = {e.learner.name: e for e in found if module.applies(e) is None}
-    chosen = right.pills(
+    chosen = row.pills(
         "Learners",
         list(by_name),
         selection_mode="multi",
@@ -102,6 +102,7 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
         key=f"{prefix}-learners",
         format_func=lambda name: by_name[name].learner.title if name in by_name else name,
         bind="query-params",
+        wrap=True,
     )
     return Choice(collection, shots or offered[-1], [by_name[name] for name in by_name if name in (chosen or [])])
 
