@@ -5,10 +5,11 @@ With the mean squares of the two-way table, MS_task, MS_seed and MS_rest, the me
 
     V = (max(MS_task, MS_rest) + max(MS_seed, MS_rest) - MS_rest) / (S N)
 
-and mean +- t sqrt(V), with Satterthwaite's degrees of freedom, is an interval for other tasks *and* other trainings
-(Satterthwaite, 1946; Cornfield & Tukey, 1956). One seed says nothing of other trainings: the interval is then over
-tasks alone. Differences between two learners are paired: the seeds are averaged within each task, and
-Student's t over the N differences gives the interval, for these trainings and other tasks.
+which, with Student's t at Satterthwaite's degrees of freedom, gives an interval for other tasks *and* other trainings
+(Satterthwaite, 1946; Cornfield & Tukey, 1956). Losses are positive and skewed, so that it is taken of the logarithm
+(delta method): mean x exp(+- t sqrt(V) / mean). One seed says nothing of other trainings: the interval is then over
+tasks alone. Differences between two learners are paired: the seeds are averaged within each task, and Student's t over
+the N differences gives the interval, for these trainings and other tasks.
 """
 
 from dataclasses import dataclass
@@ -32,10 +33,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Paired:
-    """A learner less its reference on the same tasks.
+    """A learner less (or divided by) its reference on the same tasks.
 
     Attributes:
-        mean, low, high: of the difference, with its 95 % interval over tasks.
+        mean, low, high: of the difference (or ratio), with its 95 % interval over tasks.
         won: the share of tasks on which the learner's loss is the smaller one.
         tasks: how many tasks both learners have a loss on.
     """
@@ -53,7 +54,7 @@ def whole(losses: np.ndarray) -> np.ndarray:
 
 
 def over_tasks_and_seeds(losses: np.ndarray) -> Interval:
-    """The mean of losses (seeds, tasks), with an interval for other tasks and other seeds; NaN: no loss."""
+    """The mean of positive losses (seeds, tasks), with an interval for other tasks and other seeds; NaN: no loss."""
     x = whole(np.asarray(losses, float))
     s, n = x.shape
     mean = float(x.mean()) if x.size else float("nan")
@@ -61,7 +62,7 @@ def over_tasks_and_seeds(losses: np.ndarray) -> Interval:
         return Interval(mean, float("nan"), float("nan"), n, s)
     by_task, by_seed = x.mean(0), x.mean(1)
     if s < 2:
-        return Interval(mean, *_t(mean, float(by_task.var(ddof=1)) / n, n - 1), n, s)
+        return Interval(mean, *_log_t(mean, float(by_task.var(ddof=1)) / n, n - 1), n, s)
     df = np.array([n - 1, s - 1, (n - 1) * (s - 1)], float)
     rest = x - by_task - by_seed[:, None] + mean
     squares = s * np.square(by_task - mean).sum(), n * np.square(by_seed - mean).sum(), np.square(rest).sum()
@@ -73,19 +74,34 @@ def over_tasks_and_seeds(losses: np.ndarray) -> Interval:
         parts, df = parts[1:2], df[1:2]
     variance = float(parts.sum()) / (s * n)
     freedom = parts.sum() ** 2 / (np.square(parts) / df).sum() if variance > 0 else df[0]
-    return Interval(mean, *_t(mean, variance, float(freedom)), n, s)
+    return Interval(mean, *_log_t(mean, variance, float(freedom)), n, s)
 
 
-def paired(losses: np.ndarray, reference: np.ndarray) -> Paired:
-    """A learner's losses (seeds, tasks) less its reference's (seeds', tasks) on the same tasks; NaN: no loss."""
+def paired(losses: np.ndarray, reference: np.ndarray, *, ratio: bool = False) -> Paired:
+    """A learner's losses (seeds, tasks) less its reference's (seeds', tasks) on the same tasks; NaN: no loss.
+
+    With `ratio`, divided by them: the geometric mean of the tasks' ratios, from the differences of logarithms.
+    """
     mine, other = np.asarray(losses, float).mean(0), np.asarray(reference, float).mean(0)
-    difference = (mine - other)[np.isfinite(mine) & np.isfinite(other)]
+    known = np.isfinite(mine) & np.isfinite(other) & (((mine > 0) & (other > 0)) | (not ratio))
+    difference = np.log(mine[known]) - np.log(other[known]) if ratio else mine[known] - other[known]
     n = len(difference)
     if not n:
         return Paired(*(float("nan"),) * 4, 0)
     mean, won = float(difference.mean()), float((difference < 0).mean())
     variance = float(difference.var(ddof=1)) / n if n > 1 else float("nan")
-    return Paired(mean, *_t(mean, variance, n - 1), won, n)
+    low, high = _t(mean, variance, n - 1)
+    if ratio:
+        mean, low, high = (float(np.exp(value)) for value in (mean, low, high))
+    return Paired(mean, low, high, won, n)
+
+
+def _log_t(mean: float, variance: float, freedom: float) -> tuple[float, float]:
+    """Student's interval of the logarithm of a positive mean, as an interval of the mean."""
+    if mean <= 0:
+        return float("nan"), float("nan")
+    low, high = _t(0.0, variance / mean**2, freedom)
+    return mean * float(np.exp(low)), mean * float(np.exp(high))
 
 
 def _t(mean: float, variance: float, freedom: float) -> tuple[float, float]:

@@ -9,11 +9,16 @@ from scipy import stats
 from probes.intervals import over_tasks_and_seeds, paired, whole
 
 
+def on_log_scale(values: np.ndarray) -> tuple[float, float]:
+    """Student's interval of the mean, its relative half-width taken on the logarithm."""
+    mean, end = values.mean(), stats.ttest_1samp(values, 0).confidence_interval(0.95).high
+    return mean * np.exp(-(end - mean) / mean), mean * np.exp((end - mean) / mean)
+
+
 def test_one_seed_gives_students_interval_over_tasks():
     x = np.random.default_rng(0).exponential(size=(1, 40))
     found = over_tasks_and_seeds(x)
-    expected = stats.ttest_1samp(x[0], 0).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.low, found.high) == pytest.approx(on_log_scale(x[0]))
     assert (found.tasks, found.seeds) == (40, 1)
 
 
@@ -26,8 +31,7 @@ def test_seeds_that_agree_add_nothing():
 def test_tasks_that_agree_leave_the_seeds():
     seeds = np.array([1.0, 2.0, 4.0])
     found = over_tasks_and_seeds(np.tile(seeds[:, None], (1, 50)))
-    expected = stats.ttest_1samp(seeds, 0).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.low, found.high) == pytest.approx(on_log_scale(seeds))
 
 
 @pytest.mark.parametrize(("seed_sd", "task_sd", "rest_sd"), [(0.5, 1.0, 1.0), (0.0, 1.0, 1.0), (2.0, 1.0, 0.5)])
@@ -79,3 +83,14 @@ def test_pairs_need_a_loss_on_both_sides():
     a, b = np.array([[1.0, 2.0, np.nan, 4.0]]), np.array([[0.0, np.nan, 0.0, 1.0]])
     found = paired(a, b)
     assert (found.mean, found.tasks, found.won) == (2.0, 2, 0.0)
+
+
+def test_a_ratio_is_the_geometric_mean_of_the_tasks():
+    rng = np.random.default_rng(6)
+    b = rng.exponential(size=(1, 50))
+    found = paired(2.0 * b, b, ratio=True)
+    assert (found.mean, found.low, found.high, found.won) == pytest.approx((2.0, 2.0, 2.0, 0.0))
+    a = rng.exponential(size=(1, 50))
+    expected = stats.ttest_rel(np.log(a[0]), np.log(b[0])).confidence_interval(0.95)
+    found = paired(a, b, ratio=True)
+    assert (found.low, found.high) == pytest.approx((np.exp(expected.low), np.exp(expected.high)))
