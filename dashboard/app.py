@@ -19,5 +19,12 @@ pages = [
         default=True,
         help="Drag a few points and watch every learner adapt to them, step by step.",
     ),
+    st.Page(
+        "views/behaviour.py",
+        title="Learning behaviour",
+        icon=":material/stacked_line_chart:",
+        url_path="behaviour",
+        help="How losses fall step by step, who pays for looking ahead, and who holds out elsewhere.",
+    ),
 ]
 st.navigation(pages).run()

@@ -1,0 +1,141 @@
+"""Loss against step, paired differences, and who pays for looking ahead, with the toy beside it."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import page
+from dashboard.behaviour import sweep_tables, tables, words
+from dashboard.behaviour.controls import axis_of_losses, behaved, choose_one, pick, seeds_of
+from dashboard.figures import behaviour as figures
+from dashboard.figures import toy as toy_figures
+from engine.ensembles import Ensemble
+from engine.toy import LEARNERS as TOY_LEARNERS
+from engine.toy import Toy
+from probes.behaviour import Curve
+from probes.flow import Flow, flow
+
+TOY_TITLES = {"finetuning": "Finetuning", "fomaml": "FOMAML", "reptile": "Reptile"}
+
+
+def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
+    """Loss against step, and paired differences after the last one."""
+    names = tables.titles(ensembles)
+    left, right, _ = st.columns([1.6, 1.2, 2])
+    with left:
+        kind = pick("Band", tables.BANDS, "band", tables.MEAN)
+    with right:
+        steps_axis = pick("Steps", ("log", "linear"), "steps", "log")
+    measure, curves = behaved(ensembles, tasks)
+    lines = tables.lines(curves, names, kind)
+    page.frame(
+        "How fast do they learn a new task?",
+        f"Query {measure} over inner step: mean over {tasks:,} held-out tasks, {seeds_of(ensembles)}; area: "
+        f"{'95 % interval of the mean' if kind == tables.MEAN else 'middle 95 % of tasks and seeds'}. "
+        "Ring: the last step trained for; thin and pale: beyond it.",
+        figures.curves(
+            lines,
+            curves[0].nothing,
+            measure,
+            log=axis_of_losses(),
+            log_steps=steps_axis == "log",
+            dark=page.dark(),
+        ),
+        "behaviour-curves",
+        read=words.CURVES,
+        data=tables.line_rows(lines),
+        says=tables.curve_sentence(curves, names),
+    )
+    if len(ensembles) > 1:
+        show_differences(ensembles, curves, measure)
+
+
+def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: str) -> None:
+    """Every learner against a reference on the same tasks."""
+    names = tables.titles(ensembles)
+    left, right, _ = st.columns([1, 1, 2], vertical_alignment="bottom")
+    with left:
+        reference = choose_one("Compared with", ensembles, "reference", "maml")
+    with right:
+        ratio = pick("As a", ("difference", "ratio"), "compared", "difference") == "ratio"
+    found, others = tables.comparisons(curves, names, reference, ratio=ratio)
+    if others:
+        st.caption(f"Trained on other tasks than {names[reference]}, so not paired: {', '.join(others)}.")
+    if not found:
+        return
+    by = "divided by" if ratio else "less"
+    kind = "geometric mean over tasks" if ratio else "mean"
+    page.frame(
+        f"Who is better than {names[reference]}, task by task?",
+        f"Query {measure} after the last step, {by} that of {names[reference]} on the same tasks: {kind} with 95 % "
+        f"interval over tasks, seeds averaged. Left of {1 if ratio else 0} is better.",
+        figures.differences(
+            found, f"query {measure}, {by} that of {names[reference]} on the same tasks", page.dark(), ratio=ratio
+        ),
+        "behaviour-differences",
+        read=words.DIFFERENCES,
+        data=pd.DataFrame(found).drop(columns="name"),
+        says=tables.difference_sentence(found, names[reference], ratio=ratio),
+    )
+
+
+def show_looking_ahead(ensembles: list[Ensemble], tasks: int) -> None:
+    """The plane of direct loss and loss after adapting, and the toy beside it."""
+    names = tables.titles(ensembles)
+    left, right = st.columns(2, gap="large")
+    with left:
+        after = pick("After", ("last", "one"), "after", "last", {"last": "the last step", "one": "one step"})
+        measure, curves = behaved(ensembles, tasks)
+        spots = tables.spots(curves, names, 1 if after == "one" else None)
+        page.frame(
+            "Who pays for looking ahead?",
+            f"Query {measure} after {'one step' if after == 'one' else 'the last inner step'} over that before any; "
+            f"means with 95 % intervals, {tasks:,} held-out tasks, {seeds_of(ensembles)}.",
+            figures.plane(spots, measure, "one step" if after == "one" else "the last step", page.dark()),
+            "behaviour-plane",
+            read=words.PLANE,
+            data=tables.spot_rows(spots),
+            says=tables.spot_sentence(spots, curves),
+        )
+    with right:
+        show_toy()
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def flowed(steps: int, inner_lr: float, outer_lr: float, plateau: bool) -> Flow:
+    """The toy's flow, computed once for each setting."""
+    toy = Toy(plateau=plateau, steps=steps, inner_lr=inner_lr, outer_lr=outer_lr)
+    return flow(toy, np.linspace(-200, 200, 25))
+
+
+@st.fragment
+def show_toy() -> None:
+    """The same question where everything can be seen: one parameter, two tasks."""
+    row = st.columns([1, 1, 1, 0.9], vertical_alignment="bottom")
+    steps = row[0].slider("Inner steps T", 1, 25, 5, key="behaviour-toy-steps", bind="query-params")
+    inner = row[1].slider("Inner rate α", 0.01, 0.3, 0.1, 0.01, key="behaviour-toy-inner", bind="query-params")
+    outer = row[2].slider("Outer rate η", 0.01, 0.3, 0.1, 0.01, key="behaviour-toy-outer", bind="query-params")
+    plateau = row[3].toggle("Plateau", key="behaviour-toy-plateau", bind="query-params")
+    toy = Toy(plateau=plateau, steps=steps, inner_lr=inner, outer_lr=outer)
+    with st.spinner("Following every start ..."):
+        found = flowed(steps, inner, outer, plateau)
+    grid = np.linspace(-150, 200, 351)
+    rows = sweep_tables.toy_rows(toy, found, TOY_TITLES)
+    page.frame(
+        "Why would anyone accept a worse start?",
+        "A toy with one parameter x and two tasks. Above: the task losses. Below: 25 starts flow to where each "
+        f"learner ends{'' if plateau else '; dotted: its fixed point in closed form'}.",
+        toy_figures.figure(
+            grid,
+            (toy.loss(1, grid), toy.loss(2, grid)),
+            found.visits,
+            {name: found.paths[name] for name in TOY_LEARNERS},
+            found.fixed,
+            TOY_TITLES,
+            page.dark(),
+        ),
+        "behaviour-toy",
+        read=words.TOY,
+        data=rows,
+        says=sweep_tables.toy_sentence(rows, found, steps),
+    )

@@ -1,0 +1,207 @@
+"""The tables and sentences of the page's sweeps: shots, shift, heads, scarce data, the toy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.behaviour.tables import number, ran_away, triple
+from dashboard.figures.sweeps import Pair, Sweep
+from engine.ensembles import Ensemble
+from engine.toy import Toy
+from probes.flow import Flow
+from probes.heads import Contribution
+from probes.intervals import over_tasks_and_seeds, paired
+from probes.shift import Shift
+from probes.shots import ByShots
+
+
+def shot_sweeps(answers: Sequence[ByShots], names: dict[str, str]) -> list[Sweep]:
+    """Loss against number of support points."""
+    return [sweep(answer.learner, names, answer.shots, answer.losses) for answer in answers]
+
+
+def shift_sweeps(answer: Shift, names: dict[str, str], *, relative: bool) -> list[Sweep]:
+    """Loss along the first axis, or as a share of the loss of saying 0."""
+    found = []
+    for part in answer.answers:
+        scale = part.nothing[:, 0] if relative else 1.0
+        found.append(sweep(part.learner, names, answer.values, part.losses[..., 0] / scale))
+    return found
+
+
+def sweep(learner: str, names: dict[str, str], x: np.ndarray, losses: np.ndarray) -> Sweep:
+    """Means of losses (seeds, tasks, n) with their intervals."""
+    mean, low, high = np.array([triple(over_tasks_and_seeds(losses[..., i])) for i in range(len(x))]).T
+    return Sweep(learner, names[learner], np.asarray(x, float), mean, low, high)
+
+
+def sweep_rows(found: Sequence[Sweep], axis: str) -> pd.DataFrame:
+    """One row for each learner and place."""
+    rows: list[dict[str, Any]] = []
+    for one in found:
+        for x, mean, low, high in zip(one.x, one.mean, one.low, one.high, strict=True):
+            rows.append({"learner": one.title, axis: x, "mean": mean, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def pairs(answers: Sequence[Contribution], names: dict[str, str]) -> list[Pair]:
+    """Loss after the last step with the learned and with a fresh head."""
+    found = []
+    for part in answers:
+        two = [triple(over_tasks_and_seeds(losses[..., -1])) for losses in (part.learned, part.fresh)]
+        found.append(Pair(part.learner, names[part.learner], two[0], two[1]))
+    return found
+
+
+def head_rows(answers: Sequence[Contribution], names: dict[str, str]) -> pd.DataFrame:
+    """One row for each learner: both losses, and their paired difference."""
+    rows = []
+    for part, pair in zip(answers, pairs(answers, names), strict=True):
+        cost = paired(part.fresh[..., -1], part.learned[..., -1])
+        rows.append(
+            {
+                "learner": pair.title,
+                "learned head": pair.learned[0],
+                "fresh head": pair.fresh[0],
+                "fresh less learned": cost.mean,
+                "low": cost.low,
+                "high": cost.high,
+                "tasks": cost.tasks,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def head_sentence(answers: Sequence[Contribution], names: dict[str, str]) -> str:
+    """What a fresh head costs each learner, most first."""
+    rows = head_rows(answers, names)
+    rows = rows[np.isfinite(rows["fresh head"]) & np.isfinite(rows["learned head"])]
+    if rows.empty:
+        return ""
+    factor = rows["fresh head"] / rows["learned head"]
+    ordered = [(rows.learner[i], factor[i]) for i in factor.sort_values(ascending=False).index]
+    told = [f"{title} {number(by)} times" for title, by in ordered]
+    away = ran_away(names, ((a.learner, a.diverged[1], a.fresh[..., 0].size) for a in answers))
+    return f"With a fresh head the loss is, of what it was: {', '.join(told)}. {away}".strip()
+
+
+def shots_sentence(answers: Sequence[ByShots], names: dict[str, str]) -> str:
+    """Who is best with the fewest and with the most points."""
+    told = []
+    for at in (0, -1):
+        means = {a.learner: over_tasks_and_seeds(a.losses[..., at]).mean for a in answers}
+        best = min(means, key=lambda name, means=means: np.nan_to_num(means[name], nan=np.inf))
+        k = int(answers[0].shots[at])
+        told.append(f"with {k} point{'s' * (k != 1)} **{names[best]}** ({number(means[best])})")
+    return f"Lowest loss {told[0]}; {told[1]}."
+
+
+def joined(answers: Sequence[Shift]) -> Shift:
+    """The answers about one learner each as one answer about all of them."""
+    return replace(answers[0], answers=[part for one in answers for part in one.answers])
+
+
+def shift_sentence(sweeps: Sequence[Sweep], trained: tuple[float, float]) -> str:
+    """Who is best inside the training range (on average over its values) and who at the far end."""
+    x = sweeps[0].x
+    inside = (x >= trained[0] - 1e-9) & (x <= trained[1] + 1e-9)
+    if not inside.any() or inside[-1]:
+        return ""
+    near = min(sweeps, key=lambda s: np.nan_to_num(s.mean[inside].mean(), nan=np.inf))
+    far = min(sweeps, key=lambda s: np.nan_to_num(s.mean[-1], nan=np.inf))
+    factor = far.mean[-1] / far.mean[inside].mean()
+    text = f"Where training was, **{near.title}** has the lowest loss ({number(near.mean[inside].mean())}); "
+    return text + f"at {x[-1]:g}, **{far.title}** ({number(far.mean[-1])}, {number(factor)} times its own inside)."
+
+
+def mapped(answers: Sequence[Shift]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Mean losses at every pair of values, and what the map shows (n, m): those, or the ratio of two learners'."""
+    parts = [part for one in answers for part in one.answers]
+    means = [
+        np.array(
+            [[over_tasks_and_seeds(p.losses[:, :, i, j]).mean for j in range(p.losses.shape[3])] for i in range(n)]
+        )
+        for p, n in ((part, part.losses.shape[2]) for part in parts)
+    ]
+    first = answers[0]
+    rows: list[dict[str, Any]] = []
+    for i, up in enumerate(first.values):
+        for j, right in enumerate(first.second_values):
+            row: dict[str, Any] = {first.axis: up, str(first.second): right}
+            rows.append(row | {part.learner: mean[i, j] for part, mean in zip(parts, means, strict=True)})
+    return pd.DataFrame(rows), means[0] / means[1] if len(means) > 1 else means[0]
+
+
+def map_sentence(ratios: np.ndarray, names: dict[str, str]) -> str:
+    """In how many cells each of two learners is ahead."""
+    first, second = names.values()
+    known = ratios[np.isfinite(ratios)]
+    return f"{first} has the lower mean loss in {int((known < 1).sum())} of {known.size} cells, {second} in the others."
+
+
+def scarcity_sentence(found: Mapping[str, Mapping[int, Sweep]]) -> str:
+    """For how many learners, and at which shots, those trained as they are tested are best."""
+    own, total, told = 0, 0, []
+    for title, by_shots in found.items():
+        best = []
+        for k in by_shots:
+            at = {trained: float(s.mean[s.x.tolist().index(k)]) for trained, s in by_shots.items()}
+            known = {trained: loss for trained, loss in at.items() if np.isfinite(loss)}
+            if known:
+                winner = min(known, key=lambda trained, known=known: known[trained])
+                own, total = own + (winner == k), total + 1
+                best.append(f"{k} → {winner}")
+        told.append(f"{title} {', '.join(best)}")
+    return (
+        f"Trained as tested is best in {own} of {total} cases. Shots at test → shots in training with the lowest loss: "
+        f"{'; '.join(told)}."
+    )
+
+
+def toy_rows(toy: Toy, found: Flow, names: dict[str, str]) -> pd.DataFrame:
+    """One row for each place where a learner of the toy ends: x, share of starts, loss there and after T steps."""
+    rows: list[dict[str, Any]] = []
+    for learner, title in names.items():
+        for x, share in found.ends(learner):
+            at = np.array(x)
+            rows.append(
+                {
+                    "learner": title,
+                    "x": x,
+                    "share of starts": share,
+                    "closed form": found.fixed[learner],
+                    "direct loss": float(toy.direct_loss(at)),
+                    "after T steps": float(toy.loss_after_adaptation(at)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def toy_sentence(rows: pd.DataFrame, found: Flow, steps: int) -> str:
+    """Where each ends, what it pays at once, and what it has after T steps."""
+    told = []
+    for title, here in rows.groupby("learner", sort=False):
+        if len(here) > 3:
+            told.append(f"**{title}** has not settled after {found.visits[-1]:,} pairs of visits")
+            continue
+        places = []
+        for _, row in here.iterrows():
+            share = f" ({row['share of starts']:.0%} of starts)" if len(here) > 1 else ""
+            losses = f"loss {number(row['direct loss'])}, then {number(row['after T steps'])}"
+            places.append(f"{row.x:.1f}{share}: {losses}")
+        told.append(f"**{title}** ends at {' or '.join(places)}")
+    return f"{'; '.join(told)} after {steps} step{'s' * (steps != 1)}."
+
+
+def first_order_pairs(ensembles: Sequence[Ensemble]) -> list[tuple[Ensemble, Ensemble]]:
+    """(first-order, second-order) variants of one learner: of such classes, one derives from the other."""
+    first = [e for e in ensembles if getattr(e.learner, "first_order", None) is True]
+    second = [e for e in ensembles if getattr(e.learner, "first_order", None) is False]
+    return [(a, b) for a in first for b in second if _related(type(a.learner), type(b.learner))]
+
+
+def _related(one: type, other: type) -> bool:
+    return issubclass(one, other) or issubclass(other, one)
