@@ -26,5 +26,12 @@ pages = [
         url_path="behaviour",
         help="How losses fall step by step, who pays for looking ahead, and who holds out elsewhere.",
     ),
+    st.Page(
+        "views/features.py",
+        title="Features",
+        icon=":material/grain:",
+        url_path="features",
+        help="What a learner's hidden layers make of an input: how diverse, how broad, how alike.",
+    ),
 ]
 st.navigation(pages).run()

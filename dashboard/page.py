@@ -31,9 +31,9 @@ def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: 
     hashes = tuple(run.sha256 for ensemble in ensembles for run in ensemble.runs)
     key = (name, hashes, json.dumps(config, sort_keys=True))
     kept = _answers()
+    bar = st.empty()  # in every run, so that what stands below keeps its place
     if (known := kept.get(key)) is not None:
         return known
-    bar = st.empty()
 
     def show(share: float) -> None:
         bar.progress(min(max(share, 0.0), 1.0), text=label or "Asking the learners ...")
