@@ -30,7 +30,7 @@ from torch import Tensor
 from engine.errors import BadConfig
 from engine.learners.learner import Learner, Params, State
 from engine.networks import mlp, operations
-from engine.networks.operations import Mix, Named
+from engine.networks.operations import Named, Site
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
 
@@ -137,15 +137,14 @@ class SAP(Learner):
         return params["operations"]
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        net, strengths, mixes = params["net"], self.strengths(params), self._mixes(params, state)
-        a = mlp.activations(self._folded(net, mixes), support_x)  # a[l] is what site l reads
+        net, at = params["net"], self._at(params, state)
+        a = mlp.activations(self._folded(net, at), support_x)  # a[l] is what site l reads
         g: Named = {}
-        delta = self.loss_gradient(mixes["output"](a[-1]), support_y)  # with respect to what site l makes of it
+        delta = self.loss_gradient(at["output"](a[-1]), support_y)  # with respect to what site l makes of it
         for layer, site in reversed(list(enumerate(self.sites()))):
-            if site in mixes:
-                own = operations.gradient(_at(site, strengths), _at(site, state), a[layer], delta)
-                g |= {f"{site}.{operation}": value for operation, value in own.items()}
-                delta = mixes[site].backward(delta)
+            if site in at:
+                g |= {f"{site}.{name}": value for name, value in at[site].gradient(a[layer], delta).items()}
+                delta = at[site].backward(delta)
             if site not in ENDS:
                 delta = delta * (a[layer] > 0)
             if layer > 0:
@@ -156,8 +155,8 @@ class SAP(Learner):
 
     def network(self, params: Params, state: State) -> mlp.Net:
         """Every operation acts on rows and is affine, so a state stands for a plain ReLU network of the same widths."""
-        mixes, last = self._mixes(params, state), len(self.widths) + 1
-        net, output = self._folded(params["net"], mixes), mixes["output"]
+        at, last = self._at(params, state), len(self.widths) + 1
+        net, output = self._folded(params["net"], at), at["output"]
         net[f"weight{last}"] = net[f"weight{last}"] * output.factor
         net[f"bias{last}"] = net[f"bias{last}"] * output.factor.squeeze(-1) + output.shift.squeeze(-1)
         return net
@@ -165,19 +164,19 @@ class SAP(Learner):
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return mlp.forward(self.network(params, state), x)
 
-    def _mixes(self, params: Params, phi: Named) -> dict[str, Mix]:
-        """What the operations of every site that has any amount to."""
+    def _at(self, params: Params, phi: Named) -> dict[str, Site]:
+        """The sites that have operations, by name."""
         strengths = self.strengths(params)
-        used = [site for site in self.sites() if self.hidden_operations or site in ENDS]
-        return {site: operations.mix(_at(site, strengths), _at(site, phi), self.identity_low_rank) for site in used}
+        names = [site for site in self.sites() if self.hidden_operations or site in ENDS]
+        return {site: Site.of(_of(site, strengths), _of(site, phi), self.identity_low_rank) for site in names}
 
-    def _folded(self, net: mlp.Net, mixes: dict[str, Mix]) -> mlp.Net:
+    def _folded(self, net: mlp.Net, at: dict[str, Site]) -> mlp.Net:
         """The network with every site but the last folded into the layer that reads it."""
         folded = dict(net)
         for layer, site in enumerate(self.sites()[:-1], start=1):
-            if site in mixes:
+            if site in at:
                 keys = f"weight{layer}", f"bias{layer}"
-                folded |= zip(keys, mixes[site].fold(*(net[key] for key in keys)), strict=True)
+                folded |= zip(keys, at[site].fold(*(net[key] for key in keys)), strict=True)
         return folded
 
 
@@ -193,6 +192,6 @@ class FirstOrderSAP(SAP):
     first_order: bool = True
 
 
-def _at(site: str, named: Named) -> Named:
+def _of(site: str, named: Named) -> Named:
     """The entries of one site, by operation."""
     return {name.removeprefix(f"{site}."): value for name, value in named.items() if name.startswith(f"{site}.")}

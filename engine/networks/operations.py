@@ -14,36 +14,12 @@ U, then S, then the rows of V), scalar-shift (), vector-shift (d,). Strengths ha
 no-shift. Leading axes (a stack of networks) broadcast through every function but `plain`.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 Named = dict[str, Tensor]
-
-
-class Mix(NamedTuple):
-    """What all operations of a site amount to: z -> z * factor + z @ matrix + shift."""
-
-    factor: Tensor  # (1, 1) or (1, d)
-    matrix: Tensor | None  # (d, d) in hidden sites
-    shift: Tensor  # (1, 1) or (1, d)
-
-    def __call__(self, z: Tensor) -> Tensor:
-        """The output (K, d) for the input z (K, d)."""
-        out = z * self.factor + self.shift
-        return out if self.matrix is None else out + z @ self.matrix
-
-    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer z -> W (mix of z) + b as one layer: its weight (m, d) and bias (m,)."""
-        folded = weight * self.factor
-        folded = folded if self.matrix is None else folded + weight @ self.matrix.mT
-        return folded, bias + (weight * self.shift).sum(-1)
-
-    def backward(self, delta: Tensor) -> Tensor:
-        """The derivative with respect to the input, from that with respect to the output, both (K, d)."""
-        out = delta * self.factor
-        return out if self.matrix is None else out + delta @ self.matrix.mT
 
 
 def plain(operation: str, d: int) -> Tensor:
@@ -57,71 +33,121 @@ def plain(operation: str, d: int) -> Tensor:
     return torch.zeros(shape) if operation.endswith("shift") else torch.ones(shape)
 
 
-def mix(w: Named, phi: Named, residual: bool = False) -> Mix:
-    """The operations phi of one site at strengths w, as one multiplication and one shift.
+@dataclass(frozen=True)
+class LowRank:
+    """All low-rank operations of a site side by side, r the sum of their ranks: z -> z U diag(w S) V^T.
 
-    Args:
+    Attributes:
+        names, ranks: the operations and the columns of each.
+        u, s, v: (d, r), (1, r) and (d, r).
+        w: the strength of each column, (1, r).
+    """
+
+    names: list[str]
+    ranks: list[int]
+    u: Tensor
+    s: Tensor
+    v: Tensor
+    w: Tensor
+
+    @classmethod
+    def of(cls, w: Named, phi: Named, names: list[str]) -> "LowRank":
+        """The operations `names` with their strengths."""
+        ranks = [phi[name].shape[-1] for name in names]
+        stacked = torch.cat([phi[name] for name in names], -1)
+        columns = [w[name][..., None].expand(*w[name].shape, k) for name, k in zip(names, ranks, strict=True)]
+        u, s, v = stacked.split([stacked.shape[-2] // 2, 1, stacked.shape[-2] // 2], -2)
+        return cls(names, ranks, u, s, v, torch.cat(columns, -1).unsqueeze(-2))
+
+    def matrix(self) -> Tensor:
+        """The sum of all, (d, d)."""
+        return (self.u * (self.s * self.w)) @ self.v.mT
+
+    def gradient(self, full: Tensor) -> Named:
+        """The derivative with respect to each operation, from that with respect to the matrix."""
+        right, length = full @ self.v, self.s * self.w
+        parts = [right * length, self.w * (self.u * right).sum(-2, keepdim=True), (full.mT @ self.u) * length]
+        return dict(zip(self.names, torch.cat(parts, -2).split(self.ranks, -1), strict=True))
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site: what its operations amount to, z -> z * factor + z @ matrix + shift, and its derivatives.
+
+    Attributes:
         w: strengths, each of the shape of a scalar.
-        phi: operation parameters.
-        residual: low-rank operations are z U S V^T + z (I - P_k), P_k the projection on the first k units.
+        factor, shift: (1, 1), or (1, d) in hidden sites.
+        matrix: (d, d) in hidden sites, else None.
+        low_rank: the low-rank operations, where there are any.
     """
-    if "scale" in phi:
-        factor = 1 + w["scale"] * (phi["scale"] - 1)
-        return Mix(factor[..., None, None], None, (w["shift"] * phi["shift"])[..., None, None])
-    v = phi["vector-scale"]
-    factor = (w["identity"] + w["scalar-scale"] * phi["scalar-scale"]).unsqueeze(-1) + w["vector-scale"][..., None] * v
-    matrix = w["matrix"][..., None, None] * phi["matrix"]
-    if names := _low_rank(phi):
-        u, s, v = _split(phi, names)
-        matrix = matrix + (u * (s * _spread(w, phi, names))) @ v.mT
-        if residual:
-            units = torch.arange(v.shape[-2], device=v.device)
-            factor = factor + sum(w[name][..., None] * (units >= phi[name].shape[-1]) for name in names)
-    shift = (w["scalar-shift"] * phi["scalar-shift"])[..., None] + w["vector-shift"][..., None] * phi["vector-shift"]
-    return Mix(factor.unsqueeze(-2), matrix, shift.unsqueeze(-2))
 
+    w: Named
+    factor: Tensor
+    shift: Tensor
+    matrix: Tensor | None = None
+    low_rank: LowRank | None = None
 
-def gradient(w: Named, phi: Named, z: Tensor, delta: Tensor) -> Named:
-    """The derivative of a loss with respect to every operation of a site, like phi.
+    @classmethod
+    def of(cls, w: Named, phi: Named, residual: bool = False) -> "Site":
+        """The operations phi at strengths w.
 
-    Args:
-        w: strengths, as for `mix`.
-        phi: operation parameters; the residual form has the same derivatives.
-        z: the input of the site, (K, d).
-        delta: the derivative with respect to its output, (K, d).
-    """
-    if "scale" in phi:
-        return {"scale": w["scale"] * (z * delta).sum((-2, -1)), "shift": w["shift"] * delta.sum((-2, -1))}
-    along, down = (z * delta).sum(-2), delta.sum(-2)  # (d,) each
-    full = z.mT @ delta  # (d, d): the derivative with respect to the matrix of the mix
-    g = {
-        "scalar-scale": w["scalar-scale"] * along.sum(-1),
-        "vector-scale": w["vector-scale"][..., None] * along,
-        "matrix": w["matrix"][..., None, None] * full,
-    }
-    if names := _low_rank(phi):
-        u, s, v = _split(phi, names)
-        strength = _spread(w, phi, names)
-        right = full @ v
-        parts = [right * (s * strength), strength * (u * right).sum(-2, keepdim=True), (full.mT @ u) * (s * strength)]
-        g |= zip(names, torch.cat(parts, -2).split([phi[name].shape[-1] for name in names], -1), strict=True)
-    g["scalar-shift"] = w["scalar-shift"] * down.sum(-1)
-    g["vector-shift"] = w["vector-shift"][..., None] * down
-    return g
+        Args:
+            w: strengths, each of the shape of a scalar.
+            phi: operation parameters.
+            residual: low-rank operations are z U S V^T + z (I - P_k), P_k the projection on the first k units.
+        """
+        if "scale" in phi:
+            factor, shift = 1 + w["scale"] * (phi["scale"] - 1), w["shift"] * phi["shift"]
+            return cls(w, factor[..., None, None], shift[..., None, None])
+        factor = (w["identity"] + w["scalar-scale"] * phi["scalar-scale"])[..., None]
+        factor = factor + w["vector-scale"][..., None] * phi["vector-scale"]
+        shift = (w["scalar-shift"] * phi["scalar-shift"])[..., None] + w["vector-shift"][..., None] * phi[
+            "vector-shift"
+        ]
+        matrix = w["matrix"][..., None, None] * phi["matrix"]
+        names = [name for name in phi if name.startswith("rank")]
+        low_rank = LowRank.of(w, phi, names) if names else None
+        if low_rank is not None:
+            matrix = matrix + low_rank.matrix()
+            if residual:
+                units = torch.arange(matrix.shape[-1], device=matrix.device)
+                for name, k in zip(names, low_rank.ranks, strict=True):
+                    factor = factor + w[name][..., None] * (units >= k)
+        return cls(w, factor.unsqueeze(-2), shift.unsqueeze(-2), matrix, low_rank)
 
+    def __call__(self, z: Tensor) -> Tensor:
+        """The output (K, d) for the input z (K, d)."""
+        out = z * self.factor + self.shift
+        return out if self.matrix is None else out + z @ self.matrix
 
-def _low_rank(phi: Named) -> list[str]:
-    return [name for name in phi if name.startswith("rank")]
+    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer that reads this site's output, as one that reads its input: weight (m, d) and bias (m,)."""
+        folded = weight * self.factor
+        folded = folded if self.matrix is None else folded + weight @ self.matrix.mT
+        return folded, bias + (weight * self.shift).sum(-1)
 
+    def backward(self, delta: Tensor) -> Tensor:
+        """The derivative with respect to the input, from that with respect to the output, both (K, d)."""
+        out = delta * self.factor
+        return out if self.matrix is None else out + delta @ self.matrix.mT
 
-def _split(phi: Named, names: list[str]) -> tuple[Tensor, Tensor, Tensor]:
-    """U (d, r), S (1, r) and V (d, r) of all low-rank operations side by side, r the sum of their ranks."""
-    stacked = torch.cat([phi[name] for name in names], -1)
-    d = stacked.shape[-2] // 2
-    return stacked[..., :d, :], stacked[..., d : d + 1, :], stacked[..., d + 1 :, :]
+    def gradient(self, z: Tensor, delta: Tensor) -> Named:
+        """The derivative with respect to every operation, like phi (the residual form has the same).
 
-
-def _spread(w: Named, phi: Named, names: list[str]) -> Tensor:
-    """The strength of each of those columns, (1, r)."""
-    columns = [w[name][..., None].expand(*w[name].shape, phi[name].shape[-1]) for name in names]
-    return torch.cat(columns, -1).unsqueeze(-2)
+        Args:
+            z: the input, (K, d).
+            delta: the derivative with respect to the output, (K, d).
+        """
+        w = self.w
+        if self.matrix is None:
+            return {"scale": w["scale"] * (z * delta).sum((-2, -1)), "shift": w["shift"] * delta.sum((-2, -1))}
+        along, down = (z * delta).sum(-2), delta.sum(-2)  # (d,) each
+        full = z.mT @ delta  # with respect to the whole matrix
+        return {
+            "scalar-scale": w["scalar-scale"] * along.sum(-1),
+            "vector-scale": w["vector-scale"][..., None] * along,
+            "matrix": w["matrix"][..., None, None] * full,
+            **(self.low_rank.gradient(full) if self.low_rank else {}),
+            "scalar-shift": w["scalar-shift"] * down.sum(-1),
+            "vector-shift": w["vector-shift"][..., None] * down,
+        }
