@@ -225,7 +225,14 @@ def visit(server: str, chromium: sync_api.Browser) -> Iterator[Callable[..., Liv
 
 def watch(live: LivePage) -> None:
     """Writes down what no visit may cause."""
-    live.page.on("console", lambda said: said.type == "error" and live.problems.append(f"console: {said.text}"))
+
+    def hear(said: sync_api.ConsoleMessage) -> None:
+        # At a link to a page below the root, Streamlit first asks for its endpoints there, then at the root.
+        asked = urlsplit(said.location.get("url", "")).path
+        if said.type == "error" and not re.fullmatch(r"/[a-z-]+/_stcore/(health|host-config)", asked):
+            live.problems.append(f"console: {said.text}")
+
+    live.page.on("console", hear)
     live.page.on("pageerror", lambda error: live.problems.append(f"page error: {error}"))
 
     def check(request: sync_api.Request) -> None:
