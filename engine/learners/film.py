@@ -35,6 +35,8 @@ class FiLM(Learner):
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
         inner_lr: alpha; the best of 0.01, 0.03, 0.1 and 0.3 on validation tasks of both kinds (0.3 diverges on sine).
         first_order: treat inner gradients as constants.
+        inner_clip: element-wise clamp of the inner gradients (None: none). Scales of several layers multiply, so that
+            with few points a step may overshoot by orders of magnitude.
     """
 
     name = "film"
@@ -50,6 +52,7 @@ class FiLM(Learner):
     test_steps: Annotated[int, Field(ge=1)] | None = 10
     inner_lr: Annotated[float, Field(gt=0)] = 0.1
     first_order: bool = False
+    inner_clip: Annotated[float, Field(gt=0)] | None = None
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         film: dict[str, Tensor] = {}
@@ -75,6 +78,8 @@ class FiLM(Learner):
             if layer:
                 delta = delta * film[f"gamma{layer}"].unsqueeze(-2)
                 delta = (delta * (a[layer] > 0) if layer < last else delta) @ net[f"weight{layer}"]
+        if (limit := self.inner_clip) is not None:
+            g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
         return {"film": descend(film, g, self.inner_lr)}

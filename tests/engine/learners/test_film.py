@@ -152,3 +152,13 @@ def test_parameter_counts():
     """Two for every feature and two at each end; a task changes nothing else."""
     params = FiLM().init(stream("init"), Sine.spec)
     assert (count(params["net"]), count(params["film"])) == (1761, 2 * (1 + 40 + 40 + 1))
+
+
+def test_inner_clip_clamps_each_entry_of_the_inner_gradient(task):
+    clamped = FiLM(**SMALL, inner_clip=0.02)
+    params = anywhere(clamped)
+    x, y = task.support_x, task.support_y
+    free = grad(lambda f: torch.nn.functional.mse_loss(oracle(params["net"], f, x), y))(params["film"])
+    assert max(float(g.abs().max()) for g in free.values()) > 0.02
+    expected = descended(params["net"], params["film"], x, y, 0.05, 1, lambda g: g.clamp(-0.02, 0.02))
+    close(clamped.adapt(params, x, y, 1)[-1]["film"], expected)
