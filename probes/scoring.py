@@ -1,6 +1,7 @@
 """What the probes of behaviour share: query losses of all seeds on many tasks, and what counts as diverged."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,12 @@ from engine.ensembles import Ensemble
 from engine.heads import Head, with_head
 from engine.learners import Params
 from engine.tasks import Task, TaskDistribution
-from engine.trees import tree_map
+from engine.trees import count, tree_map
 from probes.asking import Progress, silent
 
-CHUNK = 40  # tasks at once: what an inner step touches stays in the processor's caches
+CHUNK, LARGE_CHUNK = 20, 10  # tasks at once, and for large states: what a step touches stays in the processor's caches
+LARGE = 100_000  # numbers in the states of all seeds on one task
+WORKERS = 2  # chunks side by side, where PyTorch itself uses one thread
 DIVERGED = 100.0  # times the loss of knowing nothing
 
 
@@ -34,7 +37,8 @@ def query_losses(
 ) -> np.ndarray:
     """The query loss of every seed on every task after each of the given inner steps.
 
-    All seeds of a chunk of tasks adapt at once, and only the present state is kept.
+    All seeds of a chunk of tasks adapt at once, and only the present state is kept. `progress` is called from the
+    thread that asks; what it raises ends the work.
 
     Args:
         ensemble: the seeds of a learner.
@@ -62,12 +66,27 @@ def query_losses(
         return torch.stack(losses, -1)  # (seeds, steps)
 
     arguments = (tasks,) if heads is None else (tasks, heads)
-    chunks, n = [], len(tasks.query_x)
-    with torch.no_grad():
-        for i in range(0, n, CHUNK):
-            chunks.append(vmap(one)(*tree_map(lambda leaf, i=i: leaf[i : i + CHUNK], arguments)))
-            progress(min(i + CHUNK, n) / n)
+    n, size = len(tasks.query_x), _chunk_size(ensemble, tasks)
+
+    def chunk(i: int) -> Tensor:
+        with torch.no_grad():  # every thread has its own
+            return vmap(one)(*tree_map(lambda leaf: leaf[i : i + size], arguments))
+
+    chunks = []
+    pool = ThreadPoolExecutor(WORKERS if torch.get_num_threads() == 1 else 1)
+    try:
+        for part in pool.map(chunk, range(0, n, size)):
+            chunks.append(part)
+            progress(min(len(chunks) * size, n) / n)
+    finally:
+        pool.shutdown(cancel_futures=True)  # who watches may have called it off
     return torch.cat(chunks).transpose(0, 1).double().numpy()
+
+
+def _chunk_size(ensemble: Ensemble, tasks: Task) -> int:
+    with torch.no_grad():
+        start = ensemble.learner.start(ensemble.params, tasks.support_x[0], tasks.support_y[0])
+    return LARGE_CHUNK if count(start) > LARGE else CHUNK
 
 
 def knowing_nothing(distribution: TaskDistribution, tasks: Task) -> float:

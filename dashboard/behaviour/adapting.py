@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import page
 from dashboard.behaviour import sweep_tables, tables, words
-from dashboard.behaviour.controls import axis_of_losses, behaved, choose_one, pick, seeds_of
+from dashboard.behaviour.controls import axis_of_losses, behaved, choose_one, pair, pick, row, seeds_of
 from dashboard.figures import behaviour as figures
 from dashboard.figures import toy as toy_figures
 from engine.ensembles import Ensemble
@@ -21,10 +21,8 @@ TOY_TITLES = {"finetuning": "Finetuning", "fomaml": "FOMAML", "reptile": "Reptil
 def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
     """Loss against step, and paired differences after the last one."""
     names = tables.titles(ensembles)
-    left, right, _ = st.columns([1.6, 1.2, 2])
-    with left:
+    with row():
         kind = pick("Band", tables.BANDS, "band", tables.MEAN)
-    with right:
         steps_axis = pick("Steps", ("log", "linear"), "steps", "log")
     measure, curves = behaved(ensembles, tasks)
     lines = tables.lines(curves, names, kind)
@@ -53,10 +51,8 @@ def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
 def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: str) -> None:
     """Every learner against a reference on the same tasks."""
     names = tables.titles(ensembles)
-    left, right, _ = st.columns([1, 1, 2], vertical_alignment="bottom")
-    with left:
+    with row():
         reference = choose_one("Compared with", ensembles, "reference", "maml")
-    with right:
         ratio = pick("As a", ("difference", "ratio"), "compared", "difference") == "ratio"
     found, others = tables.comparisons(curves, names, reference, ratio=ratio)
     if others:
@@ -82,7 +78,7 @@ def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: st
 def show_looking_ahead(ensembles: list[Ensemble], tasks: int) -> None:
     """The plane of direct loss and loss after adapting, and the toy beside it."""
     names = tables.titles(ensembles)
-    left, right = st.columns(2, gap="large")
+    left, right = pair("behaviour-ahead")
     with left:
         after = pick("After", ("last", "one"), "after", "last", {"last": "the last step", "one": "one step"})
         measure, curves = behaved(ensembles, tasks)
@@ -111,11 +107,11 @@ def flowed(steps: int, inner_lr: float, outer_lr: float, plateau: bool) -> Flow:
 @st.fragment
 def show_toy() -> None:
     """The same question where everything can be seen: one parameter, two tasks."""
-    row = st.columns([1, 1, 1, 0.9], vertical_alignment="bottom")
-    steps = row[0].slider("Inner steps T", 1, 25, 5, key="behaviour-toy-steps", bind="query-params")
-    inner = row[1].slider("Inner rate α", 0.01, 0.3, 0.1, 0.01, key="behaviour-toy-inner", bind="query-params")
-    outer = row[2].slider("Outer rate η", 0.01, 0.3, 0.1, 0.01, key="behaviour-toy-outer", bind="query-params")
-    plateau = row[3].toggle("Plateau", key="behaviour-toy-plateau", bind="query-params")
+    columns = st.columns([1, 1, 1, 0.9], vertical_alignment="bottom")
+    steps = columns[0].slider("Inner steps T", 1, 25, 5, key="behaviour-toy-steps", bind="query-params")
+    inner = columns[1].slider("Inner rate α", 0.01, 0.3, 0.1, 0.01, key="behaviour-toy-inner", bind="query-params")
+    outer = columns[2].slider("Outer rate η", 0.01, 0.3, 0.1, 0.01, key="behaviour-toy-outer", bind="query-params")
+    plateau = columns[3].toggle("Plateau", key="behaviour-toy-plateau", bind="query-params")
     toy = Toy(plateau=plateau, steps=steps, inner_lr=inner, outer_lr=outer)
     with st.spinner("Following every start ..."):
         found = flowed(steps, inner, outer, plateau)

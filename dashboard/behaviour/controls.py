@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import page
 from dashboard.behaviour import tables
@@ -11,7 +12,23 @@ from engine.ensembles import Ensemble
 from probes import asking
 from probes.behaviour import Behaviour, Curve
 
+NARROW = """@media (max-width: 1100px) {
+  .st-key-KEY > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {
+    min-width: 100%;
+  }
+}"""
 state = st.session_state
+
+
+def row() -> DeltaGenerator:
+    """Controls side by side, which wrap on a narrow screen."""
+    return st.container(horizontal=True, vertical_alignment="bottom")
+
+
+def pair(key: str) -> list[DeltaGenerator]:
+    """Two figures side by side; on a narrow screen one below the other."""
+    st.html(f"<style>{NARROW.replace('KEY', key)}</style>")
+    return st.container(key=key).columns(2, gap="large")
 
 
 def pick(label: str, options: Sequence[Any], key: str, default: Any, titles: dict[Any, str] | None = None) -> Any:
@@ -37,6 +54,7 @@ def choose_one(label: str, ensembles: Sequence[Ensemble], key: str, default: str
         key=f"behaviour-{key}",
         format_func=lambda name: names.get(name, name),
         bind="query-params",
+        width=190,
     )
     return found if found in names else next(iter(names))
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import page
 from dashboard.behaviour import tables, words
-from dashboard.behaviour.controls import behaved, choose_one
+from dashboard.behaviour.controls import behaved, choose_one, pair, row
 from dashboard.figures import tasks as task_figures
 from engine.ensembles import Ensemble
 from engine.tasks import Sine, stream
@@ -23,10 +23,9 @@ def show_tasks(ensembles: list[Ensemble], tasks: int) -> None:
         st.info("Choose at least two learners above to compare them task by task.", icon=":material/info:")
         return
     names = tables.titles(ensembles)
-    row = st.columns([1, 1, 2.2, 0.8], vertical_alignment="bottom")
-    with row[0]:
+    controls = row()
+    with controls:
         first = choose_one("Horizontal", ensembles, "x", "maml")
-    with row[1]:
         second = choose_one("Vertical", ensembles, "y", next(n for n in reversed(names) if n != first))
     two = [next(e for e in ensembles if e.learner.name == name) for name in (first, second)]
     measure, curves = behaved(two, tasks)
@@ -35,18 +34,18 @@ def show_tasks(ensembles: list[Ensemble], tasks: int) -> None:
         return
     x, y = (curve.losses[..., -1].mean(0) for curve in curves)
     marked = tables.telling(x, y)
-    row[2].segmented_control(
+    controls.segmented_control(
         f"Open a task (as ranked by {names[first]})",
         list(marked),
         default=None,
         key="behaviour-open",
         on_change=lambda: open_task(marked.get(state["behaviour-open"])),
     )
-    chosen = row[3].number_input(
-        "Task", 0, tasks - 1, value=None, key=TASK, placeholder="largest gap", bind="query-params"
+    chosen = controls.number_input(
+        "Task", 0, tasks - 1, value=None, key=TASK, placeholder="largest gap", bind="query-params", width=150
     )
     chosen = marked.get("largest gap") if chosen is None else int(chosen)
-    left, right = st.columns(2, gap="large")
+    left, right = pair("behaviour-single")
     with left:
         hidden = curves[0].hidden
         titles = (names[first], names[second])

@@ -83,9 +83,9 @@ def head_sentence(answers: Sequence[Contribution], names: dict[str, str]) -> str
         return ""
     factor = rows["fresh head"] / rows["learned head"]
     ordered = [(rows.learner[i], factor[i]) for i in factor.sort_values(ascending=False).index]
-    told = [f"{title} {number(by)} times" for title, by in ordered]
+    told = [f"{title} by {number(by)}" for title, by in ordered]
     away = ran_away(names, ((a.learner, a.diverged[1], a.fresh[..., 0].size) for a in answers))
-    return f"With a fresh head the loss is, of what it was: {', '.join(told)}. {away}".strip()
+    return f"A fresh head multiplies the loss of {', '.join(told)}. {away}".strip()
 
 
 def shots_sentence(answers: Sequence[ByShots], names: dict[str, str]) -> str:

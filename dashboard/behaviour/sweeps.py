@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import page
 from dashboard.behaviour import sweep_tables, tables, words
-from dashboard.behaviour.controls import axis_of_losses, choose_one, one_by_one, pick, seeds_of
+from dashboard.behaviour.controls import axis_of_losses, choose_one, one_by_one, pick, row, seeds_of
 from dashboard.figures import sweeps as figures
 from engine.ensembles import Ensemble
 from engine.tasks import Sine
@@ -46,10 +46,8 @@ def show_shots(ensembles: list[Ensemble], tasks: int) -> None:
 def show_shift(ensembles: list[Ensemble], tasks: int) -> None:
     """Loss along one axis out of the training range, and the map over two."""
     names, fewer = tables.titles(ensembles), max(tasks // 4, 20)
-    left, right, _ = st.columns([2.4, 1.6, 1])
-    with left:
+    with row():
         axis = pick("Moved", list(AXES), "moved", "amplitude")
-    with right:
         unit = pick("Loss", ("MSE", "share of saying 0"), "unit", "MSE")
     answers = one_by_one("shift", ensembles, "Moving the tasks of", tasks=fewer, axis=axis)
     if not answers:
@@ -86,10 +84,8 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
     if not st.toggle("Map over two axes", key="behaviour-map", bind="query-params"):
         return
     shown = [e for e in ensembles if asking.find("shift").applies(e) is None]
-    row = st.columns(4, vertical_alignment="bottom")
-    with row[0]:
+    with row():
         learner = choose_one("Learner", shown, "map-learner", "maml")
-    with row[1]:
         against = st.selectbox(
             "Compared with",
             [e.learner.name for e in shown if e.learner.name != learner],
@@ -98,20 +94,10 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
             key="behaviour-map-against",
             format_func=lambda name: tables.titles(shown).get(name, name),
             bind="query-params",
+            width=190,
         )
-    axes = []
-    for column, key, default in ((row[2], "map-up", "amplitude"), (row[3], "map-right", "frequency")):
-        options = list(AXES)
-        axes.append(
-            column.selectbox(
-                "Upwards" if key == "map-up" else "To the right",
-                options,
-                index=options.index(default),
-                key=f"behaviour-{key}",
-                bind="query-params",
-            )
-        )
-    up, right = (one if one in AXES else "amplitude" for one in axes)
+        axes = [choose_axis("Upwards", "map-up", "amplitude"), choose_axis("To the right", "map-right", "frequency")]
+    up, right = axes
     if up == right:
         st.info("Choose two different axes.", icon=":material/info:")
         return
@@ -146,3 +132,12 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
         data=table,
         says=sweep_tables.map_sentence(values, names) if compared else "",
     )
+
+
+def choose_axis(label: str, key: str, default: str) -> str:
+    """One axis along which tasks move, kept in the URL."""
+    options = list(AXES)
+    found = st.selectbox(
+        label, options, index=options.index(default), key=f"behaviour-{key}", bind="query-params", width=150
+    )
+    return found if found in AXES else default

@@ -152,7 +152,7 @@ def difference_sentence(found: Sequence[Difference], reference: str, *, ratio: b
     level = 1.0 if ratio else 0.0
     groups = {
         f"better than {reference} beyond the interval": [row.title for row in found if row.high < level],
-        f"worse than {reference} beyond it": [row.title for row in found if row.low > level],
+        f"worse than {reference} beyond the interval": [row.title for row in found if row.low > level],
         "undecided": [row.title for row in found if not (row.high < level or row.low > level)],
     }
     told = "; ".join(f"{words}: {', '.join(titles)}" for words, titles in groups.items() if titles)

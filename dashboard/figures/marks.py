@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from dashboard.figures import palette
 
+LABELS = 125  # pixels at the right for labels at the ends of curves
 LABEL_PIXELS = 16  # from one label to the next
 LEAST = 1e-12  # what a logarithmic axis shows for 0
 

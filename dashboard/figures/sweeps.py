@@ -94,7 +94,7 @@ def along(
         labels.append(Label(float(x[-1]), float(sweep.mean[-1]), sweep.title, colour))
     values = [sweep.mean for sweep in sweeps] + ([nothing[1]] if nothing is not None else [])
     extent = marks.extent(values, log)
-    marks.laid_out(fig, 450)
+    marks.laid_out(fig, 450, right=marks.LABELS)
     _x_range(fig, sweeps, log_x)
     shown = {"tickvals": np.log10(ticks) if log_x else list(ticks), "ticktext": [f"{t:g}" for t in ticks]}
     fig.update_xaxes(title_text=x_title, zeroline=False, **(shown if len(ticks) else {}))
@@ -107,7 +107,7 @@ def _x_range(fig: go.Figure, sweeps: Sequence[Sweep], log_x: bool) -> None:
     every = np.concatenate([sweep.x for sweep in sweeps]) if sweeps else np.array([1.0, 2.0])
     low, high = (float(np.log10(v)) if log_x else float(v) for v in (every.min(), every.max()))
     width = (high - low) or 1.0
-    fig.update_xaxes(range=[low - 0.03 * width, high + 0.17 * width])
+    fig.update_xaxes(range=[low - 0.03 * width, high + 0.02 * width])
 
 
 def _trained(fig: go.Figure, trained: tuple[float, float], log_x: bool, dark: bool) -> None:

@@ -59,7 +59,9 @@ def scatter(
         y=y[kept],
         mode="markers",
         marker=marker,
-        customdata=np.stack([kept, *(hidden[name][kept] for name in names)], -1),
+        customdata=np.stack(
+            [kept, *(hidden[name][kept] for name in names)], -1
+        ).tolist(),  # lists: a click sends them back
         hovertemplate=f"task %{{customdata[0]}}<br>{titles[0]} %{{x:.3g}}<br>{titles[1]} %{{y:.3g}}{said}",
         selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": 0.85}},
@@ -102,7 +104,7 @@ def fits(found: Sequence[Fit], points: np.ndarray, grid: np.ndarray, truth: np.n
         name="support",
         hovertemplate="support point<br>x %{x:.2f}, y %{y:.2f}<extra></extra>",
     )
-    marks.laid_out(fig, 430, right=110)
+    marks.laid_out(fig, 430, right=marks.LABELS)
     shown = np.concatenate([truth, points[:, 1], *(fit.curves.ravel() for fit in found)])
     limit = min(1.1 * float(np.abs(shown).max()), 4 * float(np.abs(np.concatenate([truth, points[:, 1]])).max()) + 1)
     fig.update_xaxes(title_text="x", zeroline=False, range=[float(grid[0]), float(grid[-1])])

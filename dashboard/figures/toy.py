@@ -8,6 +8,7 @@ from dashboard.figures import marks, palette
 
 RANGE = (-150.0, 200.0)
 HIGHEST = 10_000.0
+MIDDLE = 100.0
 
 
 def figure(
@@ -39,7 +40,8 @@ def figure(
         fig.add_scatter(x=grid, y=loss, mode="lines", line=line, hovertemplate=hover, row=1, col=1)
         at = int(np.argmin(np.where((grid > -60) == (task == 2), np.abs(loss - 0.7 * HIGHEST), np.inf)))
         fig.add_annotation(x=grid[at], y=loss[at], text=f"task {task}", showarrow=False, row=1, col=1)
-        fig.layout.annotations[-1].update(xshift=-24 if task == 1 else 24, font={"color": ink, "size": 11})
+        left = task == 1 or grid[at] > MIDDLE  # beside the curve, inside the plot
+        fig.layout.annotations[-1].update(xshift=-24 if left else 24, font={"color": ink, "size": 11})
     for row, (learner, path) in enumerate(paths.items(), start=2):
         _flow(fig, learner, titles[learner], path, visits, fixed[learner], row, dark)
     marks.laid_out(fig, 560)

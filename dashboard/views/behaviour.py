@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import page
 from dashboard.behaviour import adapting, factors, single, sweeps
-from dashboard.behaviour.controls import pick
+from dashboard.behaviour.controls import pick, row
 
 DEFAULT = ("finetuning", "maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "sap")
 TASKS = (50, 200, 1000)
@@ -14,10 +14,8 @@ TASKS = (50, 200, 1000)
 st.title("Learning behaviour", anchor=False)
 st.markdown("How do learners get better, step by step: who starts well, who ends well, and who holds out elsewhere?")
 choice = page.choose("behaviour", "behaviour", DEFAULT)
-left, right, _ = st.columns([1, 1, 3])
-with left:
+with row():
     tasks = pick("Held-out tasks", TASKS, "tasks", 200, {n: f"{n:,}" for n in TASKS})
-with right:
     pick("Losses", ("log", "linear"), "axis", "log")
 if choice.ensembles:
     parts: dict[str, Callable[[], None]] = {

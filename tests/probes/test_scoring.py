@@ -97,3 +97,18 @@ def test_behaviour_at_a_step_between_stops_is_the_stop_before():
     curve = asking.ask("behaviour", [made], {"tasks": 3}).curves[0]
     assert np.array_equal(curve.at(17), curve.losses[..., curve.steps.tolist().index(15)])
     assert np.array_equal(curve.at(99), curve.losses[..., -1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_watches_may_call_it_off(threads: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scoring, "CHUNK", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    made, told = ensemble("maml", Sine(shots=2, queries=2)), []
+
+    def stop(share: float) -> None:
+        told.append(share)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scoring.query_losses(made, double(made.distribution, 30), [1], progress=stop)
+    assert told == [1 / 30]

@@ -1,0 +1,142 @@
+"""How long the probes take: `python tests/benchmarks/probes.py [NAME ...] [--json] [--threads 2]`.
+
+Every timing is a function in `TIMINGS` that sets up, and returns what is then timed `--repeats` times; the best and the
+median are printed, on the wall and in processor time (which a busy machine disturbs less). `limit` is what is promised.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+RUNS = ROOT / "checkpoints" / "sine"
+EIGHT = ("finetuning", "maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "sap")
+
+
+class Timing(NamedTuple):
+    """What is timed: `prepare()` gives the function; `limit` in seconds; `what` it is, for people."""
+
+    what: str
+    limit: float
+    prepare: Callable[[], Callable[[], Any]]
+
+
+def ensembles(names: tuple[str, ...] = EIGHT, shots: int = 10) -> list[Any]:
+    """Shipped runs of the learners named; in place of those that are missing, the first ones again."""
+    from engine.ensembles import find_ensembles
+
+    found, _ = find_ensembles(RUNS, "sine", shots)
+    by_name = {e.learner.name: e for e in found}
+    there = [by_name[name] for name in names if name in by_name]
+    return (there * len(names))[: len(names)]
+
+
+def behaviour() -> Callable[[], Any]:
+    """8 learners x 3 seeds x 1,000 tasks."""
+    from probes import asking
+
+    asked = ensembles()
+    return lambda: asking.ask("behaviour", asked, {"tasks": 1000})
+
+
+def one_learner_on_the_page() -> Callable[[], Any]:
+    """What one more learner on the page costs: OP-LSTM, among the slowest, on 200 tasks."""
+    from probes import asking
+
+    asked = [e for e in ensembles() if e.learner.name == "op-lstm"][:1] or ensembles()[:1]
+    return lambda: asking.ask("behaviour", asked, {"tasks": 200})
+
+
+def asked_of_eight(probe: str, **settings: Any) -> Callable[[], Callable[[], Any]]:
+    """A probe of features, 8 learners x 3 seeds; each of them once, as they are told apart by their names."""
+
+    def prepare() -> Callable[[], Any]:
+        from probes import asking
+
+        asked = list({e.learner.name: e for e in ensembles()}.values())
+        return lambda: asking.ask(probe, asked, settings)
+
+    return prepare
+
+
+def features_page() -> Callable[[], Any]:
+    """All four parts of the page Features with their answers known, as a person clicks through them."""
+    from streamlit.testing.v1 import AppTest
+
+    def open_all() -> None:
+        at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+        at.switch_page("views/features.py")
+        for part in ("Diversity", "Broadness", "Similarity", "Maps"):
+            at.query_params["features-part"] = part
+            assert not at.run().exception
+
+    open_all()
+    return open_all
+
+
+TIMINGS: dict[str, Timing] = {
+    "behaviour": Timing("behaviour of 8 learners x 3 seeds x 1,000 tasks", 10.0, behaviour),
+    "behaviour-one": Timing("behaviour of OP-LSTM, 3 seeds x 200 tasks", 2.0, one_learner_on_the_page),
+    "diversity": Timing("diversity of 8 learners x 3 seeds and their controls", 2.0, asked_of_eight("diversity")),
+    "broadness": Timing("broadness of 8 learners x 3 seeds (progress bar)", 30.0, asked_of_eight("broadness")),
+    "similarity": Timing("CKA of all layers of 8 learners x 3 seeds", 2.0, asked_of_eight("similarity", kernels=True)),
+    "maps": Timing("PCA of 8 learners x 3 seeds x 60 tasks", 2.0, asked_of_eight("maps")),
+    "umap": Timing("UMAP of 2,000 of those points (on demand)", 15.0, asked_of_eight("maps", method="umap")),
+    "features-page": Timing("page Features, all four parts, answers known", 2.0, features_page),
+}
+
+
+def measure(name: str, timing: Timing, repeats: int) -> dict[str, Any]:
+    """Seconds of one timing."""
+    run = timing.prepare()
+    wall, processor = [], []
+    for _ in range(repeats):
+        start, busy = time.perf_counter(), time.process_time()
+        run()
+        wall.append(time.perf_counter() - start)
+        processor.append(time.process_time() - busy)
+    return {
+        "name": name,
+        "what": timing.what,
+        "limit_s": timing.limit,
+        "best_s": min(wall),
+        "median_s": statistics.median(wall),
+        "best_processor_s": min(processor),
+        "repeats": repeats,
+    }
+
+
+def main() -> None:
+    """Measures what is asked for, and prints it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TIMINGS)}; none: all")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; the page has one (the default)")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in TIMINGS]:
+        parser.error(f"there is no timing {unknown[0]!r}; there are {', '.join(TIMINGS)}")
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    rows = []
+    for name in arguments.names or TIMINGS:
+        rows.append(row := measure(name, TIMINGS[name], arguments.repeats))
+        if not arguments.json:
+            verdict = "within" if row["best_s"] <= row["limit_s"] else "OVER"
+            print(
+                f"{name:16} {row['what']}: best {row['best_s']:.2f} s, median {row['median_s']:.2f} s, "
+                f"processor {row['best_processor_s']:.2f} s; {verdict} {row['limit_s']:g} s"
+            )
+    if arguments.json:
+        print(json.dumps([row | {"threads": arguments.threads} for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()
