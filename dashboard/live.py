@@ -106,11 +106,17 @@ def points_of(view: View) -> np.ndarray:
     return np.asarray(drawn.points, dtype=np.float64)
 
 
+def off(view: View, ensembles: Sequence[Ensemble]) -> tuple[str, ...]:
+    """The learners that are switched off in a view."""
+    return palette.off_at_first([e.learner.name for e in ensembles]) if view.off is None else view.off
+
+
 def answers(view: View, ensembles: Sequence[Ensemble]) -> list[Adaptation]:
     """What every learner that is switched on makes of the points of the view."""
     steps, points = stops(ensembles), points_of(view)
     truth = (lambda x: true_function(view, x)) if view.truth else None
-    shown = [ensemble for ensemble in ensembles if ensemble.learner.name not in view.off]
+    silent = off(view, ensembles)
+    shown = [ensemble for ensemble in ensembles if ensemble.learner.name not in silent]
     return [adaptation(ensemble, points, GRID, steps, truth, QUERY) for ensemble in shown]
 
 
@@ -155,7 +161,7 @@ def _pad_learner(view: View, ensemble: Ensemble, found: Adaptation | None, count
         "light": style.light,
         "dark": style.dark,
         "dash": style.dash,
-        "on": learner.name not in view.off,
+        "on": found is not None,
         "seeds": len(ensemble.runs),
         "steps": learner.evaluation_steps,
         "trained_steps": learner.train_steps or learner.evaluation_steps,

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import library, live
 from dashboard.components.pad import pad, read_edit
+from dashboard.figures import palette
 from dashboard.figures.adaptation import Line, figure
 from dashboard.state import MAX_STEP, RANGES, SHOTS, X_DOMAIN, Y_LIMIT, View, clean_points, from_query, place, to_query
 from engine.ensembles import Ensemble
@@ -14,13 +15,15 @@ from engine.learners import LEARNERS
 from probes.adaptation import Adaptation, stops
 
 PAD = "pad"
-COLLECTION_TITLES = {"sine": "network 1-40-40-1, all alike", "sine-published": "network 1-91-91-91-1, as published"}
 state = st.session_state
 
 
 def headline() -> str:
     """How many points, how many learners."""
-    words = "No One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
+    words = (
+        "No One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen "
+        "Seventeen Eighteen Nineteen Twenty"
+    ).split()
     view = current()
     points, ideas = len(live.points_of(view)), len(ensembles(view))
     said = [words[n] if n < len(words) else str(n) for n in (points, ideas)]
@@ -107,7 +110,7 @@ def more() -> None:
         st.radio(
             "Trained runs",
             collections,
-            format_func=lambda name: COLLECTION_TITLES.get(name, name.replace("my-", "your runs: ")),
+            format_func=library.title,
             key="live-runs",
             on_change=on_runs,
         )
@@ -186,7 +189,8 @@ def read_pad() -> tuple[View, str, bool]:
         view = view.changed(step=sent["step"])
     if isinstance(sent.get("off"), list):
         names = [e.learner.name for e in ensembles(view)]
-        view = view.changed(off=tuple(name for name in names if name in sent["off"]))
+        off = tuple(name for name in names if name in sent["off"])
+        view = view.changed(off=None if off == palette.off_at_first(names) else off)
     state.view = view
     return view, message, rests
 
@@ -325,10 +329,11 @@ def data_table(view: View, shown: list[Ensemble], found: list[Adaptation]) -> No
 def how_to_read(shown: list[Ensemble]) -> None:
     """Each learner's update rule as a formula, with its reference."""
     st.markdown(
-        "Each learner met more than ten thousand sine waves before. Now it gets only your points and adapts, one inner "
-        "step at a time; the scrubber walks through those steps. **A line is the mean of the seeds, its band their "
-        "range.** The error compares the line with the true function at 50 even places (query MSE), or, without a true "
-        "function, with your points (support MSE). Steps beyond those a learner was trained for are marked."
+        "Each learner met thousands of sine waves before (training from scratch met none). Now it gets only your "
+        "points and adapts, one inner step at a time; the scrubber walks through those steps. **A line is the mean "
+        "of the seeds, its band their range.** The error compares the line with the true function at 50 even places "
+        "(query MSE), or, without a true function, with your points (support MSE). Steps beyond those a learner was "
+        "trained for are marked."
     )
     for ensemble in shown:
         learner = ensemble.learner

@@ -22,7 +22,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests 
 expect = sync_api.expect
 
 ROOT = Path(__file__).resolve().parents[2]
-COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
+COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine-tuned")
 LEARNERS = ("finetuning", "fomaml", "lstm", "maml", "op-lstm", "reptile")
 PATIENCE_MS = 180_000  # a busy machine is no failure
 HOST = "127.0.0.1"

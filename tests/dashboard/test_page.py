@@ -14,10 +14,12 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live
+from dashboard.figures import palette
 from dashboard.state import View, from_query
+from engine.learners import LEARNERS as REGISTERED
 
 ROOT = Path(__file__).resolve().parents[2]
-COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
+COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine-tuned")
 LEARNERS = ("finetuning", "maml", "fomaml", "reptile", "lstm", "op-lstm")
 
 
@@ -58,7 +60,7 @@ def view(at: AppTest) -> View:
 def in_address(at: AppTest) -> View:
     """The view that the address bar holds."""
     query = {name: values[0] if isinstance(values, list) else values for name, values in at.query_params.items()}
-    found, complaints = from_query(query, (COLLECTION, "sine"), LEARNERS)
+    found, complaints = from_query(query, (COLLECTION, "sine"), tuple(REGISTERED))
     assert complaints == []
     return found
 
@@ -143,7 +145,7 @@ def test_hostile_steps_and_switches_change_nothing(step: object, off: object):
     at = opened(step="1")
     sent(at, step=step, off=off)
     assert view(at).step == 1
-    assert view(at).off == ()
+    assert view(at).off is None
 
 
 def test_steps_and_switches_are_kept():
@@ -237,3 +239,20 @@ def test_a_collection_without_learners_says_how_to_train_them(monkeypatch: pytes
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
     fine(at.run())
     assert "python -m engine train" in at.info[0].value
+
+
+def test_of_many_learners_a_few_are_on_at_first():
+    at = opened(runs="sine")
+    learners = pad(at)["learners"]
+    on = {learner["name"] for learner in learners if learner["on"]}
+    assert len(learners) > palette.MOST_AT_FIRST
+    assert on == set(palette.FLAGSHIPS) & {learner["name"] for learner in learners}
+    assert all(not learner["curves"] for learner in learners if not learner["on"]), "what is off is not computed"
+    assert view(at).off is None
+    off = [learner["name"] for learner in learners if learner["name"] not in {"scratch", "film"}]
+    sent(at, off=off)
+    assert {learner["name"] for learner in pad(at)["learners"] if learner["on"]} == {"scratch", "film"}
+    assert in_address(at).off == view(at).off
+    sent(at, off=[])
+    assert all(learner["on"] for learner in pad(at)["learners"])
+    assert in_address(at).off == ()

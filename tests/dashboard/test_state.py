@@ -49,7 +49,7 @@ views = st.builds(
     truth=st.booleans(),
     points=st.none() | st.lists(places, min_size=1, max_size=MAX_POINTS).map(tuple),
     step=st.none() | st.integers(0, MAX_STEP),
-    off=st.lists(st.sampled_from(LEARNERS), unique=True).map(tuple),
+    off=st.none() | st.lists(st.sampled_from(LEARNERS), unique=True).map(tuple),
 )
 names = st.sampled_from([*vars(View()), "nobody"])
 numberish = st.from_regex(r"[-+]?[0-9.eE:,naif]{0,12}", fullmatch=True)
@@ -66,7 +66,7 @@ def assert_valid(view: View) -> None:
     assert view.points is None or 1 <= len(view.points) <= MAX_POINTS
     assert all(place(*point) == point for point in view.points or ())
     assert view.step is None or 0 <= view.step <= MAX_STEP
-    assert set(view.off) <= set(LEARNERS)
+    assert set(view.off or ()) <= set(LEARNERS)
 
 
 @patient
