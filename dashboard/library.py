@@ -1,11 +1,9 @@
 """The shipped and own runs that pages show, loaded once and shared by all sessions (never changed)."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import families
 from engine.ensembles import Ensemble, find_ensembles
 from engine.learners import LEARNERS
 from engine.runs import RECORD, find
@@ -27,33 +25,25 @@ TITLES = {
 def roots() -> dict[str, Path]:
     """The collections of runs by name, the default one first: shipped ones, then the user's own below `runs/`."""
     shipped = _folders(CHECKPOINTS)
-    listed = list(COLLECTIONS)
-    place = {name: index for index, name in enumerate(listed)}
-    named = {path.name: path for path in sorted(shipped, key=lambda p: (place.get(p.name, len(listed)), p.name))}
-    return named | {f"{OWN}{path.name}": path for path in _folders(PROJECT / "runs")}
+    named = {path.name: path for path in sorted(shipped, key=lambda path: (path.name != "sine", path.name))}
+    return named | {f"my-{path.name}": path for path in _folders(PROJECT / "runs")}
 
 
 def collections() -> tuple[str, ...]:
-    """The names of the collections that hold a run; all names where none does."""
-    found = roots()
-    return tuple(name for name, root in found.items() if next(root.rglob(RECORD), None)) or tuple(found)
+    """The names of the collections."""
+    return tuple(roots())
 
 
 def title(collection: str) -> str:
     """The name of a collection for people."""
-    if collection in COLLECTIONS:
-        return COLLECTIONS[collection].title
-    return f"your runs: {collection.removeprefix(OWN)}" if collection.startswith(OWN) else collection
-
-
-def description(collection: str) -> str:
-    """What is in a collection, in one sentence; "" for one that is not listed."""
-    return COLLECTIONS[collection].description if collection in COLLECTIONS else ""
+    return TITLES.get(collection, collection.replace("my-", "your runs: "))
 
 
 def _folders(root: Path) -> list[Path]:
-    """The folders below `root` that hold runs."""
-    return sorted(path for path in root.iterdir() if any(path.glob(f"*/{RECORD}"))) if root.is_dir() else []
+    """The folders of runs below `root`; results of other kinds lie in folders with files of their own."""
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if path.is_dir() and not any(path.glob("*.json")))
 
 
 def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
@@ -61,28 +51,13 @@ def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], l
 
     Reads the disk again only when a record there has changed.
     """
-    return _load(collection, task, shots, _stamp(collection))
+    root = roots()[collection]
+    stamp = tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
+    return _load(collection, task, shots, stamp)
 
 
 def shots(collection: str, task: str) -> list[int]:
     """The numbers of shots that a collection has finished runs for, in order."""
-    return list(_shots(collection, task, _stamp(collection)))
-
-
-def offered(task: str) -> dict[str, list[int]]:
-    """The collections with finished runs on a task, each with its numbers of shots; at least the default one."""
-    every = {name: shots(name, task) for name in collections()}
-    return {name: numbers for name, numbers in every.items() if numbers} or dict(list(every.items())[:1])
-
-
-def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
-    """Changes with every record of a collection."""
-    root = roots()[collection]
-    return tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
     records = find(roots()[collection])
     return sorted({int(r["shots"]) for _, r in records if r.get("task") == task and r.get("status") == "done"})
 
@@ -94,7 +69,8 @@ def _load(
     found, complaints = find_ensembles(roots()[collection], task, shots)
     for ensemble in found:
         _ = ensemble.params  # stack the seeds now, not at the first drag
+    order = {"transfer": 0, "gradient": 1, "learned-optimiser": 2, "memory": 3, "subspace": 4, "metric": 5}
     by_registry = {name: index for index, name in enumerate(LEARNERS)}
-    found.sort(key=lambda e: (families.rank(e.learner.family), by_registry.get(e.learner.name, 0)))
+    found.sort(key=lambda e: (order.get(e.learner.family, len(order)), by_registry.get(e.learner.name, 0)))
     project = f"{PROJECT}/"
     return found, [complaint.replace(project, "") for complaint in complaints]

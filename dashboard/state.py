@@ -5,16 +5,16 @@ rule that either gives a valid value or one sentence on why it was left out.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+SHOTS = (5, 10)
 X_DOMAIN = (-5.0, 5.0)
 Y_LIMIT = 12.0  # points live within -12 ... 12
 MAX_POINTS = 64
 MAX_STEP = 10_000
-NOBODY = "nobody"  # how a link says that no learner is switched off
-NOBODY = "none"  # how a link says that every learner is off
+NOBODY = "none"  # how a link says that no learner is switched off
 DECIMALS = 3  # of a coordinate: what a drag gives, what the link keeps
 
 Points = tuple[tuple[float, float], ...]
@@ -67,21 +67,21 @@ def to_query(view: View) -> dict[str, str]:
 
 
 def from_query(
-    query: Mapping[str, str], collections: Mapping[str, Sequence[int]], learners: tuple[str, ...]
+    query: Mapping[str, str], collections: tuple[str, ...], learners: tuple[str, ...]
 ) -> tuple[View, list[str]]:
     """Reads a view from URL parameters.
 
     Args:
         query: the parameters.
-        collections: the collections that exist by name, with the numbers of shots that each has learners for.
+        collections: names of the collections that exist.
         learners: names of the learners that exist.
 
     Returns:
         The view, and one sentence for each parameter that was left out.
     """
     readers: dict[str, Callable[[str], Any]] = {
-        "runs": lambda text: _one_of(text, tuple(collections)),
-        "shots": lambda text: _one_of(int(text), collections.get(values.get("runs", View.runs)) or (View.shots,)),
+        "runs": lambda text: _one_of(text, collections),
+        "shots": lambda text: _one_of(int(text), SHOTS),
         "task": lambda text: _between(int(text), 0, 10**9),
         **{name: _ranged(*bounds) for name, bounds in RANGES.items()},
         "truth": lambda text: _one_of(text, ("0", "1")) == "1",
@@ -98,15 +98,7 @@ def from_query(
         except (ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, _Refused) else "it could not be read"
             complaints.append(f"The link's value for {name} was left out: {reason}.")
-    if (off := values.pop("off", None)) is not None:  # how older links say it
-        values.setdefault("on", off)
-    view = View(**values)
-    return view.changed(shots=nearest_shots(view.shots, collections.get(view.runs, ()))), complaints
-
-
-def nearest_shots(wanted: int, offered: Sequence[int]) -> int:
-    """The number of shots nearest to the wanted one that there are learners for."""
-    return min(offered, key=lambda k: (abs(k - wanted), k), default=wanted)
+    return View(**values), complaints
 
 
 def clean_points(rows: list[tuple[Any, Any]], most: int = MAX_POINTS) -> tuple[Points, list[str]]:
@@ -144,8 +136,6 @@ def _write(value: Any) -> str:
         return str(int(value))
     if isinstance(value, float):
         return f"{value:.6g}"
-    if value == ():
-        return NOBODY
     if isinstance(value, tuple):
         return (
             NOBODY
@@ -159,11 +149,6 @@ def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise _Refused(f"{str(value)[:40]!r} is not one of {', '.join(map(str, allowed))}")
     return value
-
-
-def _names(text: str, learners: tuple[str, ...]) -> tuple[str, ...]:
-    given = {_one_of(name, learners) for name in text.split(",") if name}
-    return tuple(name for name in learners if name in given)
 
 
 def _between(value: float, low: float, high: float) -> Any:
