@@ -1,49 +1,80 @@
 """The shipped and own runs that pages show, loaded once and shared by all sessions (never changed)."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard import families
 from engine.ensembles import Ensemble, find_ensembles
 from engine.learners import LEARNERS
 from engine.runs import RECORD, find
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = PROJECT / "checkpoints"
-TITLES = {
-    "sine": "all learners, one budget",
-    "sine-tuned": "six learners, longer budgets",
-    "sine-published": "chapter 5: 1-91-91-91-1",
-    "sine-long": "chapter 5: OP-LSTM, nine passes",
-    "sine-as-published": "chapter 5: published training",
-    "sine-permutation": "chapter 5: order of the support",
-    "sine-subspace": "chapter 6: one inner step",
-    "sine-subspace-published": "chapter 6: published training",
+OWN = "my-"  # before the name of a folder below `runs/`
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What people read of a collection of runs: its name, and one sentence on what is in it."""
+
+    title: str
+    description: str
+
+
+# By folder below `checkpoints/`, the default one first; one that is not listed goes by the name of its folder.
+COLLECTIONS = {
+    "sine": Collection("all learners, one budget", "Every learner had the same 20,000 tasks, on a 1-40-40-1 network."),
+    "sine-tuned": Collection("six learners, longer budgets", "Longer trainings on 1-40-40-1, chosen by hand for each."),
+    "sine-published": Collection("chapter 5: 1-91-91-91-1", "The published network and inner loop, our outer loop."),
+    "sine-long": Collection(
+        "chapter 5: OP-LSTM, nine passes", "The published network and number of passes, our outer loop."
+    ),
+    "sine-as-published": Collection(
+        "chapter 5: published training", "The published outer loop too: 70,000 tasks at a constant learning rate."
+    ),
+    "sine-permutation": Collection(
+        "chapter 5: order of the support", "LSTMs that pool the points, or read one after the other; 5 points to many."
+    ),
+    "sine-subspace": Collection(
+        "chapter 6: one inner step", "A single inner step in training and at test, on 1-40-40-1; our outer loop."
+    ),
+    "sine-subspace-published": Collection(
+        "chapter 6: published training", "A single inner step on 1-40-40-1, with the published outer loop."
+    ),
 }
+DEFAULT = next(iter(COLLECTIONS))
 
 
 def roots() -> dict[str, Path]:
     """The collections of runs by name, the default one first: shipped ones, then the user's own below `runs/`."""
-    shipped = _folders(CHECKPOINTS)
-    named = {path.name: path for path in sorted(shipped, key=lambda path: (path.name != "sine", path.name))}
-    return named | {f"my-{path.name}": path for path in _folders(PROJECT / "runs")}
+    place = {name: index for index, name in enumerate(COLLECTIONS)}
+    shipped = sorted(_folders(CHECKPOINTS), key=lambda path: (place.get(path.name, len(place)), path.name))
+    own = {f"{OWN}{path.name}": path for path in _folders(PROJECT / "runs")}
+    return {DEFAULT: CHECKPOINTS / DEFAULT} | {path.name: path for path in shipped} | own
 
 
 def collections() -> tuple[str, ...]:
-    """The names of the collections."""
+    """The names of the collections; the default one is always among them."""
     return tuple(roots())
 
 
 def title(collection: str) -> str:
     """The name of a collection for people."""
-    return TITLES.get(collection, collection.replace("my-", "your runs: "))
+    if collection in COLLECTIONS:
+        return COLLECTIONS[collection].title
+    return f"your runs: {collection.removeprefix(OWN)}" if collection.startswith(OWN) else collection
+
+
+def description(collection: str) -> str:
+    """What is in a collection, in one sentence; "" for one that is not listed."""
+    return COLLECTIONS[collection].description if collection in COLLECTIONS else ""
 
 
 def _folders(root: Path) -> list[Path]:
-    """The folders of runs below `root`; results of other kinds lie in folders with files of their own."""
-    if not root.is_dir():
-        return []
-    return sorted(path for path in root.iterdir() if path.is_dir() and not any(path.glob("*.json")))
+    """The folders below `root` that hold runs."""
+    return sorted(path for path in root.iterdir() if any(path.glob(f"*/{RECORD}"))) if root.is_dir() else []
 
 
 def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
@@ -51,13 +82,28 @@ def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], l
 
     Reads the disk again only when a record there has changed.
     """
-    root = roots()[collection]
-    stamp = tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
-    return _load(collection, task, shots, stamp)
+    return _load(collection, task, shots, _stamp(collection))
 
 
 def shots(collection: str, task: str) -> list[int]:
     """The numbers of shots that a collection has finished runs for, in order."""
+    return list(_shots(collection, task, _stamp(collection)))
+
+
+def offered(task: str) -> dict[str, list[int]]:
+    """The collections with finished runs on a task, each with its numbers of shots; the default one always."""
+    every = {name: shots(name, task) for name in collections()}
+    return {name: numbers for name, numbers in every.items() if numbers or name == DEFAULT}
+
+
+def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
+    """Changes with every record of a collection."""
+    root = roots()[collection]
+    return tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
     records = find(roots()[collection])
     return sorted({int(r["shots"]) for _, r in records if r.get("task") == task and r.get("status") == "done"})
 
@@ -69,8 +115,7 @@ def _load(
     found, complaints = find_ensembles(roots()[collection], task, shots)
     for ensemble in found:
         _ = ensemble.params  # stack the seeds now, not at the first drag
-    order = {"transfer": 0, "gradient": 1, "learned-optimiser": 2, "memory": 3, "subspace": 4, "metric": 5}
     by_registry = {name: index for index, name in enumerate(LEARNERS)}
-    found.sort(key=lambda e: (order.get(e.learner.family, len(order)), by_registry.get(e.learner.name, 0)))
+    found.sort(key=lambda e: (families.rank(e.learner.family), by_registry.get(e.learner.name, 0)))
     project = f"{PROJECT}/"
     return found, [complaint.replace(project, "") for complaint in complaints]

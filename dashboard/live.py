@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dashboard import families
 from dashboard.components.pad import PadLearner, encode_curves
 from dashboard.figures import palette
 from dashboard.state import DECIMALS, MAX_POINTS, X_DOMAIN, View, place
@@ -106,32 +107,55 @@ def points_of(view: View) -> np.ndarray:
     return np.asarray(drawn.points, dtype=np.float64)
 
 
-def off(view: View, ensembles: Sequence[Ensemble]) -> tuple[str, ...]:
-    """The learners that are switched off in a view."""
-    return palette.off_at_first([e.learner.name for e in ensembles]) if view.off is None else view.off
+def families_of(ensembles: Sequence[Ensemble]) -> dict[str, str]:
+    """The family of every learner by its name."""
+    return {ensemble.learner.name: ensemble.learner.family for ensemble in ensembles}
+
+
+def shown(view: View, ensembles: Sequence[Ensemble]) -> list[Ensemble]:
+    """The learners that are switched on."""
+    on = families.switched_on(view.on, families_of(ensembles))
+    return [ensemble for ensemble in ensembles if ensemble.learner.name in on]
 
 
 def answers(view: View, ensembles: Sequence[Ensemble]) -> list[Adaptation]:
-    """What every learner that is switched on makes of the points of the view."""
+    """What every learner that is switched on makes of the points of the view; nothing is computed for the others."""
     steps, points = stops(ensembles), points_of(view)
     truth = (lambda x: true_function(view, x)) if view.truth else None
-    silent = off(view, ensembles)
-    shown = [ensemble for ensemble in ensembles if ensemble.learner.name not in silent]
-    return [adaptation(ensemble, points, GRID, steps, truth, QUERY) for ensemble in shown]
+    return [adaptation(e, points, GRID, steps, truth, QUERY) for e in shown(view, ensembles)]
 
 
 def pad_data(
-    view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation], *, answer: int, revision: str, message: str
+    view: View,
+    ensembles: Sequence[Ensemble],
+    found: Sequence[Adaptation],
+    *,
+    answer: int,
+    revision: str,
+    message: str,
+    turn: int = 0,
 ) -> dict[str, Any]:
-    """The pad's data for a view and the learners' answers to it."""
+    """The pad's data for a view and the learners' answers to it.
+
+    Args:
+        view: what is shown.
+        ensembles: all learners of the collection.
+        found: the answers of those that are on.
+        answer: number of the edit that these are the answers to.
+        revision: a new value makes the pad adopt points and step.
+        message: one sentence for the status line, or "".
+        turn: number of the last change of the switches that was heard.
+    """
     steps, by_name = stops(ensembles), {a.learner: a for a in found}
     step = steps[-1] if view.step is None else view.step
     points = points_of(view)
     highest = max(6.0, view.amplitude * 1.2 if view.truth else 0.0, float(np.abs(points[:, 1]).max()) * 1.1)
     limit = 6.0 if highest <= 6.0 else 12.0
     seeds = max((len(ensemble.runs) for ensemble in ensembles), default=1)
+    first = families.shown_first(families_of(ensembles))
     return {
         "answer": answer,
+        "turn": turn,
         "revision": f"{revision} {limit}",
         "points": points.tolist(),
         "x_domain": list(X_DOMAIN),
@@ -140,7 +164,7 @@ def pad_data(
         "truth": true_function(view, GRID).round(DECIMALS).tolist() if view.truth else None,
         "stops": steps,
         "step_index": int(np.argmin([abs(s - step) for s in steps])),
-        "learners": [_pad_learner(view, e, by_name.get(e.learner.name), len(steps)) for e in ensembles],
+        "learners": [_pad_learner(e, by_name.get(e.learner.name), len(steps), first) for e in ensembles],
         "unit": UNIT,
         "error_label": "query MSE" if view.truth else "support MSE",
         "max_points": MAX_POINTS,
@@ -149,7 +173,7 @@ def pad_data(
     }
 
 
-def _pad_learner(view: View, ensemble: Ensemble, found: Adaptation | None, count: int) -> PadLearner:
+def _pad_learner(ensemble: Ensemble, found: Adaptation | None, count: int, first: Sequence[str]) -> PadLearner:
     """One row of the pad; a learner that is switched off has no numbers (and costs none)."""
     unknown: list[float | None] = [None] * count
     learner, style = ensemble.learner, palette.style(ensemble.learner.name)
@@ -162,6 +186,8 @@ def _pad_learner(view: View, ensemble: Ensemble, found: Adaptation | None, count
         "dark": style.dark,
         "dash": style.dash,
         "on": found is not None,
+        "first": learner.name in first,
+        "meta_trained": learner.meta_trained,
         "seeds": len(ensemble.runs),
         "steps": learner.evaluation_steps,
         "trained_steps": learner.train_steps or learner.evaluation_steps,
@@ -209,16 +235,54 @@ def _pairs(ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> list[t
     return [(by_name[a.learner], a) for a in found]
 
 
+def headline(view: View, ideas: int) -> str:
+    """How many points, how many learners are on."""
+    words = (
+        "No One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen "
+        "Seventeen Eighteen Nineteen Twenty"
+    ).split()
+    points = len(points_of(view))
+    said = [words[n] if n < len(words) else str(n) for n in (points, ideas)]
+    plural = "" if ideas < 2 else "s"  # no idea, one idea, two ideas
+    return f"{said[0]} point{'s' * (points != 1)}. {said[1]} idea{plural} of what comes next."
+
+
+def experience(ensembles: Sequence[Ensemble]) -> str:
+    """What the learners met before, from the records of their runs."""
+    taught = [e for e in ensembles if e.learner.meta_trained]
+    untaught = [e.learner.title for e in ensembles if not e.learner.meta_trained]
+    settings = [run.record.get("training", {}) for e in taught for run in e.runs]
+    tasks = [s["iterations"] * s["meta_batch"] for s in settings if "iterations" in s and "meta_batch" in s]
+    fewest, most = min(tasks, default=0), max(tasks, default=0)
+    count = "many" if not most else f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    met = f"{'The others' if untaught else 'Each learner'} met {count} sine waves in training. " if taught else ""
+    return f"{_listing(untaught)} learned nothing before. {met}" if untaught else met
+
+
+def _listing(names: Sequence[str]) -> str:
+    """A, B and C."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _trained_with(view: View, ensembles: Sequence[Ensemble]) -> str:
+    """With how many points the learners were trained, where that is not the number on the pad."""
+    taught = [e.learner.meta_trained for e in ensembles]
+    if len(points_of(view)) == view.shots or not any(taught):
+        return ""
+    who = "These learners" if all(taught) else "Those that were meta-trained"
+    return f" {who} were trained with {view.shots}." if all(taught) else f" {who} had {view.shots}."
+
+
 def sentence(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> str:
     """What the picture says in numbers."""
     if not found:
         return "Every learner is switched off: click one in the list to see its curve."
     pairs = _pairs(ensembles, found)
     lost = [e.learner.title for e, a in pairs if not np.isfinite(a.errors[-1]).all()]
-    diverged = f" {' and '.join(lost)} diverged: the inner steps overshoot on these points." if lost else ""
+    diverged = f" {_listing(lost)} diverged: the inner steps overshoot on these points." if lost else ""
     ends = sorted((float(a.errors[-1].mean()), e.learner.title) for e, a in pairs if e.learner.title not in lost)
     count, what = len(points_of(view)), "query MSE" if view.truth else "support MSE"
-    trained = "" if count == view.shots else f" These learners were trained with {view.shots}."
+    trained = _trained_with(view, [ensemble for ensemble, _ in pairs])
     counted = f"{count} point{'s' if count != 1 else ''}."
     if not ends:
         return f"{counted}{trained}{diverged}"
@@ -232,8 +296,9 @@ def sentence(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptati
 
 def export(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptation]) -> dict[str, Any]:
     """The whole view as one JSON object: the task, the points, every curve and error of every seed and step."""
+    on = [a.learner for a in found]
     return {
-        "view": {key: value for key, value in vars(view).items() if key != "points"},
+        "view": {key: value for key, value in vars(view).items() if key != "points"} | {"on": on},
         "points": points_of(view).tolist(),
         "grid": GRID.tolist(),
         "truth": true_function(view, GRID).tolist() if view.truth else None,

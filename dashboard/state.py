@@ -5,16 +5,15 @@ rule that either gives a valid value or one sentence on why it was left out.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-SHOTS = (5, 10)
 X_DOMAIN = (-5.0, 5.0)
 Y_LIMIT = 12.0  # points live within -12 ... 12
 MAX_POINTS = 64
 MAX_STEP = 10_000
-NOBODY = "none"  # how a link says that no learner is switched off
+NOBODY = "none"  # how a link says that every learner is off
 DECIMALS = 3  # of a coordinate: what a drag gives, what the link keeps
 
 Points = tuple[tuple[float, float], ...]
@@ -33,7 +32,7 @@ class View:
         truth: whether the points come from that sine; False after clearing to draw freely.
         points: support points; None as drawn by the task.
         step: inner step that the scrubber stands at; None for the last.
-        off: names of learners switched off; None for all but a few flagships, where there are many.
+        on: names of the learners that are on; None for those that a collection shows at first.
     """
 
     runs: str = "sine"
@@ -46,7 +45,7 @@ class View:
     truth: bool = True
     points: Points | None = None
     step: int | None = None
-    off: tuple[str, ...] | None = None
+    on: tuple[str, ...] | None = None
 
     def changed(self, **changes: Any) -> "View":
         """This view with some properties changed."""
@@ -67,29 +66,31 @@ def to_query(view: View) -> dict[str, str]:
 
 
 def from_query(
-    query: Mapping[str, str], collections: tuple[str, ...], learners: tuple[str, ...]
+    query: Mapping[str, str], collections: Mapping[str, Sequence[int]], learners: tuple[str, ...]
 ) -> tuple[View, list[str]]:
     """Reads a view from URL parameters.
 
     Args:
         query: the parameters.
-        collections: names of the collections that exist.
+        collections: the collections that exist by name, with the numbers of shots that each has learners for.
         learners: names of the learners that exist.
 
     Returns:
         The view, and one sentence for each parameter that was left out.
     """
     readers: dict[str, Callable[[str], Any]] = {
-        "runs": lambda text: _one_of(text, collections),
-        "shots": lambda text: _one_of(int(text), SHOTS),
+        "runs": lambda text: _one_of(text, tuple(collections)),
+        "shots": lambda text: _one_of(int(text), collections.get(values.get("runs", View.runs)) or (View.shots,)),
         "task": lambda text: _between(int(text), 0, 10**9),
         **{name: _ranged(*bounds) for name, bounds in RANGES.items()},
         "truth": lambda text: _one_of(text, ("0", "1")) == "1",
         "points": _read_points,
         "step": lambda text: _between(int(text), 0, MAX_STEP),
-        "off": lambda text: () if text == NOBODY else tuple(_one_of(n, learners) for n in text.split(",") if n),
+        "on": lambda text: () if text == NOBODY else _names(text, learners),
+        "off": lambda text: _all_but(_names(text, learners), learners),
     }
-    values, complaints = {}, []
+    values: dict[str, Any] = {}
+    complaints = []
     for name, reader in readers.items():
         if name not in query:
             continue
@@ -98,7 +99,15 @@ def from_query(
         except (ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, _Refused) else "it could not be read"
             complaints.append(f"The link's value for {name} was left out: {reason}.")
-    return View(**values), complaints
+    if (off := values.pop("off", None)) is not None:  # how older links say it
+        values.setdefault("on", off)
+    view = View(**values)
+    return view.changed(shots=nearest_shots(view.shots, collections.get(view.runs, ()))), complaints
+
+
+def nearest_shots(wanted: int, offered: Sequence[int]) -> int:
+    """The number of shots nearest to the wanted one that there are learners for."""
+    return min(offered, key=lambda k: (abs(k - wanted), k), default=wanted)
 
 
 def clean_points(rows: list[tuple[Any, Any]], most: int = MAX_POINTS) -> tuple[Points, list[str]]:
@@ -136,12 +145,10 @@ def _write(value: Any) -> str:
         return str(int(value))
     if isinstance(value, float):
         return f"{value:.6g}"
+    if value == ():
+        return NOBODY
     if isinstance(value, tuple):
-        return (
-            NOBODY
-            if not value
-            else ",".join(part if isinstance(part, str) else f"{part[0]:g}:{part[1]:g}" for part in value)
-        )
+        return ",".join(part if isinstance(part, str) else f"{part[0]:g}:{part[1]:g}" for part in value)
     return str(value)
 
 
@@ -149,6 +156,15 @@ def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise _Refused(f"{str(value)[:40]!r} is not one of {', '.join(map(str, allowed))}")
     return value
+
+
+def _names(text: str, learners: tuple[str, ...]) -> tuple[str, ...]:
+    given = {_one_of(name, learners) for name in text.split(",") if name}
+    return tuple(name for name in learners if name in given)
+
+
+def _all_but(off: tuple[str, ...], learners: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in learners if name not in off)
 
 
 def _between(value: float, low: float, high: float) -> Any:

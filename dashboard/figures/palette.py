@@ -101,10 +101,6 @@ _FAMILIES: Final[dict[str, str]] = {
     "protonet": "metric",
 }
 
-# Shown at first where there are more learners than a picture bears: one or two of each family.
-FLAGSHIPS: Final = ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "sap", "t-net")
-MOST_AT_FIRST: Final = 8
-
 # A learner that is not listed borrows one of these, chosen by its name: legible on both backgrounds and
 # marked as a stranger by its hexagon.
 _FALLBACKS: Final[tuple[LearnerStyle, ...]] = (
@@ -137,13 +133,6 @@ def style(name: str) -> LearnerStyle:
     if name in _STYLES:
         return _STYLES[name]
     return _FALLBACKS[hashlib.sha256(name.encode()).digest()[0] % len(_FALLBACKS)]
-
-
-def off_at_first(names: list[str]) -> tuple[str, ...]:
-    """Which of the learners are switched off until somebody switches them on: none if there are few."""
-    if len(names) <= MOST_AT_FIRST or not set(names) & set(FLAGSHIPS):
-        return tuple(names[MOST_AT_FIRST:])
-    return tuple(name for name in names if name not in FLAGSHIPS)
 
 
 def family(name: str) -> str:

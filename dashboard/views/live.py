@@ -4,30 +4,30 @@ import json
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import library, live
-from dashboard.components.pad import pad, read_edit
-from dashboard.figures import palette
+from dashboard import families, library, live
+from dashboard.components.pad import pad, read_edit, read_switches
 from dashboard.figures.adaptation import Line, figure
-from dashboard.state import MAX_STEP, RANGES, SHOTS, X_DOMAIN, Y_LIMIT, View, clean_points, from_query, place, to_query
+from dashboard.state import (
+    MAX_STEP,
+    RANGES,
+    X_DOMAIN,
+    Y_LIMIT,
+    View,
+    clean_points,
+    from_query,
+    nearest_shots,
+    place,
+    to_query,
+)
 from engine.ensembles import Ensemble
 from engine.learners import LEARNERS
 from probes.adaptation import Adaptation, stops
 
 PAD = "pad"
+TASK = "sine"
 state = st.session_state
-
-
-def headline() -> str:
-    """How many points, how many learners."""
-    words = (
-        "No One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen "
-        "Seventeen Eighteen Nineteen Twenty"
-    ).split()
-    view = current()
-    points, ideas = len(live.points_of(view)), len(ensembles(view))
-    said = [words[n] if n < len(words) else str(n) for n in (points, ideas)]
-    return f"{said[0]} point{'s' * (points != 1)}. {said[1]} idea{'s' * (ideas != 1)} of what comes next."
 
 
 def current() -> View:
@@ -37,7 +37,7 @@ def current() -> View:
 
 def ensembles(view: View) -> list[Ensemble]:
     """The learners of a view."""
-    return library.ensembles(view.runs, "sine", view.shots)[0]
+    return library.ensembles(view.runs, TASK, view.shots)[0]
 
 
 def show(view: View, *, moved: bool = True) -> None:
@@ -53,9 +53,9 @@ def open_link() -> None:
     """Reads the view from the URL, once per session."""
     if "view" in state:
         return
-    collections = library.collections()
-    view, complaints = from_query(st.query_params, collections, tuple(LEARNERS))
-    state.revision, state.complaints, state.seen, state.look_for = 0, complaints, 0, ""
+    view, complaints = from_query(st.query_params, library.offered(TASK), tuple(LEARNERS))
+    state.revision, state.complaints, state.seen, state.heard, state.look_for = 0, complaints, 0, 0, ""
+    view = view.changed(on=families.chosen(view.on, live.families_of(ensembles(view))))
     show(view if view.points or not view.truth else live.draw_points(view))
 
 
@@ -74,10 +74,11 @@ def controls() -> None:
         label_visibility="collapsed",
     )
     state["live-shots"] = view.shots
+    shots = library.shots(view.runs, TASK) or [view.shots]
     row[2].segmented_control(
         "Learners trained with",
-        SHOTS,
-        format_func=lambda k: f"{k} shots",
+        shots,
+        format_func=lambda k: f"{k} shots" if len(shots) < 3 else str(k),
         key="live-shots",
         on_change=on_shots,
         label_visibility="collapsed",
@@ -104,16 +105,11 @@ def more() -> None:
         st.slider(f"{title} ({note})", low, high, step=0.05, key=f"live-{name}", on_change=on_wave, args=(name,))
     state["live-truth"] = current().truth
     st.toggle("Compare with the true function", key="live-truth", on_change=on_truth)
-    collections = library.collections()
+    collections = list(library.offered(TASK))
     if len(collections) > 1:
         state["live-runs"] = current().runs
-        st.radio(
-            "Trained runs",
-            collections,
-            format_func=library.title,
-            key="live-runs",
-            on_change=on_runs,
-        )
+        st.selectbox("Trained runs", collections, format_func=library.title, key="live-runs", on_change=on_runs)
+        st.caption(library.description(current().runs))
 
 
 def on_new_task() -> None:
@@ -134,7 +130,7 @@ def on_preset() -> None:
 def on_shots() -> None:
     """Other learners, and as many points."""
     chosen = state["live-shots"]
-    if chosen in SHOTS:
+    if chosen in library.shots(current().runs, TASK):
         view, preset = current().changed(shots=chosen), state.get("live-preset")
         show(live.apply_preset(view, preset) if preset in live.PRESETS else live.draw_points(view))
 
@@ -158,8 +154,10 @@ def on_truth() -> None:
 
 
 def on_runs() -> None:
-    """Another collection of runs."""
-    show(current().changed(runs=state["live-runs"], points=tuple(map(tuple, live.points_of(current())))))
+    """Another collection of runs, with learners trained with as nearly as many shots, for the same points."""
+    view = current().changed(runs=state["live-runs"], points=tuple(map(tuple, live.points_of(current()))))
+    view = view.changed(shots=nearest_shots(view.shots, library.shots(view.runs, TASK)))
+    show(view.changed(on=families.chosen(view.on, live.families_of(ensembles(view)))))
 
 
 def link(view: View) -> str:
@@ -171,7 +169,7 @@ def link(view: View) -> str:
     return f"{base}?{query}" if query else base
 
 
-def read_pad() -> tuple[View, str, bool]:
+def read_pad(learners: list[Ensemble]) -> tuple[View, str, bool]:
     """The view after what the browser sent: points, scrubber, switches. Returns a message and whether a hand rests."""
     view, sent = current(), state.get(PAD) or {}
     message, rests = "", True
@@ -187,29 +185,32 @@ def read_pad() -> tuple[View, str, bool]:
             view = view.changed(points=tuple(place(x, y) for x, y in points))
     if isinstance(sent.get("step"), int) and 0 <= sent["step"] <= MAX_STEP:
         view = view.changed(step=sent["step"])
-    if isinstance(sent.get("off"), list):
-        names = [e.learner.name for e in ensembles(view)]
-        off = tuple(name for name in names if name in sent["off"])
-        view = view.changed(off=None if off == palette.off_at_first(names) else off)
+    of = live.families_of(learners)
+    switches = read_switches(sent.get("on"), list(of))
+    if switches and switches[0] != state.heard:
+        state.heard, on = switches
+        view = view.changed(on=families.chosen(on, of))
     state.view = view
     return view, message, rests
 
 
 @st.fragment
-def stage() -> None:
-    """The pad with its curves; a drag reruns this and nothing else."""
-    view, message, rests = read_pad()
-    shown = ensembles(view)
-    if not shown:
+def stage(title: DeltaGenerator) -> None:
+    """The pad with its curves; a drag reruns this and nothing else, but for the headline, which counts."""
+    learners = ensembles(current())
+    view, message, rests = read_pad(learners)
+    shown = live.shown(view, learners)
+    title.title(live.headline(view, len(shown)), anchor=False)
+    if not learners:
         st.info(
             f"No learners trained with {view.shots} shots are in this collection yet. To train them: "
             f"`python -m engine train --all --shots {view.shots} --seeds 3 --runs checkpoints/{view.runs}`"
         )
         return
-    found = live.answers(view, shown)
-    data = live.pad_data(view, shown, found, answer=state.seen, revision=str(state.revision), message=message)
-    pad(data, key=PAD)
-    st.caption(live.sentence(view, shown, found))
+    found = live.answers(view, learners)
+    revision, turn = str(state.revision), state.heard
+    pad(live.pad_data(view, learners, found, answer=state.seen, revision=revision, message=message, turn=turn), key=PAD)
+    st.caption(live.sentence(view, learners, found))
     if rests:
         remember(view)
     folds(view, shown, found, rests)
@@ -276,7 +277,7 @@ def publication_figure(view: View, shown: list[Ensemble], found: list[Adaptation
     """A Plotly figure for papers, drawn when the hand rests."""
     dark = (st.context.theme.type or "light") == "dark"
     if rests or "live-figure" not in state:
-        step = stops(shown)[-1] if view.step is None else view.step
+        step = (stops(shown) or [0])[-1] if view.step is None else view.step
         truth = live.true_function(view, live.GRID) if view.truth else None
         label = "query MSE" if view.truth else "support MSE"
         state["live-figure"] = figure(lines(shown, found), live.points_of(view), live.GRID, truth, step, label, dark)
@@ -329,11 +330,10 @@ def data_table(view: View, shown: list[Ensemble], found: list[Adaptation]) -> No
 def how_to_read(shown: list[Ensemble]) -> None:
     """Each learner's update rule as a formula, with its reference."""
     st.markdown(
-        "Each learner met thousands of sine waves before (training from scratch met none). Now it gets only your "
-        "points and adapts, one inner step at a time; the scrubber walks through those steps. **A line is the mean "
-        "of the seeds, its band their range.** The error compares the line with the true function at 50 even places "
-        "(query MSE), or, without a true function, with your points (support MSE). Steps beyond those a learner was "
-        "trained for are marked."
+        f"{live.experience(shown)}Now they get only your points and adapt, one inner step at a time; the scrubber "
+        "walks through those steps. **A line is the mean of the seeds, its band their range.** The error compares the "
+        "line with the true function at 50 even places (query MSE), or, without a true function, with your points "
+        "(support MSE). Steps beyond those a learner was trained for are marked."
     )
     for ensemble in shown:
         learner = ensemble.learner
@@ -343,12 +343,15 @@ def how_to_read(shown: list[Ensemble]) -> None:
 
 
 open_link()
-st.title(headline(), anchor=False)
+title = st.empty()
 for complaint in state.complaints:
     st.warning(complaint, icon=":material/link_off:")
-for complaint in library.ensembles(current().runs, "sine", current().shots)[1]:
+for complaint in library.ensembles(current().runs, TASK, current().shots)[1]:
     st.error(complaint, icon=":material/error:")
 controls()
+if current().runs != library.DEFAULT:
+    name = library.title(current().runs)
+    st.caption(f"{name[0].upper()}{name[1:]}. {library.description(current().runs)}")
 if state.look_for:
     st.caption(state.look_for)
-stage()
+stage(title)

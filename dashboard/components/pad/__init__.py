@@ -2,7 +2,7 @@
 
 A Components v2 component in plain SVG and JavaScript. The browser owns the support points while they
 move and draws them at once; Python owns the curves. The contract between the two is `PadData` on the
-way out and the state keys ``edit``, ``step`` and ``off`` on the way back.
+way out and the state keys ``edit``, ``step`` and ``on`` on the way back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import streamlit as st
 
 # In this order: each module uses only what stands above it.
-_MODULES = ("draw.js", "stage.js", "table.js", "steps.js", "pad.js")
+_MODULES = ("draw.js", "motion.js", "stage.js", "switches.js", "table.js", "steps.js", "pad.js")
 
 
 class PadLearner(TypedDict):
@@ -32,6 +32,8 @@ class PadLearner(TypedDict):
     dark: str
     dash: str  # svg stroke-dasharray, "" for solid
     on: bool
+    first: bool  # on unless the person chose otherwise
+    meta_trained: bool  # False: it learned nothing across tasks
     seeds: int
     steps: int  # inner steps it can take; afterwards the data repeats its last state
     trained_steps: int  # inner steps it was meta-trained for
@@ -47,6 +49,7 @@ class PadData(TypedDict):
     """Everything the pad shows. Plain JSON types only."""
 
     answer: int  # the seq of the edit these curves answer
+    turn: int  # the turn of the last switches heard; the browser keeps newer ones of its own
     revision: str  # a new value makes the browser adopt points and step_index
     points: list[list[float]]
     x_domain: list[float]
@@ -85,7 +88,7 @@ def pad(
     key: str,
     on_edit: Callable[[], None] | None = None,
     on_step: Callable[[], None] | None = None,
-    on_off: Callable[[], None] | None = None,
+    on_on: Callable[[], None] | None = None,
 ) -> Any:
     """Mount the pad.
 
@@ -94,19 +97,19 @@ def pad(
         key: Streamlit key; ``st.session_state[key]`` holds the state below, best read *before* the call.
         on_edit: Called when the points changed.
         on_step: Called when the slider came to rest.
-        on_off: Called when a learner was switched on or off.
+        on_on: Called when learners were switched on or off.
 
     Returns:
         Streamlit's result with ``edit`` (``{"seq": int, "points": [[x, y], ...], "final": bool}``), ``step``
-        (an inner step of ``data["stops"]``) and ``off`` (names of the learners switched off); each is
-        ``None`` until it happens.
+        (an inner step of ``data["stops"]``) and ``on`` (``{"turn": int, "names": [...]}``, the learners that are
+        on); each is ``None`` until it happens.
     """
     return _COMPONENT(
         key=key,
         data=_finite(data),
         on_edit_change=on_edit or _nothing,
         on_step_change=on_step or _nothing,
-        on_off_change=on_off or _nothing,
+        on_on_change=on_on or _nothing,
     )
 
 
@@ -186,6 +189,25 @@ def read_edit(
             return None, f"Support point {i} is not a pair of finite numbers."
         read.append([min(max(float(c), low), high) for c, (low, high) in zip(point, (x_domain, y_domain), strict=True)])
     return read, ""
+
+
+def read_switches(value: object, names: Sequence[str]) -> tuple[int, tuple[str, ...]] | None:
+    """Check what a browser sent as ``on``. Never raises.
+
+    Args:
+        value: The state's ``on`` entry.
+        names: The learners there are.
+
+    Returns:
+        Its turn and the learners that are on, in the order of ``names``; ``None`` when it is not understood.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("names"), list):
+        return None
+    turn, given = value.get("turn"), value["names"]
+    if isinstance(turn, bool) or not isinstance(turn, int) or not 0 < turn < 2**53:
+        return None
+    known = tuple(name for name in names if name in given)
+    return None if given and not known else (turn, known)
 
 
 def _is_number(value: object) -> bool:

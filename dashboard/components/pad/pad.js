@@ -3,9 +3,11 @@
 // The browser owns the points, Python owns the curves. One edit is under way at a time; later moves wait and
 // only the newest leaves. Every edit carries a growing seq, and the data that answers it echoes that seq.
 
-import { calm, decode, isDark, mix, say } from "./draw.js";
-import { buildStage, drawCurves, drawPoints, layoutStage, release, syncCurves } from "./stage.js";
+import { decode, isDark, say } from "./draw.js";
+import { compose, ease, snapshot } from "./motion.js";
+import { buildStage, drawCurves, drawPoints, layoutStage, longLabels, release, syncCurves } from "./stage.js";
 import { buildSteps, drawCursor, drawTraces, errorScale, layoutSteps, syncSteps } from "./steps.js";
+import { buildSwitches } from "./switches.js";
 import { buildTable, drawTable, sortTable, syncTable, tell } from "./table.js";
 
 const EASE_MS = 150;
@@ -13,7 +15,6 @@ const ADOPT_MS = 240;
 const PLAY_MS = 420;
 const RESEND_MS = 2000;
 const MAX_RESENDS = 5;
-const TOGGLE_ECHO_MS = 1500;
 
 const pads = new WeakMap();
 
@@ -40,13 +41,14 @@ function create(root) {
   const pad = {
     root, run: 0, data: null, learners: new Map(), points: [], index: 0, cursor: 0, errorScale: null,
     seq: 0, flight: null, dirty: false, final: false, stamp: null, tries: 0,
-    tween: null, frame: 0, playing: 0, toggledAt: -Infinity, observer: null,
+    tween: null, frame: 0, playing: 0, turn: 0, before: null, observer: null,
   };
   pad.act = {
     edited: (final) => edited(pad, final),
     tell: (sentence) => say(root.querySelector(".status"), sentence),
     focus: (name) => focus(pad, name),
-    toggle: (name) => toggle(pad, name),
+    switch: (names, touched) => switchTo(pad, names, touched),
+    draw: () => draw(pad),
     go: (index, rest) => {
       stop(pad);
       go(pad, index);
@@ -60,6 +62,7 @@ function create(root) {
   };
   buildStage(pad);
   buildTable(pad);
+  buildSwitches(pad);
   buildSteps(pad);
   return pad;
 }
@@ -131,17 +134,16 @@ function adoptTask(pad, data) {
 }
 
 function adoptLearners(pad, data) {
-  const echo = performance.now() - pad.toggledAt < TOGGLE_ECHO_MS;
+  const heard = data.turn >= pad.turn; // else Python has not heard the last switches yet: they hold
+  pad.turn = Math.max(pad.turn, data.turn);
   const learners = new Map();
   for (const d of data.learners) {
     const learner = pad.learners.get(d.name) || { name: d.name, on: d.on, parts: [], curves: null, shown: null };
-    const told = learner.data?.on;
-    if (told !== undefined && told !== d.on && !echo) learner.on = d.on;
+    if (heard) learner.on = d.on;
     learner.data = d;
-    if (d.curves && d.curves !== learner.packed) {
-      learner.packed = d.curves;
-      learner.curves = decode(d.curves);
-    }
+    if (d.curves && d.curves !== learner.packed) learner.curves = decode(d.curves);
+    if (!d.curves) learner.curves = null; // off: what it said about other points is no longer true
+    learner.packed = d.curves;
     learners.set(d.name, learner);
   }
   for (const [name, learner] of pad.learners) {
@@ -198,14 +200,15 @@ function endFlight(pad) {
   pad.root.dataset.busy = "false";
 }
 
-function toggle(pad, name) {
-  const learner = pad.learners.get(name);
-  learner.on = !learner.on;
-  pad.toggledAt = performance.now();
+/** Switch on these learners and no others; `touched` is the one under the hand. */
+function switchTo(pad, names, touched) {
+  for (const learner of pad.learners.values()) learner.on = names.includes(learner.name);
+  pad.turn += 1;
   pad.errorScale = errorScale(pad, false);
   redraw(pad);
-  focus(pad, learner.on ? name : null);
-  pad.setState("off", [...pad.learners.values()].filter((l) => !l.on).map((l) => l.name));
+  if (touched) focus(pad, pad.learners.get(touched).on ? touched : null);
+  else tell(pad, null);
+  pad.setState("on", { turn: pad.turn, names: [...pad.learners.keys()].filter((name) => names.includes(name)) });
 }
 
 // ---- steps and motion -------------------------------------------------------------------------------
@@ -253,56 +256,6 @@ function showPlaying(pad) {
   pad.steps.buttons.play.setAttribute("aria-label", pad.playing ? "Pause" : "Play the inner steps");
 }
 
-/** What is on screen now, to ease away from. */
-function snapshot(pad) {
-  const shown = new Map();
-  for (const [name, learner] of pad.learners) if (learner.shown) shown.set(name, learner.shown.slice());
-  return { shown, cursor: pad.cursor, points: pad.points };
-}
-
-function ease(pad, from, duration) {
-  if (calm()) return;
-  const points = from.points.length === pad.points.length && from.points !== pad.points ? from.points : null;
-  pad.tween = { ...from, points, to: pad.points, start: performance.now(), duration };
-  cancelAnimationFrame(pad.frame);
-  pad.frame = requestAnimationFrame(() => tick(pad));
-}
-
-function tick(pad) {
-  if (!pad.tween) return;
-  if (performance.now() - pad.tween.start >= pad.tween.duration) {
-    pad.points = pad.tween.to;
-    pad.tween = null;
-  }
-  draw(pad);
-  if (pad.tween) pad.frame = requestAnimationFrame(() => tick(pad));
-}
-
-/** Bring `shown`, `cursor` and the points to this instant: the end state, or between two states. */
-function compose(pad) {
-  const { tween } = pad;
-  const past = tween ? Math.min(1, (performance.now() - tween.start) / tween.duration) : 1;
-  const t = 1 - (1 - past) ** 3;
-  const size = 3 * pad.data.grid.length;
-  for (const [name, learner] of pad.learners) {
-    if (!learner.curves || learner.curves.length < size * pad.data.stops.length) {
-      learner.shown = null;
-      continue;
-    }
-    const start = tween?.shown.get(name);
-    const eased = start && start.length === size;
-    const shown = new Float32Array(size);
-    for (let i = 0; i < size; i++) {
-      const target = learner.curves[pad.index * size + i] * pad.data.unit;
-      shown[i] = eased ? mix(start[i], target, t) : target;
-    }
-    learner.shown = shown;
-  }
-  pad.cursor = tween ? mix(tween.cursor, pad.index, t) : pad.index;
-  if (!tween?.points) return pad.points;
-  return tween.points.map((p, i) => [mix(p[0], tween.to[i][0], t), mix(p[1], tween.to[i][1], t)]);
-}
-
 function draw(pad) {
   const points = compose(pad);
   drawCurves(pad);
@@ -315,6 +268,7 @@ function draw(pad) {
 }
 
 function redraw(pad) {
+  if (pad.stage.box && pad.stage.long !== longLabels(pad)) layoutStage(pad);
   draw(pad);
   drawTraces(pad);
 }

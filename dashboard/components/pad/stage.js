@@ -7,6 +7,7 @@ const HIT_RADIUS = 14; // 28 px across
 const DOUBLE_MS = 400;
 const TAP_SLACK = 8;
 const LABEL_GAP = 14;
+const SHORT_LABEL = 13; // letters
 
 export function buildStage(pad) {
   const svg = pad.root.querySelector("svg.plot");
@@ -35,11 +36,11 @@ export function layoutStage(pad) {
   const { stage, data } = pad;
   const width = stage.svg.clientWidth;
   if (!width) return;
-  const height = clamp(Math.round(width * 0.52), 250, 396);
+  const height = clamp(Math.round(width * 0.62), 260, 420);
   stage.svg.style.height = height + "px";
-  const longest = Math.max(13, ...data.learners.map((l) => l.label.length));
   stage.labelRoom = width >= 480;
-  const right = stage.labelRoom ? Math.min(Math.round(longest * 6.3 + 22), 168) : 24;
+  stage.long = longLabels(pad);
+  const right = stage.labelRoom ? (stage.long ? 168 : 110) : 24;
   const box = { left: MARGIN.left, top: MARGIN.top, right: width - right, bottom: height - MARGIN.bottom };
   stage.box = box;
   stage.x = linear(data.x_domain, [box.left, box.right]);
@@ -48,6 +49,11 @@ export function layoutStage(pad) {
   setAll(stage.sheet, size);
   setAll(stage.window, { ...size, viewBox: `${size.x} ${size.y} ${size.width} ${size.height}` });
   drawAxes(stage, data);
+}
+
+/** Whether a learner that is on needs the wider margin for its name. */
+export function longLabels(pad) {
+  return [...pad.learners.values()].some((learner) => learner.on && learner.data.label.length > SHORT_LABEL);
 }
 
 function drawAxes({ grid, box, x, y }, data) {

@@ -1,9 +1,10 @@
-// The learner table: who is on, how good it is at this step, how far it got, and what it did.
+// The learner table: who is on, how good it is at this step, and what it did. Families keep their places.
 
-import { calm, clamp, element, errorText, line, mix, say, setAll, shape, wear } from "./draw.js";
+import { calm, clamp, element, errorText, logText, mix, say, setAll, shape, wear } from "./draw.js";
+import { afterAll, afterOnly, afterToggle, drawSwitches, isOnly, members, setStop } from "./switches.js";
 
-const SPARK = { width: 50, height: 18 };
 const SORT_MS = 260;
+const DENSE = 12; // from here on, rows are lower
 
 export function buildTable(pad) {
   const find = (selector) => pad.root.querySelector(selector);
@@ -11,8 +12,9 @@ export function buildTable(pad) {
   pad.table = {
     list: find(".rows"),
     heads: [...pad.root.querySelectorAll(".sort")],
-    families: new Map(),
-    sort: "error",
+    scale: find(".scale"),
+    groups: new Map(),
+    sort: "family",
     what: { name: what("name"), family: what("family"), note: what("note"), formula: what("formula") },
     told: null,
   };
@@ -26,74 +28,133 @@ export function buildTable(pad) {
 
 /** Make missing rows and write what does not change with the step. */
 export function syncTable(pad) {
+  const { table } = pad;
   for (const learner of pad.learners.values()) {
     const row = learner.row || (learner.row = makeRow(pad, learner));
+    wear(row.item, learner.data);
     wear(row.button, learner.data);
     say(row.name, learner.data.label);
     setAll(row.swatch, { "stroke-dasharray": learner.data.dash || "none" });
     row.button.setAttribute("aria-description", learner.data.note);
+    row.only.hidden = pad.learners.size < 2;
   }
-  const [, error] = pad.table.heads;
-  say(error, pad.data.error_label);
+  table.list.classList.toggle("dense", pad.learners.size > DENSE);
+  say(table.heads[1], pad.data.error_label);
 }
 
 function makeRow(pad, learner) {
   const { name } = learner.data;
-  const item = element("li", "", pad.table.list);
+  const item = element("li", "learner");
   const button = element("button", "learner-row", item);
   button.type = "button";
-  const picture = shape("svg", { class: "swatch", viewBox: "0 0 32 12", "aria-hidden": "true" }, button);
-  const swatch = shape("path", { d: "M1,6H31" }, picture);
+  button.tabIndex = -1;
+  const picture = shape("svg", { class: "swatch", viewBox: "0 0 28 12", "aria-hidden": "true" }, button);
+  const swatch = shape("path", { d: "M1,6H27" }, picture);
   const title = element("span", "name", button);
-  const view = `0 0 ${SPARK.width} ${SPARK.height}`;
-  const spark = shape("svg", { class: "spark", viewBox: view, "aria-hidden": "true" }, button);
+  const bar = shape("svg", { class: "bar", "aria-hidden": "true" }, button);
   const row = { item, button, swatch, name: title };
-  row.trend = shape("path", {}, spark);
-  row.here = shape("circle", { r: 2.5 }, spark);
+  row.rules = shape("g", {}, bar);
+  row.length = shape("rect", { x: 0, y: "30%", height: "40%" }, bar);
+  row.range = shape("line", { class: "range", y1: "50%", y2: "50%" }, bar);
+  row.here = shape("circle", { r: 3.5, cy: "50%" }, bar);
   row.error = element("span", "error number", button);
-  row.taken = element("span", "steps-taken number", button);
-  button.onclick = () => pad.act.toggle(name);
-  button.onpointerenter = button.onfocus = () => pad.act.focus(name);
-  button.onpointerleave = button.onblur = () => pad.act.focus(null);
+  row.only = element("button", "only", item);
+  row.only.type = "button";
+  row.only.tabIndex = -1;
+  row.only.onclick = () => pad.act.switch(afterOnly(pad, name));
+  button.onclick = () => pad.act.switch(afterToggle(pad, name), name);
+  item.onpointerenter = button.onfocus = row.only.onfocus = () => pad.act.focus(name);
+  item.onpointerleave = button.onblur = row.only.onblur = () => pad.act.focus(null);
   learner.parts.push(button, item);
   return row;
 }
 
-/** Write errors, sparklines and step counts at the current step. Rows stay where they are. */
+/** Write errors, their bars and the switches at the current step. Rows stay where they are. */
 export function drawTable(pad) {
-  const { data, index, cursor } = pad;
+  const { data, index, cursor, table } = pad;
   const scale = pad.errorScale;
-  const last = Math.max(1, data.stops.length - 1);
-  const x = (i) => 2 + (i / last) * (SPARK.width - 4);
-  const y = (v) => 2 + clamp(scale.at(v), 0, 1) * (SPARK.height - 4);
+  const x = (v) => `${(100 * (1 - clamp(scale.at(v), 0, 1))).toFixed(1)}%`; // lower errors to the left
+  const rules = table.ruled === scale ? null : decades(scale);
+  if (rules) drawScale(table, rules, scale, x);
+  const best = Math.min(...members(pad).map((l) => (l.on ? (l.data.errors[index] ?? Infinity) : Infinity)));
   for (const learner of pad.learners.values()) {
     const { row, on, data: d } = learner;
     row.button.setAttribute("aria-pressed", String(on));
-    const error = d.errors[index];
-    say(row.error, on ? errorText(error) : "");
-    const known = d.errors.map((v, i) => [v, i]).filter(([v]) => v !== null && v !== undefined);
-    row.trend.setAttribute("d", line(known.length, (k) => x(known[k][1]), (k) => y(known[k][0])));
-    const spot = errorAt(d.errors, cursor);
-    row.here.style.display = spot === null ? "none" : "";
-    if (spot !== null) setAll(row.here, { cx: x(cursor).toFixed(1), cy: y(spot).toFixed(1) });
-    drawTaken(row, on, d, data.stops[index]);
-    const state = on ? `${data.error_label} ${errorText(error)}, step ${row.taken.textContent}` : "off";
-    row.button.setAttribute("aria-label", `${d.label}, ${d.family_label}, ${state}`);
+    const error = d.errors[index] ?? null;
+    const pending = on && !learner.shown;
+    say(row.error, on ? (pending ? "\u2026" : errorText(error)) : "");
+    row.error.classList.toggle("best", on && error === best);
+    if (rules) {
+      row.rules.replaceChildren(...rules.map((v) => shape("line", { x1: x(v), x2: x(v), y1: 0, y2: "100%" })));
+    }
+    drawBar(row, d, on ? cursor : null, x, isBeyond(d, data.stops[index]));
+    const only = isOnly(pad, learner.name);
+    say(row.only, only ? "back" : "only");
+    row.only.setAttribute("aria-label", only ? "Back to the learners that were on before" : `Only ${d.label}`);
+    row.button.setAttribute("aria-label", `${d.label}, ${d.family_label}, ${spoken(d, on, error, pad)}`);
   }
+  for (const [family, group] of table.groups) drawHeading(pad, family, group);
+  drawSwitches(pad);
+  if (table.shownFor) writeState(pad, table.shownFor);
 }
 
-function drawTaken(row, on, d, stop) {
-  const taken = Math.min(stop, d.steps);
-  const beyond = on && isBeyond(d, stop);
-  const done = stop >= d.steps ? (d.steps ? `${d.steps}, done` : "no steps") : `${taken} of ${d.steps}`;
-  say(row.taken, on ? done : "off");
-  row.taken.classList.toggle("beyond", beyond);
-  row.taken.title = beyond ? `Beyond training: it was trained for ${d.trained_steps} inner steps.` : "";
+function drawBar(row, d, cursor, x, beyond) {
+  const at = (errors) => (cursor === null ? null : errorAt(errors, cursor));
+  const [spot, low, high] = [at(d.errors), at(d.errors_lo), at(d.errors_hi)];
+  row.here.style.display = row.length.style.display = spot === null ? "none" : "";
+  row.range.style.display = spot === null || low === null || high === null || d.seeds < 2 ? "none" : "";
+  if (spot === null) return;
+  row.here.setAttribute("cx", x(spot));
+  row.length.setAttribute("width", x(spot));
+  row.here.classList.toggle("beyond", beyond);
+  if (low !== null && high !== null) setAll(row.range, { x1: x(low), x2: x(high) });
+}
+
+function spoken(d, on, error, pad) {
+  if (!on) return "off";
+  const seeds = [d.errors_lo[pad.index] ?? null, d.errors_hi[pad.index] ?? null];
+  const range = d.seeds > 1 && !seeds.includes(null) ? `, seeds ${seeds.map(errorText).join(" to ")}` : "";
+  return `${pad.data.error_label} ${errorText(error)}${range}, ${stepsTaken(d, pad.data.stops[pad.index])}`;
+}
+
+/** Powers of ten on the scale. */
+function decades({ low, high }) {
+  const first = Math.ceil(Math.log10(low) - 1e-9);
+  const count = Math.floor(Math.log10(high) + 1e-9) - first + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => 10 ** (first + i));
+}
+
+/** The axis of the bars: at most three of the powers of ten are named. */
+function drawScale(table, rules, scale, x) {
+  table.ruled = scale;
+  const every = Math.max(1, Math.ceil(rules.length / 3));
+  const marks = rules.filter((_, i) => i % every === 0);
+  table.scale.replaceChildren();
+  for (const v of marks) say(shape("text", { x: x(v), y: "1em", "text-anchor": "middle" }, table.scale), logText(v));
+}
+
+function drawHeading(pad, family, { button, act }) {
+  const these = members(pad, family);
+  if (!these.length) return;
+  const on = these.filter((learner) => learner.on).length;
+  const label = these[0].data.family_label;
+  const word = on === these.length ? "none" : "all";
+  button.classList.toggle("alone", these.length < 2);
+  button.disabled = these.length < 2;
+  say(act, word);
+  button.setAttribute("aria-label", `${label}: ${on} of ${these.length} on, switch ${word === "all" ? "all on" : "all off"}`);
 }
 
 /** Whether a learner has by now taken more steps than it was trained for. */
 export function isBeyond(learner, stop) {
   return Math.min(stop, learner.steps) > learner.trained_steps;
+}
+
+/** How far a learner has got, in words. */
+function stepsTaken(d, stop) {
+  if (!d.steps) return "no inner steps";
+  const far = stop >= d.steps ? `done after ${d.steps} step${d.steps === 1 ? "" : "s"}` : `step ${stop} of ${d.steps}`;
+  return isBeyond(d, stop) ? `${far}, trained for ${d.trained_steps}` : far;
 }
 
 /** The error at a place between two stops, interpolated in the logarithm; null in a gap. */
@@ -110,14 +171,19 @@ export function errorAt(errors, cursor) {
 export function sortTable(pad) {
   const { table, index } = pad;
   for (const head of table.heads) head.setAttribute("aria-pressed", String(head.dataset.sort === table.sort));
-  const learners = [...pad.learners.values()];
+  const learners = members(pad);
   const value = (l) => (l.on ? (l.data.errors[index] ?? Infinity) : Infinity);
-  if (table.sort === "error") learners.sort((a, b) => b.on - a.on || (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
-  const order = table.sort === "error" ? learners.map((l) => l.row.item) : grouped(table, learners);
-  if (order.length === table.list.children.length && order.every((el, i) => el === table.list.children[i])) return;
+  const byError = table.sort === "error";
+  if (byError) learners.sort((a, b) => b.on - a.on || (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
+  const order = learners.map((l) => l.row.item);
+  const now = [...table.list.querySelectorAll(".learner")];
+  if (table.sorted === table.sort && order.length === now.length && order.every((el, i) => el === now[i])) return;
+  table.sorted = table.sort;
   const focused = table.list.getRootNode().activeElement;
-  const before = new Map([...table.list.children].map((el) => [el, el.getBoundingClientRect().top]));
-  table.list.replaceChildren(...order);
+  const before = new Map(now.map((el) => [el, el.getBoundingClientRect().top]));
+  if (byError) table.list.replaceChildren(...order);
+  else group(pad, learners);
+  setStop(table.list, null);
   if (focused && table.list.contains(focused)) focused.focus({ preventScroll: true });
   if (calm()) return;
   for (const el of order) {
@@ -126,30 +192,55 @@ export function sortTable(pad) {
   }
 }
 
-function grouped(table, learners) {
-  const groups = new Map();
-  for (const l of learners) {
-    const name = l.data.family_label;
-    if (!groups.has(name)) groups.set(name, []);
-    groups.get(name).push(l.row.item);
+function group(pad, learners) {
+  const { table } = pad;
+  const families = [...new Set(learners.map((l) => l.data.family))];
+  for (const [family, { item }] of table.groups) if (!families.includes(family)) item.remove();
+  for (const family of families) {
+    const these = learners.filter((l) => l.data.family === family);
+    const made = table.groups.get(family) || makeGroup(pad, family, these[0].data.family_label);
+    made.rows.replaceChildren(...these.map((l) => l.row.item));
+    drawHeading(pad, family, made);
   }
-  return [...groups].flatMap(([name, items]) => {
-    if (!table.families.has(name)) say(table.families.set(name, element("li", "family")).get(name), name);
-    return [table.families.get(name), ...items];
-  });
+  table.list.replaceChildren(...families.map((family) => table.groups.get(family).item));
+}
+
+function makeGroup(pad, family, label) {
+  const item = element("li", "group");
+  const button = element("button", "family", item);
+  button.type = "button";
+  button.tabIndex = -1;
+  say(element("span", "", button), label);
+  const act = element("span", "act", button);
+  button.onclick = () => pad.act.switch(afterAll(pad, family));
+  const rows = element("ul", "", item);
+  rows.setAttribute("aria-label", label);
+  const made = { item, button, act, rows };
+  pad.table.groups.set(family, made);
+  return made;
 }
 
 /** Say what one learner did. Without a name: keep the last one told, or tell the best. */
 export function tell(pad, name) {
   const { table } = pad;
-  const best = [...pad.learners.values()]
+  const best = members(pad)
     .filter((l) => l.on)
     .sort((a, b) => (a.data.errors[pad.index] ?? Infinity) - (b.data.errors[pad.index] ?? Infinity))[0];
   const learner = pad.learners.get(name) || pad.learners.get(table.told) || best;
   if (name && learner) table.told = name;
+  table.shownFor = learner?.name ?? null;
   const d = learner?.data;
   say(table.what.name, d ? d.label : "");
-  say(table.what.family, d ? d.family_label : "");
+  say(table.what.family, "");
+  if (d) writeState(pad, learner.name);
   say(table.what.note, d ? d.note : "Switch a learner on to see what it does with these points.");
   say(table.what.formula, d ? d.formula : "");
+}
+
+function writeState(pad, name) {
+  const learner = pad.learners.get(name);
+  if (!learner) return;
+  const { data: d, on } = learner;
+  const far = on ? stepsTaken(d, pad.data.stops[pad.index]) : "off";
+  say(pad.table.what.family, [d.family_label, d.meta_trained ? "" : "not meta-trained", far].filter(Boolean).join(" \u00b7 "));
 }

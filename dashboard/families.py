@@ -1,0 +1,66 @@
+"""Families of learners, and which learners a page shows at first.
+
+The rule: a collection of up to eight learners is shown whole; of a larger one, the flagships of every family, or its
+first member where none of them is there. Pages ask this module and hold no list of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from dashboard.figures import palette
+
+ORDER: Final[tuple[str, ...]] = tuple(palette.FAMILY_LABELS)
+MOST: Final = 8
+
+# One or two of each family: those that the others of the family are variations of.
+FLAGSHIPS: Final[dict[str, tuple[str, ...]]] = {
+    "transfer": ("finetuning",),
+    "gradient": ("maml", "reptile"),
+    "learned-optimiser": ("turtle",),
+    "memory": ("lstm", "op-lstm"),
+    "subspace": ("sap", "t-net"),
+    "metric": ("protonet",),
+}
+
+
+def rank(family: str) -> int:
+    """The place of a family on a page; unknown ones come last."""
+    return ORDER.index(family) if family in ORDER else len(ORDER)
+
+
+def shown_first(families: Mapping[str, str]) -> tuple[str, ...]:
+    """The learners that are on unless the person chose others, in the given order.
+
+    Args:
+        families: the family of every learner of a collection by the learner's name.
+    """
+    if len(families) <= MOST:
+        return tuple(families)
+    members: dict[str, list[str]] = {}
+    for name, family in families.items():
+        members.setdefault(family, []).append(name)
+    chosen = {name for family, names in members.items() for name in _flagships(family, names)}
+    return tuple(name for name in families if name in chosen)[:MOST]
+
+
+def _flagships(family: str, names: Sequence[str]) -> Sequence[str]:
+    return [name for name in FLAGSHIPS.get(family, ()) if name in names] or names[:1]
+
+
+def switched_on(on: Sequence[str] | None, families: Mapping[str, str]) -> tuple[str, ...]:
+    """The learners of a collection that are on, in its order.
+
+    Args:
+        on: the names that the person chose, of this collection or of another; None for those shown at first.
+        families: the family of every learner of the collection by the learner's name.
+    """
+    if on is None:
+        return shown_first(families)
+    chosen = tuple(name for name in families if name in on)
+    return chosen if chosen or not on else shown_first(families)  # chosen among other runs: none of them is here
+
+
+def chosen(on: Sequence[str] | None, families: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What a link has to say about the learners that are on: nothing where they are those shown at first."""
+    names = switched_on(on, families)
+    return None if names == shown_first(families) else names
