@@ -1,7 +1,8 @@
 """Families of learners, and which learners a page shows at first.
 
 The rule: a collection of up to eight learners is shown whole; of a larger one, the flagships of every family, or its
-first member where none of them is there. Pages ask this module and hold no list of their own.
+first member where none of them is there; where that is more than eight, second flagships stand back. Pages ask this
+module and hold no list of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +40,9 @@ def shown_first(families: Mapping[str, str]) -> tuple[str, ...]:
     members: dict[str, list[str]] = {}
     for name, family in families.items():
         members.setdefault(family, []).append(name)
-    chosen = {name for family, names in members.items() for name in _flagships(family, names)}
-    return tuple(name for name in families if name in chosen)[:MOST]
+    flagships = [_flagships(family, names) for family, names in members.items()]
+    ranked = [*(names[0] for names in flagships), *(name for names in flagships for name in names[1:])]
+    return tuple(name for name in families if name in ranked[:MOST])
 
 
 def _flagships(family: str, names: Sequence[str]) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """What the live page shows, computed: a view in, everything for the pad, the table and the exports out."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ GRID = np.linspace(*X_DOMAIN, 121)
 QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve does not depend on luck
 UNIT = 0.001
 OUTSIDE = 30.0
+LONG_EQUATION = 50  # letters; a longer one may be broken within
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,19 @@ def experience(ensembles: Sequence[Ensemble]) -> str:
     count = "many" if not most else f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     met = f"{'The others' if untaught else 'Each learner'} met {count} sine waves in training. " if taught else ""
     return f"{_listing(untaught)} learned nothing before. {met}" if untaught else met
+
+
+def inline(formula: str) -> str:
+    """A LaTeX formula as Markdown that breaks between its equations, at `\\quad`, unless one of them is very long."""
+    parts = [part.strip() for part in formula.split(r"\quad")]
+    if any(part.count("{") != part.count("}") for part in parts):
+        return f"${formula}$"
+    return " &ensp;".join(f"${part}$" if _letters(part) > LONG_EQUATION else f"${{{part}}}$" for part in parts)
+
+
+def _letters(equation: str) -> int:
+    """About how many letters an equation takes on the page."""
+    return len(re.sub(r"[{}^_\\!\s]", "", re.sub(r"\\[A-Za-z]+", "x", equation)))
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import families, library, live
 from dashboard.components.pad import pad, read_edit, read_switches
+from dashboard.figures import palette
 from dashboard.figures.adaptation import Line, figure
 from dashboard.state import (
     MAX_STEP,
@@ -62,9 +63,9 @@ def open_link() -> None:
 def controls() -> None:
     """New task, presets, shots; the rest under More."""
     view = current()
-    row = st.columns([1.05, 1.5, 1.35, 1.0, 0.9], vertical_alignment="center")
-    row[0].button("New task", on_click=on_new_task, width="stretch", key="live-new", icon=":material/casino:")
-    row[1].selectbox(
+    row = st.container(horizontal=True, vertical_alignment="center")  # wraps on a narrow screen
+    row.button("New task", on_click=on_new_task, width=150, key="live-new", icon=":material/casino:")
+    row.selectbox(
         "Show a phenomenon",
         list(live.PRESETS),
         index=None,
@@ -72,21 +73,24 @@ def controls() -> None:
         key="live-preset",
         on_change=on_preset,
         label_visibility="collapsed",
+        width=240,
     )
     state["live-shots"] = view.shots
     shots = library.shots(view.runs, TASK) or [view.shots]
-    row[2].segmented_control(
+    row.segmented_control(
         "Learners trained with",
         shots,
-        format_func=lambda k: f"{k} shots" if len(shots) < 3 else str(k),
+        format_func=lambda k: f"{k} shots" if len(shots) < 4 else str(k),
         key="live-shots",
         on_change=on_shots,
         label_visibility="collapsed",
         help="Learners meta-trained with this many support points; a new task draws as many.",
+        width="content",
     )
-    with row[3].popover("More", icon=":material/tune:", width="stretch"):
+    row.space("stretch")
+    with row.popover("More", icon=":material/tune:", width=120):
         more()
-    with row[4].popover("Share", icon=":material/link:", width="stretch"):
+    with row.popover("Share", icon=":material/link:", width=120):
         st.write("The address bar always holds this view. This link reopens it exactly:")
         st.code(link(view), language=None, wrap_lines=True)
 
@@ -335,11 +339,15 @@ def how_to_read(shown: list[Ensemble]) -> None:
         "line with the true function at 50 even places (query MSE), or, without a true function, with your points "
         "(support MSE). Steps beyond those a learner was trained for are marked."
     )
+    rows = st.container(horizontal=True, gap="medium")  # two beside each other where there is room
     for ensemble in shown:
         learner = ensemble.learner
-        with st.container(horizontal=True, vertical_alignment="center", gap="large"):
-            st.markdown(f"**{learner.title}**  \n{learner.summary}  \n:small[:gray[{learner.reference}]]", width=460)
-            st.latex(learner.formula, width="content")
+        family = palette.FAMILY_LABELS.get(learner.family, learner.family)
+        rows.markdown(
+            f"**{learner.title}** :small[:gray[{family}]]  \n{learner.summary}  \n{live.inline(learner.formula)}  \n"
+            f":small[:gray[{learner.reference}]]",
+            width=460,
+        )
 
 
 open_link()

@@ -47,8 +47,12 @@ def test_errors_end_with_the_learner():
     fig = drawn()
     for one, count in zip(LINES, (4, 3), strict=True):
         (curve,) = traces(fig, one.title, "x2")
-        assert curve.x.tolist() == STEPS[:count].tolist()
+        assert curve.customdata.tolist() == STEPS[:count].tolist()
+        assert curve.x.tolist() == list(range(count)), "stops are drawn side by side"
         assert np.allclose(curve.y, one.errors[:count].mean(1))
+    ticks = dict(zip(fig.layout.xaxis2.tickvals, fig.layout.xaxis2.ticktext, strict=True))
+    assert ticks == {i: str(step) for i, step in enumerate(STEPS)}
+    assert fig.layout.xaxis2.title.text == "inner step, not to scale"
     assert fig.layout.yaxis2.type == "log"
     assert fig.layout.yaxis2.title.text == "query MSE"
 
@@ -87,3 +91,14 @@ def test_an_error_of_zero_survives_the_logarithm():
 def test_no_learner_is_still_a_figure():
     fig = figure([], POINTS, GRID, None, 0, "query MSE", False)
     assert [trace.name for trace in fig.data] == ["support"]
+
+
+def test_nothing_but_the_support_is_drawn_as_points():
+    assert [trace.name for trace in drawn().data if "markers" in (trace.mode or "lines+markers")] == ["support"]
+
+
+def test_many_learners_make_the_figure_taller_not_the_panels_lower():
+    many = [line(f"learner-{i}", 5) for i in range(19)]
+    tall = figure(many, POINTS, GRID, None, 5, "query MSE", False)
+    assert tall.layout.height > drawn().layout.height
+    assert len({trace.name for trace in tall.data if trace.showlegend is not False}) == 20

@@ -14,6 +14,7 @@ from dashboard import live
 from dashboard.state import MAX_POINTS, X_DOMAIN, View, to_query
 from engine import Run, Sine, make
 from engine.ensembles import Ensemble
+from engine.learners import LEARNERS
 from engine.tasks import stream
 
 FEW_STEPS = {
@@ -24,18 +25,23 @@ FEW_STEPS = {
 SEEDS = 3
 
 
-@pytest.fixture(scope="module")
-def ensembles() -> list[Ensemble]:
+def untrained(settings: dict[str, dict], **training: int) -> list[Ensemble]:
     """Untrained learners, three seeds each."""
     made = []
-    for name, settings in FEW_STEPS.items():
-        learner, runs = make(name, **settings), []
+    for name, hyper_parameters in settings.items():
+        learner, runs = make(name, **hyper_parameters), []
         for seed in range(SEEDS):
             params = learner.init(stream("init", seed), Sine.spec)
-            record = {"seed": seed, "weights_sha256": f"{name}-{seed}"}
+            record = {"seed": seed, "weights_sha256": f"{name}-{seed}", "training": training}
             runs.append(Run(Path(f"{name}-{seed}"), learner, Sine(shots=5), params, record))
         made.append(Ensemble(tuple(runs)))
     return made
+
+
+@pytest.fixture(scope="module")
+def ensembles() -> list[Ensemble]:
+    """Three learners of three kinds."""
+    return untrained(FEW_STEPS)
 
 
 def pad_of(view: View, ensembles: list[Ensemble]) -> dict:
@@ -72,19 +78,19 @@ def test_noise_is_of_its_standard_deviation_and_changes_no_input():
 
 def test_a_new_task_is_one_of_training():
     for number in range(50):
-        view = live.new_task(View(amplitude=9.0, frequency=3.0, noise=2.0, off=("maml",)), number)
+        view = live.new_task(View(amplitude=9.0, frequency=3.0, noise=2.0, on=("maml",)), number)
         assert 0.1 <= view.amplitude <= 5
         assert 0 <= view.phase <= 3.15
-        assert (view.frequency, view.noise, view.task, view.off) == (1.0, 0.0, number, ("maml",))
+        assert (view.frequency, view.noise, view.task, view.on) == (1.0, 0.0, number, ("maml",))
 
 
 @pytest.mark.parametrize("title", list(live.PRESETS))
 @pytest.mark.parametrize("shots", [5, 10])
 def test_a_preset_shows_what_it_says(title: str, shots: int):
-    before = View(shots=shots, off=("maml",), step=3, amplitude=1.0)
+    before = View(shots=shots, on=("maml",), step=3, amplitude=1.0)
     view = live.apply_preset(before, title)
     preset = live.PRESETS[title]
-    assert (view.shots, view.off, view.step) == (shots, ("maml",), 3)
+    assert (view.shots, view.on, view.step) == (shots, ("maml",), 3)
     assert all(getattr(view, name) == value for name, value in preset.changes.items())
     points = live.points_of(view)
     assert len(points) == shots
@@ -156,7 +162,7 @@ def test_without_a_true_function_the_error_is_that_of_the_points(ensembles: list
 
 
 def test_a_learner_that_is_off_has_no_numbers_and_is_not_computed(ensembles: list[Ensemble]):
-    view = View(off=("maml",))
+    view = View(on=("finetuning", "lstm"))
     assert [a.learner for a in live.answers(view, ensembles)] == ["finetuning", "lstm"]
     rows = {learner["name"]: learner for learner in pad_of(view, ensembles)["learners"]}
     assert rows["maml"]["on"] is False
@@ -164,6 +170,70 @@ def test_a_learner_that_is_off_has_no_numbers_and_is_not_computed(ensembles: lis
     assert set(rows["maml"]["errors"]) == {None}
     assert rows["lstm"]["on"] is True
     assert None not in rows["lstm"]["errors"]
+
+
+def test_learners_chosen_among_other_runs_are_no_choice_here(ensembles: list[Ensemble]):
+    assert len(live.answers(View(on=("sap", "film")), ensembles)) == len(FEW_STEPS)
+    assert [a.learner for a in live.answers(View(on=("sap", "maml")), ensembles)] == ["maml"]
+    assert live.answers(View(on=()), ensembles) == []
+
+
+def test_the_pad_says_what_is_on_at_first_and_which_switches_were_heard(ensembles: list[Ensemble]):
+    found = live.answers(View(on=("maml",)), ensembles)
+    data = live.pad_data(View(on=("maml",)), ensembles, found, answer=0, revision="1", message="", turn=3)
+    assert data["turn"] == 3
+    assert [(one["on"], one["first"], one["meta_trained"]) for one in data["learners"]] == [
+        (False, True, True), (True, True, True), (False, True, True),
+    ]  # fmt: skip
+
+
+def test_a_learner_that_learned_nothing_before_is_not_said_to_have():
+    untaught = untrained({"scratch": {"widths": (8,), "test_steps": 3}})
+    mixed = untrained({"scratch": {"widths": (8,), "test_steps": 3}, "maml": {"widths": (8,), "steps": 2}})
+    view = View(points=((0.5, 1.0),))
+    assert live.pad_data(view, mixed, [], answer=0, revision="1", message="")["learners"][0]["meta_trained"] is False
+    assert "trained" not in live.sentence(view, untaught, live.answers(view, untaught))
+    assert "Those that were meta-trained had 5." in live.sentence(view, mixed, live.answers(view, mixed))
+    assert live.experience(untaught) == "From scratch learned nothing before. "
+    assert live.experience(mixed) == "From scratch learned nothing before. The others met many sine waves in training. "
+
+
+def test_how_many_tasks_learners_met_is_read_from_their_runs():
+    trained = untrained({"maml": {"widths": (8,)}}, iterations=5000, meta_batch=4)
+    longer = untrained({"lstm": {"hidden": 6, "layers": 1}}, iterations=17_500, meta_batch=4)
+    assert live.experience(trained) == "Each learner met 20,000 sine waves in training. "
+    assert live.experience([*trained, *longer]) == "Each learner met 20,000 to 70,000 sine waves in training. "
+    assert live.experience([]) == ""
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_formula_is_whole_in_the_text(name: str):
+    def bare(text: str) -> str:
+        return text.replace("$", "").replace("&ensp;", r"\quad").replace("{", "").replace("}", "").replace(" ", "")
+
+    text = live.inline(LEARNERS[name].formula)
+    assert bare(text) == bare(LEARNERS[name].formula)
+    assert text.count("$") % 2 == 0
+    assert all(part.count("{") == part.count("}") for part in text.split("$")), "every equation stands alone"
+
+
+def test_a_formula_breaks_between_its_equations():
+    assert live.inline(r"a = b, \quad c = d") == r"${a = b,}$ &ensp;${c = d}$"
+    assert live.inline(r"\text{a \quad b}") == r"$\text{a \quad b}$"
+    assert live.inline("a = " + "b + " * 40 + "c").startswith("$a"), "a long equation may break within"
+
+
+@pytest.mark.parametrize(
+    ("points", "ideas", "says"),
+    [
+        (5, 8, "Five points. Eight ideas of what comes next."),
+        (1, 1, "One point. One idea of what comes next."),
+        (12, 19, "Twelve points. Nineteen ideas of what comes next."),
+        (21, 0, "21 points. No idea of what comes next."),
+    ],
+)
+def test_the_headline_counts_points_and_learners(points: int, ideas: int, says: str):
+    assert live.headline(View(points=((0.0, 1.0),) * points), ideas) == says
 
 
 def test_the_highest_point_stays_inside_the_picture(ensembles: list[Ensemble]):
@@ -189,10 +259,10 @@ def test_the_sentence_names_the_nearest_and_the_farthest(ensembles: list[Ensembl
 
 
 def test_the_sentence_for_one_point_one_learner_and_none(ensembles: list[Ensemble]):
-    one = said(View(points=((0.5, 1.0),), off=("maml", "lstm")), ensembles)
+    one = said(View(points=((0.5, 1.0),), on=("finetuning",)), ensembles)
     assert one.startswith("1 point. ")
     assert "Finetuning ends at a query MSE of " in one
-    assert said(View(off=tuple(FEW_STEPS)), ensembles).startswith("Every learner is switched off")
+    assert said(View(on=()), ensembles).startswith("Every learner is switched off")
     assert "support MSE" in said(View(truth=False), ensembles)
 
 
@@ -203,12 +273,12 @@ def test_a_large_error_is_written_as_a_number():
 
 
 def test_table_and_export_agree_with_the_pad(ensembles: list[Ensemble]):
-    view = live.draw_points(View(off=("finetuning",)))
+    view = live.draw_points(View(on=("maml", "lstm")))
     found, data = live.answers(view, ensembles), pad_of(view, ensembles)
     rows, content = live.table(ensembles, found), live.export(view, ensembles, found)
     json.dumps(content, allow_nan=False)
     assert content["points"] == data["points"]
-    assert content["view"]["off"] == ("finetuning",)
+    assert content["view"]["on"] == ["maml", "lstm"]
     assert {row["learner"] for row in rows} == {"maml", "lstm"} == {one["learner"] for one in content["learners"]}
     by_name = {learner["name"]: learner for learner in data["learners"]}
     for one in content["learners"]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dashboard.components import pad as package
-from dashboard.components.pad import encode_curves, read_edit
+from dashboard.components.pad import encode_curves, read_edit, read_switches
 
 LIMITS = {"x_domain": (-5, 5), "y_domain": (-6, 6), "max_points": 4}
 
@@ -121,3 +121,33 @@ def test_no_name_is_declared_twice_across_modules():
         )
     ]
     assert len(names) == len(set(names))
+
+
+NAMES = ("finetuning", "maml", "lstm")
+
+
+def test_switches_are_read_in_the_order_of_the_learners():
+    assert read_switches({"turn": 3, "names": ["lstm", "maml", "nobody"]}, NAMES) == (3, ("maml", "lstm"))
+    assert read_switches({"turn": 4, "names": []}, NAMES) == (4, ())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "maml",
+        ["maml"],
+        {},
+        {"names": ["maml"]},
+        {"turn": 1},
+        {"turn": True, "names": ["maml"]},
+        {"turn": "1", "names": ["maml"]},
+        {"turn": 0, "names": ["maml"]},
+        {"turn": 10**400, "names": ["maml"]},
+        {"turn": 1, "names": "maml"},
+        {"turn": 1, "names": [["maml"], None, {}]},
+    ],
+    ids=repr,
+)
+def test_switches_that_are_not_understood_are_none(sent: object):
+    assert read_switches(sent, NAMES) is None

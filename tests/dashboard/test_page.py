@@ -13,8 +13,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live
-from dashboard.figures import palette
+from dashboard import families, library, live
 from dashboard.state import View, from_query
 from engine.learners import LEARNERS as REGISTERED
 
@@ -60,7 +59,7 @@ def view(at: AppTest) -> View:
 def in_address(at: AppTest) -> View:
     """The view that the address bar holds."""
     query = {name: values[0] if isinstance(values, list) else values for name, values in at.query_params.items()}
-    found, complaints = from_query(query, (COLLECTION, "sine"), tuple(REGISTERED))
+    found, complaints = from_query(query, library.offered("sine"), tuple(REGISTERED))
     assert complaints == []
     return found
 
@@ -81,9 +80,9 @@ def test_the_page_runs_and_shows_every_learner():
 
 
 def test_the_address_holds_the_view_from_the_start():
-    at = opened(step="2", off="maml", amplitude="4.25")
+    at = opened(step="2", on="maml", amplitude="4.25")
     assert in_address(at) == view(at)
-    assert (view(at).step, view(at).off, view(at).amplitude) == (2, ("maml",), 4.25)
+    assert (view(at).step, view(at).on, view(at).amplitude) == (2, ("maml",), 4.25)
 
 
 def test_an_edit_moves_the_points_and_is_answered():
@@ -95,7 +94,7 @@ def test_an_edit_moves_the_points_and_is_answered():
     assert pad(at)["message"] == ""
     assert all(a["curves"] != b["curves"] for a, b in zip(pad(at)["learners"], before, strict=True))
     assert in_address(at).points == ((0.5, 1.25), (-5.0, 12.0))
-    assert at.caption[0].value.startswith("2 points. These learners were trained with 5.")
+    assert any(c.value.startswith("2 points. These learners were trained with 5.") for c in at.caption)
 
 
 def test_while_a_hand_holds_a_point_the_address_waits():
@@ -140,20 +139,22 @@ def test_a_hostile_edit_is_one_sentence_and_no_point_moves(edit: object):
 
 
 @pytest.mark.parametrize("step", [-1, 10**400, "3", None, 2.5, [1]])
-@pytest.mark.parametrize("off", [None, "maml", [["maml"]], [None, 3, {}], ["nobody"]])
-def test_hostile_steps_and_switches_change_nothing(step: object, off: object):
+@pytest.mark.parametrize("on", [None, "maml", ["maml"], {"turn": 1}, {"turn": "1", "names": []}])
+def test_hostile_steps_and_switches_change_nothing(step: object, on: object):
     at = opened(step="1")
-    sent(at, step=step, off=off)
+    sent(at, step=step, on=on)
     assert view(at).step == 1
-    assert view(at).off is None
+    assert view(at).on is None
 
 
 def test_steps_and_switches_are_kept():
-    at = sent(opened(), step=3, off=["lstm", "maml"])
-    assert (view(at).step, set(view(at).off)) == (3, {"maml", "lstm"})
+    at = sent(opened(), step=3, on={"turn": 1, "names": ["lstm", "maml"]})
+    assert (view(at).step, view(at).on) == (3, ("maml", "lstm"))
     assert pad(at)["stops"][pad(at)["step_index"]] == 3
-    assert {learner["name"] for learner in pad(at)["learners"] if not learner["on"]} == {"maml", "lstm"}
+    assert {learner["name"] for learner in pad(at)["learners"] if learner["on"]} == {"maml", "lstm"}
+    assert pad(at)["turn"] == 1
     assert in_address(at) == view(at)
+    assert at.title[0].value == "Five points. Two ideas of what comes next."
 
 
 @pytest.mark.parametrize(
@@ -241,18 +242,60 @@ def test_a_collection_without_learners_says_how_to_train_them(monkeypatch: pytes
     assert "python -m engine train" in at.info[0].value
 
 
-def test_of_many_learners_a_few_are_on_at_first():
+def test_of_many_learners_a_few_of_each_family_are_on_at_first():
     at = opened(runs="sine")
     learners = pad(at)["learners"]
-    on = {learner["name"] for learner in learners if learner["on"]}
-    assert len(learners) > palette.MOST_AT_FIRST
-    assert on == set(palette.FLAGSHIPS) & {learner["name"] for learner in learners}
+    expected = families.shown_first({learner["name"]: learner["family"] for learner in learners})
+    assert tuple(learner["name"] for learner in learners if learner["on"]) == expected
+    assert len(expected) <= families.MOST < len(learners)
+    assert {learner["family"] for learner in learners if learner["on"]} == {learner["family"] for learner in learners}
     assert all(not learner["curves"] for learner in learners if not learner["on"]), "what is off is not computed"
-    assert view(at).off is None
-    off = [learner["name"] for learner in learners if learner["name"] not in {"scratch", "film"}]
-    sent(at, off=off)
-    assert {learner["name"] for learner in pad(at)["learners"] if learner["on"]} == {"scratch", "film"}
-    assert in_address(at).off == view(at).off
-    sent(at, off=[])
+    assert view(at).on is None
+
+
+def test_switches_of_many_learners_are_in_the_address_and_the_first_ones_need_no_word():
+    at = opened(runs="sine")
+    every = [learner["name"] for learner in pad(at)["learners"]]
+    first = [learner["name"] for learner in pad(at)["learners"] if learner["on"]]
+    sent(at, on={"turn": 1, "names": ["film", "scratch"]})
+    assert [learner["name"] for learner in pad(at)["learners"] if learner["on"]] == ["scratch", "film"]
+    assert in_address(at).on == view(at).on == ("scratch", "film")
+    sent(at, on={"turn": 2, "names": every})
     assert all(learner["on"] for learner in pad(at)["learners"])
-    assert in_address(at).off == ()
+    sent(at, on={"turn": 3, "names": []})
+    assert in_address(at).on == view(at).on == ()
+    assert at.title[0].value == "Five points. No idea of what comes next."
+    sent(at, on={"turn": 4, "names": first})
+    assert "on" not in at.query_params
+
+
+def test_switches_heard_once_are_not_heard_again():
+    """What the browser sent last stays in its state; a later change of the page must not be undone by it."""
+    at = sent(opened(runs="sine"), on={"turn": 1, "names": ["film"]})
+    fine(at.selectbox(key="live-runs").set_value("sine-tuned").run())
+    assert all(learner["on"] for learner in pad(at)["learners"])
+    assert view(at).on is None
+
+
+def test_other_runs_keep_the_points_and_take_the_shots_they_have():
+    at = opened(runs="sine", shots="10")
+    before = pad(at)["points"]
+    fine(at.selectbox(key="live-runs").set_value("sine-subspace").run())
+    assert (view(at).shots, pad(at)["points"]) == (5, before)
+    assert library.description("sine-subspace") in at.caption[0].value
+    assert in_address(at) == view(at)
+
+
+def test_a_collection_with_a_single_learner():
+    at = opened(runs="sine-long")
+    (learner,) = pad(at)["learners"]
+    assert learner["on"]
+    assert at.title[0].value == "Five points. One idea of what comes next."
+
+
+def test_nobody_claims_that_training_from_scratch_was_meta_trained():
+    at = opened(runs="sine", on="scratch", points="1:2")
+    (learner,) = [one for one in pad(at)["learners"] if one["on"]]
+    assert learner["meta_trained"] is False
+    assert any(text.value.startswith("From scratch learned nothing before. Now they") for text in at.markdown)
+    assert not any("were trained with" in caption.value for caption in at.caption)

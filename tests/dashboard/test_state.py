@@ -13,19 +13,19 @@ from dashboard.state import (
     MAX_POINTS,
     MAX_STEP,
     RANGES,
-    SHOTS,
     X_DOMAIN,
     Y_LIMIT,
     View,
     clean_points,
     from_query,
+    nearest_shots,
     place,
     to_query,
 )
 
 # A busy machine is no failure.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-COLLECTIONS = ("sine", "sine-published", "my-sine")
+COLLECTIONS = {"sine": (5, 10), "sine-published": (5, 10, 20), "my-sine": (5, 10), "one": (20,), "none": ()}
 LEARNERS = ("finetuning", "maml", "op-lstm")
 
 
@@ -37,10 +37,10 @@ def notches(name: str) -> st.SearchStrategy[float]:
 
 
 places = st.builds(place, st.floats(*X_DOMAIN), st.floats(-Y_LIMIT, Y_LIMIT))
+trained = [(name, shots) for name, offered in COLLECTIONS.items() for shots in offered]
 views = st.builds(
-    View,
-    runs=st.sampled_from(COLLECTIONS),
-    shots=st.sampled_from(SHOTS),
+    lambda where, **rest: View(runs=where[0], shots=where[1], **rest),
+    where=st.sampled_from(trained),
     task=st.integers(0, 10**9),
     amplitude=notches("amplitude"),
     phase=notches("phase"),
@@ -49,16 +49,16 @@ views = st.builds(
     truth=st.booleans(),
     points=st.none() | st.lists(places, min_size=1, max_size=MAX_POINTS).map(tuple),
     step=st.none() | st.integers(0, MAX_STEP),
-    off=st.none() | st.lists(st.sampled_from(LEARNERS), unique=True).map(tuple),
+    on=st.none() | st.sets(st.sampled_from(LEARNERS)).map(lambda on: tuple(name for name in LEARNERS if name in on)),
 )
-names = st.sampled_from([*vars(View()), "nobody"])
+names = st.sampled_from([*vars(View()), "off", "nobody"])
 numberish = st.from_regex(r"[-+]?[0-9.eE:,naif]{0,12}", fullmatch=True)
 
 
 def assert_valid(view: View) -> None:
     """Every property is one that the page can show."""
     assert view.runs in COLLECTIONS
-    assert view.shots in SHOTS
+    assert view.shots in (COLLECTIONS[view.runs] or (View.shots,))
     assert 0 <= view.task <= 10**9
     for name, (low, high) in RANGES.items():
         assert low <= getattr(view, name) <= high, f"{name} = {getattr(view, name)}"
@@ -66,7 +66,7 @@ def assert_valid(view: View) -> None:
     assert view.points is None or 1 <= len(view.points) <= MAX_POINTS
     assert all(place(*point) == point for point in view.points or ())
     assert view.step is None or 0 <= view.step <= MAX_STEP
-    assert set(view.off or ()) <= set(LEARNERS)
+    assert set(view.on or ()) <= set(LEARNERS)
 
 
 @patient
@@ -99,8 +99,9 @@ def test_no_text_breaks_a_view(query: dict[str, str]):
     assert len(set(named)) == len(named), "one sentence for each parameter"
     assert set(named) <= set(query)
     assert all(complaint.endswith(".") and "\n" not in complaint for complaint in complaints)
-    for name in set(named):
-        assert getattr(view, name) == getattr(View(), name), "what was left out is as if it had not been said"
+    for name in set(named) - {"shots", "off"}:
+        said_otherwise = name == "on" and "off" in query
+        assert said_otherwise or getattr(view, name) == getattr(View(), name), "left out is as if it were not said"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,7 @@ def test_no_text_breaks_a_view(query: dict[str, str]):
         ("points", "6:0", "1 to 64 pairs"),
         ("points", ",".join(["1:1"] * 65), "1 to 64 pairs"),
         ("step", "-1", "-1 is not between 0 and 10000"),
+        ("on", "maml,nobody", "'nobody' is not one of finetuning"),
         ("off", "maml,nobody", "'nobody' is not one of finetuning"),
     ],
 )
@@ -129,6 +131,31 @@ def test_what_is_left_out_says_why(name: str, text: str, because: str):
     assert len(complaints) == 1
     assert complaints[0].startswith(f"The link's value for {name} was left out: ")
     assert because in complaints[0]
+
+
+def test_an_old_link_says_which_learners_are_off():
+    assert from_query({"off": "maml"}, COLLECTIONS, LEARNERS) == (View(on=("finetuning", "op-lstm")), [])
+    assert from_query({"off": "maml", "on": "maml"}, COLLECTIONS, LEARNERS) == (View(on=("maml",)), [])
+    assert from_query({"off": ",".join(LEARNERS)}, COLLECTIONS, LEARNERS) == (View(on=()), [])
+
+
+def test_no_learner_on_is_not_the_same_as_nothing_said():
+    assert to_query(View(on=())) == {"on": "none"}
+    assert from_query({"on": "none"}, COLLECTIONS, LEARNERS) == (View(on=()), [])
+
+
+def test_the_order_of_names_in_a_link_is_of_no_account():
+    assert from_query({"on": "op-lstm,finetuning,op-lstm"}, COLLECTIONS, LEARNERS)[0].on == ("finetuning", "op-lstm")
+
+
+def test_shots_are_those_of_the_collection():
+    assert from_query({"runs": "one"}, COLLECTIONS, LEARNERS) == (View(runs="one", shots=20), [])
+    assert from_query({"runs": "sine-published", "shots": "20"}, COLLECTIONS, LEARNERS)[0].shots == 20
+    view, (complaint,) = from_query({"shots": "20"}, COLLECTIONS, LEARNERS)
+    assert view == View()
+    assert complaint == "The link's value for shots was left out: '20' is not one of 5, 10."
+    assert [nearest_shots(wanted, (5, 10, 20)) for wanted in (1, 7, 8, 50)] == [5, 5, 10, 20]
+    assert nearest_shots(7, ()) == 7
 
 
 def test_a_value_just_beyond_its_range_by_rounding_is_the_end_of_the_range():
@@ -175,7 +202,7 @@ def test_too_many_points_are_cut_in_one_sentence():
     assert complaints == [f"Only the first {MAX_POINTS} points were kept: the pad holds no more."]
 
 
-@pytest.mark.parametrize("change", [lambda v: v.changed(task=3), lambda v: v.changed(off=("maml",))])
+@pytest.mark.parametrize("change", [lambda v: v.changed(task=3), lambda v: v.changed(on=("maml",))])
 def test_changing_a_view_leaves_the_old_one(change: Callable[[View], View]):
     before = View()
     assert change(before) != before

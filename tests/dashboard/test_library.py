@@ -1,0 +1,88 @@
+"""Collections of runs: their names for people, their order, and what a page is offered of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dashboard import library
+from engine.learners import make
+from engine.runs import save
+from engine.tasks import GaussianClasses, Sine, stream
+
+
+def add_run(folder: Path, learner: str, task: str, shots: int, status: str = "done") -> None:
+    """A run folder as the engine writes it, untrained."""
+    distribution = (Sine if task == "sine" else GaussianClasses)(shots=shots)
+    made = make(learner)
+    params = made.init(stream("init", 0), distribution.spec)
+    record = {"schema": 1, "learner": learner, "hyper_parameters": {}, "task": task, "seed": 0, "shots": shots}
+    save(folder / f"{learner}-k{shots}-s0", params, {**record, "task_parameters": {"shots": shots}, "status": status})
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project."""
+    monkeypatch.setattr(library, "PROJECT", tmp_path)
+    monkeypatch.setattr(library, "CHECKPOINTS", tmp_path / "checkpoints")
+    return tmp_path
+
+
+def test_collections_come_in_the_declared_order_then_by_name_then_the_users_own(project: Path):
+    for name in ("zebra", "sine-long", "apple"):
+        add_run(project / "checkpoints" / name, "maml", "sine", 5)
+    add_run(project / "runs" / "trial", "maml", "sine", 5)
+    (project / "checkpoints" / "no-runs").mkdir()
+    assert library.collections() == ("sine", "sine-long", "apple", "zebra", "my-trial")
+
+
+def test_titles_are_declared_or_the_name_of_the_folder():
+    for name, collection in library.COLLECTIONS.items():
+        assert (library.title(name), library.description(name)) == (collection.title, collection.description)
+        assert collection.description.endswith(".")
+    assert (library.title("my-trial"), library.title("else")) == ("your runs: trial", "else")
+    assert library.description("else") == ""
+    assert len({library.title(name) for name in library.COLLECTIONS}) == len(library.COLLECTIONS)
+
+
+def test_only_collections_with_finished_runs_on_the_task_are_offered(project: Path):
+    add_run(project / "checkpoints" / "sine", "maml", "sine", 10)
+    add_run(project / "checkpoints" / "sine", "maml", "sine", 5)
+    add_run(project / "checkpoints" / "classes", "maml", "gaussian-classes", 5)
+    add_run(project / "checkpoints" / "under-way", "maml", "sine", 5, status="running")
+    assert library.offered("sine") == {"sine": [5, 10]}
+
+
+def test_the_default_collection_is_offered_even_when_it_is_empty(project: Path):
+    assert library.offered("sine") == {"sine": []}
+    assert library.ensembles("sine", "sine", 5) == ([], [])
+
+
+def test_a_run_on_another_task_is_no_learner_of_this_one(project: Path):
+    """Runs of two tasks in one folder: the classifiers stay away from a page about sine waves."""
+    for learner, task in (("maml", "sine"), ("protonet", "gaussian-classes"), ("lstm", "gaussian-classes")):
+        add_run(project / "checkpoints" / "mixed", learner, task, 5)
+    found, complaints = library.ensembles("mixed", "sine", 5)
+    assert [ensemble.learner.name for ensemble in found] == ["maml"]
+    assert complaints == []
+
+
+def test_learners_come_by_family_in_the_order_of_the_registry(project: Path):
+    for learner in ("sap", "lstm", "fomaml", "maml", "finetuning", "scratch"):
+        add_run(project / "checkpoints" / "sine", learner, "sine", 5)
+    names = [ensemble.learner.name for ensemble in library.ensembles("sine", "sine", 5)[0]]
+    assert names == ["scratch", "finetuning", "maml", "fomaml", "lstm", "sap"]
+
+
+def test_a_new_run_is_found_without_a_restart(project: Path):
+    add_run(project / "checkpoints" / "sine", "maml", "sine", 5)
+    assert len(library.ensembles("sine", "sine", 5)[0]) == 1
+    add_run(project / "checkpoints" / "sine", "reptile", "sine", 5)
+    assert len(library.ensembles("sine", "sine", 5)[0]) == 2
+    record = project / "checkpoints" / "sine" / "maml-k5-s0" / "run.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "weights_sha256": "0" * 64}))
+    found, complaints = library.ensembles("sine", "sine", 5)
+    assert [ensemble.learner.name for ensemble in found] == ["reptile"]
+    assert str(project) not in complaints[0]
