@@ -108,6 +108,11 @@ class LivePage:
         """The row of a learner in the table."""
         return self.page.locator(f'.learner-row[data-learner="{learner}"]')
 
+    def on(self) -> list[str]:
+        """The learners that are on, in the order of the table."""
+        pressed = self.page.locator('.learner-row[aria-pressed="true"]')
+        return pressed.evaluate_all("all => all.map((row) => row.dataset.learner)")
+
     def curve(self, learner: str) -> sync_api.Locator:
         """The curve of a learner."""
         return self.page.locator(f'.curve[data-learner="{learner}"]')
@@ -132,6 +137,13 @@ class LivePage:
         """The support points, as a screen reader hears them."""
         labels = self.page.locator(".point").evaluate_all("all => all.map((p) => p.getAttribute('aria-label'))")
         return [tuple(map(float, SPOKEN_POINT.search(label).groups())) for label in labels]
+
+    @staticmethod
+    def close(found: list[tuple[float, float]], wanted: list[tuple[float, float]], by: float = 0.011) -> bool:
+        """Whether points agree to the two decimals that are spoken."""
+        return len(found) == len(wanted) and all(
+            abs(a - b) <= by for f, w in zip(found, wanted, strict=True) for a, b in zip(f, w, strict=True)
+        )
 
     def query(self) -> dict[str, str]:
         """The parameters in the address bar."""
@@ -202,7 +214,14 @@ def visit(server: str, chromium: sync_api.Browser) -> Iterator[Callable[..., Liv
     contexts, visited = [], []
 
     def open_page(
-        query: str = "", *, url: str = "", width: int = 1440, height: int = 1000, wait: bool = True, **options: object
+        query: str = "",
+        *,
+        runs: str = COLLECTION,
+        url: str = "",
+        width: int = 1440,
+        height: int = 1000,
+        wait: bool = True,
+        **options: object,
     ) -> LivePage:
         options = {"reduced_motion": "reduce", "accept_downloads": True, **options}
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
@@ -212,8 +231,8 @@ def visit(server: str, chromium: sync_api.Browser) -> Iterator[Callable[..., Liv
         live = LivePage(context.new_page())
         visited.append(live)
         watch(live)
-        runs = "" if COLLECTION == "sine" else urlencode({"runs": COLLECTION})
-        live.page.goto(url or f"{server}/?{'&'.join(part for part in (runs, query) if part)}")
+        collection = "" if runs == "sine" else urlencode({"runs": runs})
+        live.page.goto(url or f"{server}/?{'&'.join(part for part in (collection, query) if part)}")
         return live.drawn() if wait else live
 
     yield open_page
