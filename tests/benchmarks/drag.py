@@ -1,12 +1,14 @@
 """How long a hand waits: from the last move of a support point to every learner's redrawn curve, in a real browser.
 
-    python tests/benchmarks/drag.py [--json] [--moves 60] [--shots 5] [--runs sine]
+    python tests/benchmarks/drag.py [--json] [--moves 60] [--shots 5] [--runs sine] [--on maml,sap | --on all]
 
-Method: a fresh server and a fresh headless Chromium, all learners on. After a warm-up, (1) one move at a time, each
+Method: a fresh server and a fresh headless Chromium; on are the learners that the page shows at first, unless --on says
+which. After a warm-up, (1) one move at a time, each
 awaited until its curves are drawn, and (2) one continuous drag of as many moves, sent on every frame. Latency has two
 clocks: the pad's own (`data-last-latency-ms`, from the pointer event to the answer on screen) and an independent one in
 the page, from the pointer event to the first animation frame after the curve's path changed. The share of Python is
-measured apart, in this process: the same answers for the same points, and packing them for the browser.
+measured apart, in this process: the same answers for the same points, packing them for the browser, and what each
+learner takes of it.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +85,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--moves", type=int, default=60, help="moves awaited one by one, and moves of the drag (60)")
     parser.add_argument("--shots", type=int, default=5, choices=(5, 10), help="learners trained with this many (5)")
     parser.add_argument("--runs", default="sine", help="collection of runs (sine)")
+    parser.add_argument(
+        "--on", help="learners that are on, separated by commas, or all (those the page shows at first)"
+    )
     return parser.parse_args()
+
+
+def chosen(runs: str, shots: int, on: str | None) -> Any:
+    """The view that is measured, and the learners of its collection."""
+    from dashboard import library, live
+    from dashboard.state import View
+    from engine.ensembles import find_ensembles
+
+    ensembles = find_ensembles(library.roots()[runs], "sine", shots)[0]
+    names = [ensemble.learner.name for ensemble in ensembles]
+    wanted = None if on is None else names if on == "all" else on.split(",")
+    if unknown := [name for name in wanted or () if name not in names]:
+        sys.exit(f"No learner {', '.join(unknown)} in {runs} with {shots} shots; there are {', '.join(names)}.")
+    return live.draw_points(View(runs=runs, shots=shots, on=None if wanted is None else tuple(wanted))), ensembles
 
 
 def find_browser() -> str:
@@ -123,21 +143,21 @@ def healthy(address: str) -> bool:
         return False
 
 
-def opened(browser: Any, address: str, runs: str, shots: int) -> Any:
-    """A fresh page, with every learner's curve drawn and the script at rest."""
+def opened(browser: Any, address: str, query: str) -> Any:
+    """A fresh page, with the learners' curves drawn and the script at rest."""
     page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
     page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{address}/?runs={runs}&shots={shots}")
+    page.goto(f"{address}/?{query}")
     page.locator(DRAWN).first.wait_for(state="attached")
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
     return page
 
 
-def start_seconds(browser: Any, runs: str, shots: int) -> float:
+def start_seconds(browser: Any, query: str) -> float:
     """From the start of the server's process to the first drawn curves of a fresh page."""
     begin = time.perf_counter()
     with served() as address:
-        page = opened(browser, address, runs, shots)
+        page = opened(browser, address, query)
         seconds = time.perf_counter() - begin
         page.context.close()
     return seconds
@@ -183,18 +203,17 @@ def continuous(page: Any, moves: int) -> dict[str, Any]:
     return {"moves": moves, "answers": answers, "last_ms": last, "between_redraws": gaps}
 
 
-def python_share(runs: str, shots: int, moves: int) -> dict[str, float]:
-    """Medians in milliseconds of what the page computes for one answer, in this process."""
+def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
+    """Medians in milliseconds of what the page computes for one answer, and for each learner, in this process."""
     import torch
 
     from dashboard import live
-    from dashboard.state import View
-    from engine.ensembles import find_ensembles
+    from probes.adaptation import adaptation, stops
 
     torch.set_num_threads(1)  # as the server does
-    ensembles, _ = find_ensembles(ROOT / "checkpoints" / runs, "sine", shots)
-    view = live.draw_points(View(shots=shots))
     spent: dict[str, list[float]] = {"adapt_and_predict": [], "pack": []}
+    shown, steps = live.shown(view, ensembles), stops(ensembles)
+    alone: dict[str, list[float]] = {ensemble.learner.name: [] for ensemble in shown}
     for k in range(WARM_UP + moves):
         moved = view.changed(points=((0.01 * k, 1.0), *view.points[1:]))
         begin = time.perf_counter()
@@ -203,7 +222,12 @@ def python_share(runs: str, shots: int, moves: int) -> dict[str, float]:
         json.dumps(live.pad_data(moved, ensembles, found, answer=k, revision="0", message=""))
         spent["adapt_and_predict"].append(1e3 * (middle - begin))
         spent["pack"].append(1e3 * (time.perf_counter() - middle))
-    return {name: round(statistics.median(values[WARM_UP:]), 1) for name, values in spent.items()}
+        for ensemble in shown:
+            begin = time.perf_counter()
+            adaptation(ensemble, live.points_of(moved), live.GRID, steps)
+            alone[ensemble.learner.name].append(1e3 * (time.perf_counter() - begin))
+    medians = {name: round(statistics.median(values[WARM_UP:]), 1) for name, values in (spent | alone).items()}
+    return {name: medians[name] for name in spent} | {"learners": {name: medians[name] for name in alone}}
 
 
 def summary(values: list[float]) -> dict[str, float]:
@@ -218,15 +242,20 @@ def summary(values: list[float]) -> dict[str, float]:
     }
 
 
-def measure(runs: str, shots: int, moves: int) -> dict[str, Any]:
+def measure(runs: str, shots: int, moves: int, on: str | None) -> dict[str, Any]:
     """All measurements of one run of this program."""
     from playwright.sync_api import sync_playwright
 
+    from dashboard.state import to_query
+
+    view, ensembles = chosen(runs, shots, on)
+    query = urllib.parse.urlencode({"runs": runs, "shots": shots, **to_query(view.changed(points=None))})
+
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
-        starts = [round(start_seconds(browser, runs, shots), 2) for _ in range(2)]
+        starts = [round(start_seconds(browser, query), 2) for _ in range(2)]
         with served() as address:
-            page = opened(browser, address, runs, shots)
+            page = opened(browser, address, query)
             page.locator(".pad").evaluate(WATCH)
             shown = page.locator(DRAWN).count()
             band = page.locator(".pad .subtitle").inner_text()
@@ -238,6 +267,7 @@ def measure(runs: str, shots: int, moves: int) -> dict[str, Any]:
         "runs": runs,
         "shots": shots,
         "learners": shown,
+        "of_learners": len(ensembles),
         "seeds": next((int(word) for word in band.split() if word.isdigit()), 1),
         "first_start_s": starts[0],
         "warm_disk_start_s": starts[1],
@@ -249,7 +279,7 @@ def measure(runs: str, shots: int, moves: int) -> dict[str, Any]:
             "last_move_ms": drag["last_ms"],
             "between_redraws_ms": summary(drag["between_redraws"]) if drag["between_redraws"] else None,
         },
-        "python_ms": python_share(runs, shots, moves),
+        "python_ms": python_share(view, ensembles, moves),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "machine": platform.machine(),
@@ -268,7 +298,8 @@ def report(found: dict[str, Any]) -> str:
     drag, python = found["drag"], found["python_ms"]
     return "\n".join(
         [
-            f"{found['learners']} learners, {found['seeds']} seeds each, {found['shots']} shots, runs {found['runs']}; "
+            f"{found['learners']} of {found['of_learners']} learners on, {found['seeds']} seeds each, "
+            f"{found['shots']} shots, runs {found['runs']}; "
             f"{found['cores']} cores, load {found['load']}, Python {found['python']}",
             f"start to first curves: {found['first_start_s']:.1f} s, warm disk {found['warm_disk_start_s']:.1f} s",
             line("one move to its curves (the pad's clock)", found["single_move_ms"]),
@@ -278,6 +309,7 @@ def report(found: dict[str, Any]) -> str:
             f"the last {drag['last_move_ms']:.1f} ms after its move",
             f"of one answer, in Python: {python['adapt_and_predict']:.1f} ms to adapt and predict, "
             f"{python['pack']:.1f} ms to pack",
+            "of which " + ", ".join(f"{name} {ms:.1f}" for name, ms in python["learners"].items()),
         ]
     )
 
@@ -285,7 +317,7 @@ def report(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measures and prints."""
     options = arguments()
-    found = measure(options.runs, options.shots, options.moves)
+    found = measure(options.runs, options.shots, options.moves, options.on)
     print(json.dumps(found, indent=1) if options.json else report(found))
 
 
