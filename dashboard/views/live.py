@@ -61,7 +61,7 @@ def controls() -> None:
     """New task, presets, shots; the rest under More."""
     view = current()
     row = st.container(horizontal=True, vertical_alignment="center")  # wraps on a narrow screen
-    row.button("New task", on_click=on_new_task, width=150, key="live-new", icon=":material/casino:")
+    row.button("New task", on_click=on_new_task, width=140, key="live-new", icon=":material/casino:")
     row.selectbox(
         "Show a phenomenon",
         list(live.PRESETS),
@@ -70,7 +70,7 @@ def controls() -> None:
         key="live-preset",
         on_change=on_preset,
         label_visibility="collapsed",
-        width=240,
+        width=200,
     )
     state["live-shots"] = view.shots
     shots = library.shots(view.runs, TASK) or [view.shots]
@@ -85,9 +85,9 @@ def controls() -> None:
         width="content",
     )
     row.space("stretch")
-    with row.popover("More", icon=":material/tune:", width=120):
+    with row.popover("More", icon=":material/tune:", width=110):
         more()
-    with row.popover("Share", icon=":material/link:", width=120):
+    with row.popover("Share", icon=":material/link:", width=110):
         st.write("The address bar always holds this view. This link reopens it exactly:")
         st.code(link(view), language=None, wrap_lines=True)
 

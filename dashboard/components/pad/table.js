@@ -124,11 +124,12 @@ function decades({ low, high }) {
   return Array.from({ length: Math.max(0, count) }, (_, i) => 10 ** (first + i));
 }
 
-/** The axis of the bars: at most three of the powers of ten are named. */
+/** The axis of the bars: two or three of the powers of ten are named, none under the heading of the errors. */
 function drawScale(table, rules, scale, x) {
   table.ruled = scale;
-  const every = Math.max(1, Math.ceil(rules.length / 3));
-  const marks = rules.filter((_, i) => i % every === 0);
+  const room = rules.filter((v) => parseFloat(x(v)) < 80);
+  const every = Math.max(1, Math.ceil(room.length / (table.scale.clientWidth < 80 ? 2 : 3)));
+  const marks = room.filter((_, i) => i % every === 0);
   table.scale.replaceChildren();
   for (const v of marks) say(shape("text", { x: x(v), y: "1em", "text-anchor": "middle" }, table.scale), logText(v));
 }
@@ -181,6 +182,7 @@ export function sortTable(pad) {
   table.sorted = table.sort;
   const focused = table.list.getRootNode().activeElement;
   const before = new Map(now.map((el) => [el, el.getBoundingClientRect().top]));
+  table.list.style.minHeight = byError ? `${table.list.offsetHeight}px` : ""; // what is below keeps its place
   if (byError) table.list.replaceChildren(...order);
   else group(pad, learners);
   setStop(table.list, null);
