@@ -17,4 +17,5 @@ PROBES: dict[str, str] = {
     "broadness": "probes.broadness",
     "similarity": "probes.similarity",
     "maps": "probes.maps",
+    "meta-gradients": "probes.meta_gradients",
 }
