@@ -18,4 +18,5 @@ PROBES: dict[str, str] = {
     "similarity": "probes.similarity",
     "maps": "probes.maps",
     "meta-gradients": "probes.meta_gradients",
+    "updates": "probes.updates",
 }
