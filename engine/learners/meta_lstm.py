@@ -104,12 +104,17 @@ class MetaLSTM(Learner):
         if self.preprocessed:
             shared = preprocess(loss).unsqueeze(-2)  # (1, 2)
             z = torch.cat(torch.broadcast_tensors(shared, preprocess(g)), dim=-1)  # (N, 4)
+        new = self.gates(params, state, z, theta)
+        return {"net": unflatten(new["f"] * theta - new["i"] * g, state["net"]), **new}
+
+    def gates(self, params: Params, state: State, z: Tensor, theta: Tensor) -> State:
+        """The rule itself: the gates i and f (N,) and the new memory, on seeing z (N, inputs) at weights theta (N,)."""
         memory = lstm.step(params["lstm"], z, {"h1": state["h1"], "c1": state["c1"]})
         h = lstm.output(params["lstm"], memory)  # (N, hidden)
         gates = params["gates"]
         i = _gate(gates["W_I"], gates["b_I"], h, theta, state["i"])
         f = _gate(gates["W_F"], gates["b_F"], h, theta, state["f"])
-        return {"net": unflatten(f * theta - i * g, state["net"]), "i": i, "f": f, **memory}
+        return {"i": i, "f": f, **memory}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return mlp.forward(state["net"], x)

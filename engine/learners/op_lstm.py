@@ -100,15 +100,20 @@ class OPLSTM(Learner):
         h = support_y  # set by the output layer; (K, d_l) of the layer above the current one
         for layer in range(depth, 0, -1):
             if layer == depth:
-                cells, pair = params["output_lstm"], (support_y, hide(a[depth]))
+                cells, pair = "output_lstm", (support_y, hide(a[depth]))
             else:
                 message = h @ state[f"H{layer + 1}"]  # (K, d_l)
-                cells, pair = params["body_lstm"], (hide(a[layer]), hide(message))
+                cells, pair = "body_lstm", (hide(a[layer]), hide(message))
             signal = torch.stack(torch.broadcast_tensors(*pair), dim=-1)  # (K, d_l, 2)
-            new[f"lstm{layer}"] = lstm.step(cells, signal.flatten(-3, -2), state[f"lstm{layer}"])
-            h = lstm.output(cells, new[f"lstm{layer}"]).reshape(signal.shape[:-1])  # (K, d_l)
+            new[f"lstm{layer}"], h = self.react(params, cells, signal.flatten(-3, -2), state[f"lstm{layer}"])
+            h = h.reshape(signal.shape[:-1])  # (K, d_l)
             delta[f"H{layer}"] = h.mT @ a[layer - 1] / len(support_x)
         return new, delta
+
+    def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
+        """The rule itself: the new memory and the h (rows,) of the named cells on reading pairs (rows, 2)."""
+        memory = lstm.step(params[cells], pairs, memory)
+        return memory, lstm.output(params[cells], memory).squeeze(-1)
 
     def network(self, params: Params, state: State) -> mlp.Net:
         """The base network with the current weights H and the fixed biases."""

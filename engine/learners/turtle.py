@@ -90,10 +90,14 @@ class Turtle(Learner):
             H = memory * state["H"] + (1 - memory) * g
             new = {"H": H, "memory": torch.full_like(memory, self.beta)}
             seen = torch.stack([g, H], dim=-1)  # (N, 2)
-        move = unflatten(mlp.forward(params["optimiser"], seen).squeeze(-1), net)
+        move = unflatten(self.move(params, seen), net)
         if self.param_lr:
             move = tree_map(torch.mul, params["learning_rates"], move)
         return {"net": tree_map(torch.add, net, move), **new}
+
+    def move(self, params: Params, seen: Tensor) -> Tensor:
+        """The rule itself: m_phi (N,) of what it sees, the gradients g and, with history, H: (N, 1) or (N, 2)."""
+        return mlp.forward(params["optimiser"], seen).squeeze(-1)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return mlp.forward(state["net"], x)
