@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from tqdm import tqdm
 
 from engine.console import parse_settings
 from engine.errors import EngineError
+from engine.learners import configure
 from probes import PROBES, asking
 
 
@@ -52,11 +55,7 @@ def _command(name: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (without --out: the default).")
     def command(folders: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, as_json: bool) -> None:
         ensembles = asking.gather(folders)
-        with tqdm(total=100, desc=name, unit="%", file=sys.stderr, disable=as_json) as bar:
-
-            def show(share: float) -> None:
-                bar.update(int(100 * share) - bar.n)
-
+        with _bar(name, hidden=as_json) as show:
             result = asking.ask(name, ensembles, parse_settings(settings), show)
         if out is not None:
             asking.write(out, result)
@@ -64,6 +63,41 @@ def _command(name: str) -> click.Command:
             click.echo(json.dumps(asking.plain(result), allow_nan=False))
 
     return command
+
+
+@cli.command("cost")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of `probes.cost`; repeatable.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of PyTorch.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .json file for the answer; without: print it.")
+def cost_(settings: tuple[str, ...], threads: int, out: Path | None) -> None:
+    """Measures first-order, exact and written-out meta-gradients as networks grow; needs no run.
+
+    \b
+    python -m probes cost --out checkpoints/cost/cpu.json
+    """
+    import torch
+
+    from probes import cost
+
+    torch.set_num_threads(threads)
+    config = configure(cost.Config, parse_settings(settings), "probe cost")
+    with _bar("cost") as show:
+        result = cost.measure(config, show)
+    if out is None:
+        click.echo(json.dumps(asking.plain(result), allow_nan=False))
+    else:
+        asking.write(out, result)
+
+
+@contextmanager
+def _bar(name: str, *, hidden: bool = False) -> Iterator[asking.Progress]:
+    """A progress bar of per cent on stderr."""
+    with tqdm(total=100, desc=name, unit="%", file=sys.stderr, disable=hidden) as bar:
+
+        def show(share: float) -> None:
+            bar.update(int(100 * share) - bar.n)
+
+        yield show
 
 
 for _name in PROBES:
