@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from engine import cli_reports
+from engine import cli_jobs, cli_reports
 from engine.console import bar, json_option, parse_settings, show
 from engine.errors import BadConfig, EngineError
 
@@ -95,6 +95,8 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     "--compile/--no-compile", "compiled", default=None, help="torch.compile; default: for 2,000 iterations up."
 )
 @click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
+@click.option("--detach", is_flag=True, help="Train in processes of their own, one after the other: see jobs, follow.")
+@cli_jobs.slots_option
 @device_option
 @json_option(TRAINED, f"a list of objects{cli_reports.CLASSES}")
 def train(
@@ -109,6 +111,8 @@ def train(
     settings: tuple[str, ...],
     compiled: bool | None,
     replace: bool,
+    detach: bool,
+    slots: int,
     device: str,
     as_json: bool,
 ) -> None:
@@ -119,7 +123,7 @@ def train(
     python -m engine train reptile --set inner_optimiser=sgd --set inner_lr=0.02 --set training.meta_batch=10
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
-    from engine import recipes, sessions
+    from engine import jobs, plans, recipes, sessions
     from engine.learners import LEARNERS, configure, learner_class, make
     from engine.tasks import task_class
     from engine.training import Training, can_compile
@@ -132,7 +136,7 @@ def train(
         kind = distribution_class().spec.kind
         named = list(LEARNERS) if recipe == "default" else recipes.learners(task, recipe)
         chosen = [name for name in named if kind in learner_class(name).kinds]
-    done = []
+    done, queued = [], []
     for name in chosen:
         for k in shots:
             found = recipes.recipe(task, recipe, name, k)
@@ -144,38 +148,47 @@ def train(
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
             worthwhile = made.meta_trained and training.iterations >= 2000 and can_compile()
+            what = (made, distribution, training, tuple(range(seeds)), root or Path("runs") / task)
+            compiles = worthwhile if compiled is None else compiled
+            how: dict[str, Any] = {"device": device, "compiled": compiles, "recipe": recipe, "replace": replace}
+            if detach:
+                queued.append(cli_jobs.row(jobs.submit(plans.plan(*what, **how), slots=slots)))
+                continue
             with bar(f"{name}, {k} shots", as_json) as report:
-                folders = sessions.train(
-                    made,
-                    distribution,
-                    training,
-                    tuple(range(seeds)),
-                    root or Path("runs") / task,
-                    device=device,
-                    compiled=worthwhile if compiled is None else compiled,
-                    recipe=recipe,
-                    replace=replace,
-                    report=report,
-                )
+                folders = sessions.train(*what, **how, report=report)
             done += [_trained(folder) for folder in folders]
+    if detach:
+        show(queued, as_json, ("folder", "status", "learner", "shots", "seeds", "iterations"))
+        return
     show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--detach", is_flag=True, help="In a process of its own.")
+@cli_jobs.slots_option
 @device_option
 @json_option(TRAINED, f"a list of objects{cli_reports.CLASSES}")
-def resume(folder: Path, device: str, as_json: bool) -> None:
+def resume(folder: Path, detach: bool, slots: int, device: str, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
-    from engine import sessions
+    from engine import jobs, sessions
 
+    if detach:
+        show([cli_jobs.row(jobs.resume(folder, slots=slots))], as_json, ("folder", "status", "iteration"))
+        return
     with bar(f"resuming {folder.name}", as_json) as report:
         folders = sessions.resume(folder, device=sessions.pick_device(device), report=report)
     done = [_trained(path) for path in folders]
     show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
 
-for command in (cli_reports.evaluate, cli_reports.table, cli_reports.reproduce, cli_reports.structure):
+for command in (
+    cli_reports.evaluate,
+    cli_reports.table,
+    cli_reports.reproduce,
+    cli_reports.structure,
+    *cli_jobs.COMMANDS,
+):
     cli.add_command(command)
 
 

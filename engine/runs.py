@@ -320,9 +320,14 @@ def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
 
 
 def find(*roots: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """All run folders below the roots with their records, in order of their paths; broken ones are passed over."""
+    """All run folders below the roots with their records, in order of their paths.
+
+    Broken ones are passed over, and so is what lies in hidden folders (the trash).
+    """
     for root in roots:
         for path in sorted(Path(root).rglob(RECORD)):
+            if any(part.startswith(".") for part in path.relative_to(root).parts):
+                continue
             try:
                 yield path.parent, read_record(path.parent)
             except BadRun:

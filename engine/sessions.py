@@ -1,42 +1,46 @@
 """Training with run folders: one folder per seed, a shared snapshot, resumption exactly where it stopped."""
 
+import contextlib
 import json
 import math
-import platform
+import os
+import time
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 
-from engine.errors import BadInput, BadRun
+from engine import snapshots
+from engine.errors import BadInput, BadRun, EngineError
 from engine.evaluation import estimate, held_out_tasks, step_scores
-from engine.learners import Learner, configure, learner_class
+from engine.learners import Learner
+from engine.locks import Locks
+from engine.plans import CANCEL, Plan, now, plan, plan_of
 from engine.runs import (
     HISTORY,
     KEPT,
     RECORD,
-    check_tensors,
-    describe,
-    read_history,
+    WEIGHTS,
     read_record,
     save,
     write_atomically,
     write_json,
 )
-from engine.tasks import TaskDistribution, task_class
+from engine.tasks import TaskDistribution
 from engine.training import Progress, Trainer, Training
-from engine.trees import from_names, named_leaves, tree_map
+from engine.trees import named_leaves, tree_map
 
-SNAPSHOT = "snapshot.safetensors"
+HEARTBEAT = 2.0  # seconds between records while it runs
 TEST_TASKS = 2000
 
 Report = Callable[[Progress], None]
+
+
+class Cancelled(Exception):
+    """Someone asked for the training to stop; it is saved as it is."""
 
 
 def pick_device(device: str) -> str:
@@ -54,11 +58,6 @@ def pick_device(device: str) -> str:
     return device
 
 
-def run_folder(root: Path, distribution: TaskDistribution, learner: Learner, seed: int) -> Path:
-    """Where a run belongs: `<root>/<learner>-k<shots>-s<seed>`."""
-    return root / f"{learner.name}-k{distribution.shots}-s{seed}"
-
-
 def train(
     learner: Learner,
     distribution: TaskDistribution,
@@ -73,7 +72,7 @@ def train(
     until: int | None = None,
     report: Report = lambda _: None,
 ) -> list[Path]:
-    """Trains all seeds together and writes their run folders.
+    """Trains all seeds together in this process and writes their run folders.
 
     Args:
         learner: what to train.
@@ -93,102 +92,117 @@ def train(
 
     Raises:
         BadInput: a run of that name exists, or the learner cannot learn this kind of task.
+        Busy: another process is training there.
     """
-    if distribution.spec.kind not in learner.kinds:
-        kinds = " and ".join(learner.kinds)
-        raise BadInput(f"{learner.name} learns {kinds} tasks; {distribution.name} is {distribution.spec.kind}.")
-    folders = [run_folder(root, distribution, learner, seed) for seed in seeds]
-    for folder in folders:
-        if folder.exists() and not replace:
-            raise BadInput(f"{folder} exists: resume it, remove it, or pass --replace to train it again.")
-    trainer = Trainer(learner, distribution, training, seeds, device=device, compiled=compiled)
-    session = _Session(trainer, folders, recipe, compiled)
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in (folder / HISTORY, folder / SNAPSHOT, *(folder / KEPT).glob("*.safetensors")):
-            path.unlink(missing_ok=True)
-    session.write_records("running")
-    return session.run(until, report)
+    how: dict[str, Any] = {"device": device, "compiled": compiled, "recipe": recipe}
+    planned = plan(learner, distribution, training, seeds, root, replace=replace, **how)
+    with Locks(planned.folders):
+        planned.prepare("running")
+        return begin(planned, until=until, report=report)
 
 
 def resume(
     folder: Path, *, device: str = "cpu", until: int | None = None, report: Report = lambda _: None
 ) -> list[Path]:
-    """Continues an interrupted training, with all seeds that were training beside it, from its last snapshot.
+    """Continues an interrupted or cancelled training in this process, all its seeds, from its last snapshot.
 
     Raises:
         BadRun: the folder is not a run, is finished already, or has no readable snapshot.
+        Busy: another process is training there.
     """
-    record = read_record(folder)
-    if record.get("status") == "done":
+    if read_record(folder).get("status") == "done":
         raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
+    planned = replace_fields(plan_of(folder), device=device)
+    with Locks(planned.folders):
+        return begin(planned, resumed=True, until=until, report=report)
+
+
+def begin(
+    planned: Plan, *, resumed: bool = False, until: int | None = None, report: Report = lambda _: None
+) -> list[Path]:
+    """Trains what is planned, in folders that this process has locked, to the end or until it is called off.
+
+    What ends it is in the records: status "done", "cancelled", or "failed" with a sentence as `error`.
+    """
+    for folder in planned.folders:
+        (folder / CANCEL).unlink(missing_ok=True)
     try:
-        learner = configure(learner_class(record["learner"]), record["hyper_parameters"], "learner")
-        distribution = configure(task_class(record["task"]), record["task_parameters"], "task")
-        training = configure(Training, record["training"], "training")
-        folders = [folder.parent / Path(name).name for name in record["group"]]
-        seeds = tuple(int(read_record(f)["seed"]) for f in folders)
-    except KeyError as error:
-        raise BadRun(f"{folder / RECORD} lacks {error.args[0]}, which resuming needs.") from None
-    except TypeError:
-        raise BadRun(f"{folder / RECORD} names no run folders in its group, which resuming needs.") from None
-    if folder.resolve() not in [f.resolve() for f in folders]:
-        raise BadRun(f"{folder / RECORD} names a group without itself, so there is nothing to resume it with.")
-    compiled = bool(record.get("compiled"))
-    trainer = Trainer(learner, distribution, training, seeds, device=device, compiled=compiled)
-    session = _Session(trainer, folders, str(record.get("recipe", "default")), compiled)
-    session.restore()
-    return session.run(until, report)
+        session = _Session(planned)
+        if resumed:
+            session.restore()
+        return session.run(until, report)
+    except (EngineError, OSError, RuntimeError, MemoryError) as error:
+        fail(planned, error)
+        raise
+
+
+def fail(planned: Plan, error: Exception) -> None:
+    """Writes to the records why a training ended; where even that fails, they stay as they are."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    for folder in planned.folders:
+        with contextlib.suppress(OSError, EngineError):
+            write_json(folder / RECORD, {**read_record(folder), "status": "failed", "error": lines[0][:500], **now()})
 
 
 class _Session:
     """A trainer and the run folders it writes."""
 
-    def __init__(self, trainer: Trainer, folders: list[Path], recipe: str, compiled: bool):
-        self.trainer, self.folders, self.recipe, self.compiled = trainer, folders, recipe, compiled
+    def __init__(self, planned: Plan):
+        self.plan, self.folders = planned, planned.folders
+        self.trainer = Trainer(
+            planned.learner,
+            planned.distribution,
+            planned.training,
+            planned.seeds,
+            device=planned.device,
+            compiled=planned.compiled,
+        )
+        self.rows: snapshots.Rows = [[] for _ in planned.folders]  # the histories
+        self.beat = time.perf_counter()
 
-    def record(self, index: int) -> dict[str, Any]:
+    def write_records(self, status: str, folders: int | None = None, **more: Any) -> None:
+        """The records of the first `folders` runs; weights saved by an earlier cancellation stay known."""
         trainer = self.trainer
-        return {
-            **describe(trainer.learner, trainer.distribution, trainer.seeds[index]),
-            "shots": trainer.distribution.shots,
-            "recipe": self.recipe,
-            "training": asdict(trainer.training),
-            "group": [folder.name for folder in self.folders],
-            "iteration": trainer.iteration,
-            "device": trainer.device,
-            "compiled": self.compiled,
-            "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version(), "torch": version("torch")},
-            "seconds": round(trainer.seconds, 1),
-            "updated": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-
-    def write_records(self, status: str) -> None:
-        for index, folder in enumerate(self.folders):
-            write_json(folder / RECORD, {**self.record(index), "status": status})
+        for index, folder in enumerate(self.folders[:folders]):
+            old = read_record(folder) if (folder / WEIGHTS).is_file() else {}
+            saved = {key: old[key] for key in ("weights_sha256", "metrics") if key in old}
+            live = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "pid": os.getpid(), **more}
+            write_json(folder / RECORD, {**self.plan.record(index), **saved, **live, "status": status, **now()})
 
     def run(self, until: int | None, report: Report) -> list[Path]:
         trainer, training = self.trainer, self.trainer.training
         end = training.iterations if until is None else min(until, training.iterations)
 
         def keep(progress: Progress) -> None:
-            if progress.validation is not None:
+            if progress.logged:
                 self.append_history(progress)
+            if time.perf_counter() - self.beat > HEARTBEAT:
+                self.beat = time.perf_counter()
+                rate, seconds = round(progress.tasks_per_s, 1), round(progress.seconds, 1)
+                self.write_records("running", 1, iteration=progress.iteration, seconds=seconds, tasks_per_s=rate)
             report(progress)
+            if progress.iteration < training.iterations and any((f / CANCEL).exists() for f in self.folders):
+                raise Cancelled
 
         periods = [training.snapshot_every, *([training.keep_every] if training.keep_every else [])]
+        self.write_records("running")
         if trainer.iteration == 0:
             self.keep_weights()
-        while trainer.iteration < end:
-            trainer.run(min(end, *((trainer.iteration // every + 1) * every for every in periods)), keep)
-            self.keep_weights()
-            due = trainer.iteration % training.snapshot_every == 0 or trainer.iteration == end
-            if due and trainer.iteration < training.iterations:
-                self.snapshot()
+        try:
+            while trainer.iteration < end:
+                trainer.run(min(end, *((trainer.iteration // every + 1) * every for every in periods)), keep)
+                self.keep_weights()
+                due = trainer.iteration % training.snapshot_every == 0 or trainer.iteration == end
+                if due and trainer.iteration < training.iterations:
+                    self.snapshot()
+        except Cancelled:
+            self.snapshot()
+            self.save("cancelled")
+            return list(self.folders)
         if trainer.iteration == training.iterations:
-            self.finish()
-        return self.folders
+            self.save("done")
+            snapshots.remove(self.folders[0])
+        return list(self.folders)
 
     def keep_weights(self) -> None:
         """A copy of the current weights of every seed, at the iterations that `keep_every` asks for."""
@@ -201,80 +215,37 @@ class _Session:
             write_atomically(folder / KEPT / f"{trainer.iteration:08d}.safetensors", save_tensors(named))
 
     def append_history(self, progress: Progress) -> None:
-        assert progress.validation is not None
         for index, folder in enumerate(self.folders):
             loss = progress.loss[index]
             row = {
                 "iteration": progress.iteration,
                 "loss": loss if math.isfinite(loss) else None,
-                "validation": _finite(progress.validation[index]),
+                "validation": None if progress.validation is None else _finite(progress.validation[index]),
                 "best": _finite(progress.best[index]),
                 "lr": self.trainer.training.lr_at(progress.iteration),
                 "tasks_per_s": round(progress.tasks_per_s, 1),
                 "seconds": round(progress.seconds, 2),
             }
-            rows = read_history(folder)
-            if not rows or rows[-1]["iteration"] < progress.iteration:
+            if not self.rows[index] or self.rows[index][-1]["iteration"] < progress.iteration:
+                self.rows[index].append(row)
                 with (folder / HISTORY).open("a") as file:
                     file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def snapshot(self) -> None:
-        """One file for the whole group, in the first run's folder, so that it is whole or absent."""
-        trainer = self.trainer
-        tensors = {f"{part}.{name}": leaf for part, tree in self._state().items() for name, leaf in named_leaves(tree)}
-        tensors["best_error"], tensors["skipped"] = trainer.best_error, trainer.skipped
-        metadata = {
-            "iteration": str(trainer.iteration),
-            "seconds": str(trainer.seconds),
-            "best_iteration": json.dumps(trainer.best_iteration),
-        }
-        plain = {name: leaf.detach().cpu().contiguous() for name, leaf in tensors.items()}
-        write_atomically(self.folders[0] / SNAPSHOT, save_tensors(plain, metadata))
+        """One file for the whole group, in the first run's folder; the last two stay."""
+        snapshots.write(self.folders[0], self.trainer, self.rows)
         self.write_records("running")
 
     def restore(self) -> None:
-        path, trainer = self.folders[0] / SNAPSHOT, self.trainer
-        if not path.is_file():
-            for folder in self.folders:
-                (folder / HISTORY).unlink(missing_ok=True)
-            return  # nothing was snapshot yet: start again
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata()
-                named = {name: file.get_tensor(name) for name in file.keys()}
-        except SafetensorError as error:
-            raise BadRun(f"{path} is not a readable snapshot: {error}.") from None
-        self._materialise_optimiser()
-        state = {**self._state(), "best_error": trainer.best_error, "skipped": trainer.skipped}
-        finite = {name: tensor for name, tensor in named.items() if name != "best_error"}
-        check_tensors(path, {**finite, "best_error": torch.zeros_like(trainer.best_error)}, state)
-        tree_map(lambda now, saved: now.data.copy_(saved), state, from_names(named, state))
-        trainer.iteration = int(metadata["iteration"])
-        trainer.seconds = float(metadata["seconds"])
-        trainer.best_iteration = json.loads(metadata["best_iteration"])
-        for folder in self.folders:
-            kept = [row for row in read_history(folder) if row["iteration"] <= trainer.iteration]
-            write_atomically(folder / HISTORY, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        """Takes up the last snapshot that is whole; without any, the training starts again."""
+        self.rows = snapshots.restore(self.folders[0], self.trainer) or self.rows
+        for folder, rows in zip(self.folders, self.rows, strict=True):
+            for leftover in folder.glob(".*.safetensors.*"):  # of a write that was cut off
+                leftover.unlink()
+            write_atomically(folder / HISTORY, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
-    def _state(self) -> dict[str, Any]:
-        trainer = self.trainer
-        optimiser = {
-            str(index): {key: value for key, value in trainer.optimiser.state[parameter].items()}
-            for index, parameter in enumerate(trainer.optimiser.param_groups[0]["params"])
-            if trainer.optimiser.state.get(parameter)
-        }
-        return {"params": trainer.params, "best": trainer.best, "optimiser": optimiser}
-
-    def _materialise_optimiser(self) -> None:
-        """Gives the optimiser its (zero) state, so that a snapshot can be copied into it."""
-        optimiser = self.trainer.optimiser
-        before = tree_map(torch.clone, self.trainer.params)
-        for parameter in optimiser.param_groups[0]["params"]:
-            parameter.grad = torch.zeros_like(parameter)
-        optimiser.step()
-        tree_map(lambda now, old: now.data.copy_(old), self.trainer.params, before)
-
-    def finish(self) -> None:
+    def save(self, status: str) -> None:
+        """The best weights so far of every seed, with their test scores."""
         trainer = self.trainer
         tasks = held_out_tasks(trainer.distribution, TEST_TASKS)
         for index, folder in enumerate(self.folders):
@@ -290,8 +261,8 @@ class _Session:
                 "test_tasks": TEST_TASKS,
                 "skipped_updates": int(trainer.skipped[index]),
             }
-            save(folder, params, {**self.record(index), "status": "done", "metrics": metrics})
-        (self.folders[0] / SNAPSHOT).unlink(missing_ok=True)
+            done = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "status": status}
+            save(folder, params, {**self.plan.record(index), **done, "metrics": metrics, **now()})
 
 
 def _finite(value: float) -> float | None:

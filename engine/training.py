@@ -22,6 +22,7 @@ from engine.tasks import NoisyTask, Task, TaskDistribution, stream
 from engine.trees import Layout, Tree, count, leaves, stack, tree_map
 
 BLOCK = 50  # iterations whose tasks are drawn at once, from the stream with that block's index
+LOGGED = 100  # rows of a history, besides the validations
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ class Progress:
     """An event of a training: one number per seed.
 
     `validation` is None between validations; `best` is the lowest validation error so far, NaN before the first.
+    `logged`: whether it belongs into the history, which depends on the iteration alone.
     """
 
     iteration: int
@@ -182,6 +184,7 @@ class Progress:
     tasks_per_s: float
     seconds: float
     eta_s: float
+    logged: bool = False
 
 
 class Trainer:
@@ -302,15 +305,19 @@ class Trainer:
         return gradient
 
     def run(self, until: int | None = None, report: Callable[[Progress], None] = lambda _: None) -> None:
-        """Trains up to iteration `until` (the whole budget unless given), reporting ten times a second at most."""
+        """Trains up to iteration `until` (the whole budget unless given).
+
+        Reports every logged iteration, and others ten times a second at most.
+        """
         until = self.training.iterations if until is None else until
         began, reported = time.perf_counter(), -math.inf
         loss = torch.full((len(self.seeds),), math.nan)
+        every = max(1, self.training.iterations // LOGGED)
         while True:
             due = self.iteration % self.training.validate_every == 0 or self.iteration == self.training.iterations
             validation = self.validate() if due else None
-            now = time.perf_counter()
-            if validation is not None or now - reported > 0.1 or self.iteration >= until:
+            now, logged = time.perf_counter(), due or self.iteration % every == 0
+            if logged or now - reported > 0.1 or self.iteration >= until:
                 reported = now
                 seconds = self.seconds + now - began
                 rate = self.iteration / seconds
@@ -324,6 +331,7 @@ class Trainer:
                         rate * self.training.meta_batch * len(self.seeds),
                         seconds,
                         (self.training.iterations - self.iteration) / rate if rate else math.nan,
+                        logged,
                     )
                 )
             if self.iteration >= until:

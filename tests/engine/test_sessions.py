@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from engine import sessions
+from engine import sessions, snapshots
 from engine.errors import BadConfig, BadInput, BadRun
 from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
+from engine.locks import Busy, held
 from engine.runs import load, read_history, read_record, save
 from engine.tasks import GaussianClasses, Sine, stream
 from engine.training import Training
@@ -48,7 +49,7 @@ def test_resuming_is_bit_identical(name, kind, until, tmp_path):
     assert read_record(cut[0])["status"] == "running"
     resumed = sessions.resume(cut[1])  # any folder of the group resumes all
     assert [outcome(f) for f in resumed] == [outcome(f) for f in whole]
-    assert not (cut[0] / sessions.SNAPSHOT).exists()
+    assert not (cut[0] / snapshots.SNAPSHOT).exists()
 
 
 def killed(name, root, at: int):
@@ -68,9 +69,11 @@ def killed(name, root, at: int):
 def test_a_kill_between_snapshots_changes_nothing(name, at, snapshot, tmp_path):
     """The history is then ahead of the snapshot (or there is none yet): those rows are made again."""
     whole, cut = start(name, tmp_path / "whole"), killed(name, tmp_path / "cut", at)
-    assert [row["iteration"] for row in read_history(cut[0])] == list(range(0, at + 1, 4))
+    rows = read_history(cut[0])
+    assert [row["iteration"] for row in rows] == list(range(at + 1))
+    assert [row["iteration"] for row in rows if row["validation"] is not None] == list(range(0, at + 1, 4))
     assert read_record(cut[1])["iteration"] == (snapshot or 0)
-    assert (cut[0] / sessions.SNAPSHOT).is_file() == (snapshot is not None)
+    assert (cut[0] / snapshots.SNAPSHOT).is_file() == (snapshot is not None)
     assert [outcome(f) for f in sessions.resume(cut[0])] == [outcome(f) for f in whole]
 
 
@@ -98,7 +101,7 @@ def test_what_is_saved_is_the_best_on_validation_and_not_the_last(tmp_path):
     training = Training(iterations=12, meta_batch=2, validate_every=4, validation_tasks=5, lr=0.3)
     (folder,) = sessions.train(made("maml"), DISTRIBUTION, training, (0,), tmp_path)
     run = load(folder)
-    validations = {row["iteration"]: row["validation"] for row in run.history()}
+    validations = {row["iteration"]: row["validation"] for row in run.history() if row["validation"] is not None}
     best = min(validations, key=validations.get)
     assert best != 12
     assert run.record["metrics"]["best_iteration"] == best
@@ -139,12 +142,71 @@ def test_a_history_cut_off_mid_line_is_mended(tmp_path):
     assert outcome(cut[0]) == outcome(whole[0])
 
 
-def test_a_torn_snapshot_is_one_clear_sentence(tmp_path):
+TORN = {
+    "cut off": lambda content: content[:100],
+    "empty": lambda content: b"",
+    "one bit of a tensor": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "one digit of its history": lambda content: content.replace(b'\\"iteration\\": 6', b'\\"iteration\\": 7', 1),
+}
+
+
+@pytest.mark.parametrize("how", TORN)
+def test_a_torn_snapshot_falls_back_to_the_one_before(how, tmp_path):
+    whole, cut = start("maml", tmp_path / "whole"), start("maml", tmp_path / "cut", 7)
+    snapshot = cut[0] / snapshots.SNAPSHOT
+    torn = TORN[how](snapshot.read_bytes())
+    assert torn != snapshot.read_bytes()
+    snapshot.write_bytes(torn)
+    seen = []
+    sessions.resume(cut[0], report=lambda progress: seen.append(progress.iteration))
+    assert seen[0] == 6
+    assert outcome(cut[0]) == outcome(whole[0])
+
+
+def test_without_a_whole_snapshot_it_is_one_clear_sentence_and_nothing_is_lost(tmp_path):
     cut = start("maml", tmp_path, 7)
-    snapshot = cut[0] / sessions.SNAPSHOT
-    snapshot.write_bytes(snapshot.read_bytes()[:100])
+    for name in (snapshots.SNAPSHOT, snapshots.PREVIOUS):
+        (cut[0] / name).write_bytes((cut[0] / name).read_bytes()[:-1])
     with pytest.raises(BadRun, match="not a readable snapshot"):
         sessions.resume(cut[0])
+    record = read_record(cut[0])
+    assert record["status"] == "failed"
+    assert "not a readable snapshot" in record["error"]
+    assert len(read_history(cut[0])) == 8
+
+
+def test_a_cancelled_training_keeps_its_best_and_resumes_to_the_same_bits(tmp_path):
+    whole = start("maml", tmp_path / "whole")
+
+    def call_off(progress):
+        if progress.iteration == 5:
+            (tmp_path / "cut" / whole[1].name / "cancel").touch()
+
+    cut = sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0, 1), tmp_path / "cut", report=call_off)
+    for folder in cut:
+        run = load(folder)
+        assert (run.record["status"], run.record["iteration"]) == ("cancelled", 5)
+        best = min((row["validation"], row["iteration"]) for row in run.history() if row["validation"] is not None)
+        assert (run.record["metrics"]["validation"], run.record["metrics"]["best_iteration"]) == best
+    sessions.resume(cut[0])
+    assert [outcome(f) for f in cut] == [outcome(f) for f in whole]
+
+
+def test_two_processes_never_train_in_one_folder(tmp_path):
+    """The lock is one per open file, so a second session of the same process is as much another one."""
+
+    def intrude(progress):
+        if progress.iteration == 4:
+            with pytest.raises(Busy, match="another process is training it"):
+                sessions.resume(cut[1])
+            with pytest.raises(Busy):
+                sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (1, 2), tmp_path / "cut", replace=True)
+
+    whole = start("maml", tmp_path / "whole")
+    cut = [tmp_path / "cut" / folder.name for folder in whole]
+    sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0, 1), tmp_path / "cut", report=intrude)
+    assert [outcome(f) for f in cut] == [outcome(f) for f in whole]
+    assert not held(cut[0])
 
 
 def test_what_is_finished_or_taken_is_refused(tmp_path):

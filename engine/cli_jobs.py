@@ -1,0 +1,118 @@
+"""The commands that start, watch and end trainings in processes of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.console import json_option, show
+
+KEYS = "folder, status, learner, shots, seeds, iteration, iterations, eta_s, error"
+folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+root_option = click.option(
+    "--runs", "root", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
+)
+slots_option = click.option(
+    "--slots", type=click.IntRange(1, 64), default=1, show_default=True, help="With --detach: so many at a time."
+)
+
+
+def row(job: Any) -> dict[str, Any]:
+    """A job as a row of a table."""
+    record = job.record
+    return {
+        "folder": str(job.folder),
+        "status": job.status,
+        "learner": record.get("learner"),
+        "shots": record.get("shots"),
+        "seeds": len(job.folders),
+        "iteration": record.get("iteration"),
+        "iterations": (record.get("training") or {}).get("iterations"),
+        "eta_s": None if job.eta_s is None else round(job.eta_s),
+        "error": record.get("error"),
+    }
+
+
+@click.command()
+@root_option
+@json_option(KEYS)
+def jobs(root: Path, as_json: bool) -> None:
+    """Lists trainings: queued, running, done, cancelled, failed, or interrupted (the process is gone)."""
+    from engine import jobs
+
+    rows = [row(job) for job in jobs.jobs(root)]
+    show(rows, as_json, ("folder", "status", "iteration", "iterations", "eta_s", "error"), "No trainings yet.")
+
+
+@click.command()
+@folder_argument
+def follow(folder: Path) -> None:
+    """Shows the progress of a training until it ends; Ctrl-C leaves it running."""
+    from tqdm import tqdm
+
+    from engine import jobs
+
+    with tqdm(desc=folder.name, unit="update", total=1) as bar:
+        for job in jobs.follow(folder):
+            bar.total = (job.record.get("training") or {}).get("iterations")
+            bar.n = int(job.record.get("iteration") or 0)
+            bar.set_postfix_str(f"{job.status}, {job.record.get('tasks_per_s') or 0:,.0f} tasks/s")
+    click.echo(f"{folder}: {job.status}{'. ' + str(job.record['error']) if job.record.get('error') else ''}")
+
+
+@click.command()
+@folder_argument
+def cancel(folder: Path) -> None:
+    """Calls a training off; it keeps its best weights so far and can be resumed."""
+    from engine import jobs
+
+    jobs.cancel(folder)
+    click.echo(f"{folder} will stop after its present update.")
+
+
+@click.command()
+@folder_argument
+@slots_option
+def restart(folder: Path, slots: int) -> None:
+    """Trains again from the beginning, in a process of its own; what was reached is lost."""
+    from engine import jobs
+
+    click.echo(f"{jobs.restart(folder, slots=slots).folder} is queued.")
+
+
+@click.command()
+@folder_argument
+@root_option
+def delete(folder: Path, root: Path) -> None:
+    """Moves a run folder into the trash below the runs folder."""
+    from engine import jobs
+
+    click.echo(f"{jobs.delete(folder, root)}: `python -m engine restore` with that folder brings it back.")
+
+
+@click.command()
+@folder_argument
+@root_option
+def restore(folder: Path, root: Path) -> None:
+    """Brings a deleted run folder back."""
+    from engine import jobs
+
+    click.echo(str(jobs.restore(folder, root)))
+
+
+@click.command(hidden=True)
+@folder_argument
+@click.option("--resume", "resumed", is_flag=True)
+@click.option("--slots", type=click.IntRange(1), default=1)
+@click.option("--queue", type=click.Path(path_type=Path), required=True)
+@click.option("--locks", default="")
+@click.option("--ticket", type=int, default=-1)
+def work(folder: Path, resumed: bool, slots: int, queue: Path, locks: str, ticket: int) -> None:
+    """What a process that was started by --detach or a page does."""
+    from engine import jobs
+
+    handed = [int(descriptor) for descriptor in locks.split(",") if descriptor]
+    jobs.work(folder, resumed=resumed, slots=slots, queue=queue, locks=handed, ticket=ticket)
+
+
+COMMANDS = (jobs, follow, cancel, restart, delete, restore, work)

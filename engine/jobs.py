@@ -1,0 +1,352 @@
+"""Trainings in processes of their own: started by a page or a shell, watched, called off, and taken up again.
+
+A job is described wholly by its run folders, one per seed. The process that submits it locks them and hands the locks
+to the worker that it starts; the locks end with the worker, so a dead one is recognised by them (status "running" and
+no lock: "interrupted") and offered for resumption. Workers outlive who started them, and wait their turn: each holds
+a numbered ticket in the queue folder, locked likewise, and works once fewer than `slots` live tickets are before it.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadInput, BadRun
+from engine.locks import Locks, held
+from engine.plans import CANCEL, Plan, now, plan_of
+from engine.runs import RECORD, find, read_record, write_json
+
+QUEUE = Path("runs") / ".queue"
+SLOTS = 1  # trainings at a time
+LOG = "log.txt"  # what a worker printed, in the first run's folder
+TRASH = ".trash"
+POLL = 0.2  # seconds between looks at the queue
+NICE = 10  # what else runs here, such as the live page, comes first
+ACTIVE = ("queued", "running")
+RESUMABLE = ("interrupted", "cancelled", "failed")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training as it stands: one run folder per seed.
+
+    Attributes:
+        folders: of its runs.
+        status: "queued", "running", "done", "cancelled", "failed", or "interrupted" (its process is gone).
+        record: the first run's record.
+    """
+
+    folders: tuple[Path, ...]
+    status: str
+    record: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The first run's folder, by which the job is known."""
+        return self.folders[0]
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        iterations = (self.record.get("training") or {}).get("iterations") or 0
+        return min(1.0, int(self.record.get("iteration") or 0) / iterations) if iterations else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds left at the rate so far; None where nothing can be said."""
+        seconds = float(self.record.get("seconds") or 0)
+        return seconds * (1 - self.share) / self.share if self.status == "running" and self.share else None
+
+
+def submit(planned: Plan, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
+    """Queues a new training, and starts its worker.
+
+    Args:
+        planned: from `plans.plan`.
+        slots: at most so many trainings of this queue at a time.
+        queue: the folder of the queue (`QUEUE` unless given).
+
+    Raises:
+        Busy: another process is at work in one of the folders.
+    """
+    with Locks(planned.folders) as locks:
+        planned.prepare("queued")
+        _spawn(planned.folders[0], locks, slots, queue)
+    return job(planned.folders[0])
+
+
+def resume(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
+    """Queues an interrupted, cancelled or failed training, to go on from its last snapshot.
+
+    Raises:
+        BadRun: there is nothing to resume.
+        Busy: another process is at work on it.
+    """
+    if read_record(folder).get("status") == "done":
+        raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
+    planned = plan_of(folder)
+    with Locks(planned.folders) as locks:
+        for path in planned.folders:
+            (path / CANCEL).unlink(missing_ok=True)
+            record = {key: value for key, value in read_record(path).items() if key not in ("error", "pid")}
+            write_json(path / RECORD, {**record, "status": "queued", **now()})
+        _spawn(planned.folders[0], locks, slots, queue, "--resume")
+    return job(folder)
+
+
+def restart(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
+    """Queues a training again from its beginning; what it had reached is lost."""
+    return submit(plan_of(folder), slots=slots, queue=queue)
+
+
+def cancel(folder: Path) -> None:
+    """Calls a training off: it keeps its best weights so far, and can be resumed.
+
+    Raises:
+        BadRun: it is not queued or running.
+    """
+    found = job(folder)
+    if found.status not in (*ACTIVE, "interrupted"):
+        raise BadRun(f"{folder} is {found.status}; only a training that waits or runs can be cancelled.")
+    if found.status == "interrupted":  # nobody is there to be told
+        with Locks(found.folders):
+            _end(found.folders, "cancelled")
+        return
+    write_json(found.folder / CANCEL, now())
+
+
+def job(folder: Path) -> Job:
+    """The job that a run folder belongs to.
+
+    Raises:
+        BadRun: the folder is not a run.
+    """
+    record = read_record(folder)
+    names = [Path(str(name)).name for name in record.get("group") or [folder.name]]
+    folders = tuple(folder.parent / name for name in names)
+    first = record if folders[0] == folder or not (folders[0] / RECORD).is_file() else read_record(folders[0])
+    return Job(folders, _status(folders), first)
+
+
+def jobs(root: Path) -> list[Job]:
+    """All trainings below `root`, the latest first."""
+    found: dict[Path, Job] = {}
+    for path, _ in find(root):
+        with contextlib.suppress(BadRun):
+            mine = job(path)
+            found.setdefault(mine.folder, mine)
+    return sorted(found.values(), key=lambda j: (j.status in ACTIVE, str(j.record.get("updated"))), reverse=True)
+
+
+def follow(folder: Path, every: float = 0.5) -> Iterator[Job]:
+    """The job again and again until it is no longer queued or running."""
+    while True:
+        now_there = job(folder)
+        yield now_there
+        if now_there.status not in ACTIVE:
+            return
+        time.sleep(every)
+
+
+def delete(folder: Path, root: Path) -> Path:
+    """Moves a run folder into the trash folder below `root`, from which `restore` brings it back.
+
+    Returns:
+        Where it lies now.
+
+    Raises:
+        BadInput: it is not below `root`.
+        BadRun: it is in use.
+    """
+    inside = _below(folder, root)
+    if job(folder).status in ACTIVE:
+        raise BadRun(f"{folder} is being trained; cancel that first.")
+    number = 0
+    while (target := root / TRASH / f"{number:06d}" / inside).parent.exists() or (
+        root / TRASH / f"{number:06d}"
+    ).exists():
+        number += 1
+    target.parent.mkdir(parents=True)
+    os.replace(folder, target)
+    return target
+
+
+def trash(root: Path) -> list[Path]:
+    """The run folders in the trash below `root`, the last deleted first."""
+    return [path.parent for path in sorted((root / TRASH).glob(f"*/**/{RECORD}"), reverse=True)]
+
+
+def restore(folder: Path, root: Path) -> Path:
+    """Brings a run folder back from the trash to where it was.
+
+    Raises:
+        BadInput: it does not lie in the trash, or another run has taken its place.
+    """
+    inside = _below(folder, root / TRASH)
+    target = root / Path(*inside.parts[1:])
+    if len(inside.parts) < 2 or target.exists():
+        raise BadInput(f"{target} exists; delete or move that run first.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(folder, target)
+    shutil.rmtree(root / TRASH / inside.parts[0], ignore_errors=True)
+    return target
+
+
+def work(folder: Path, *, resumed: bool, slots: int, queue: Path, locks: Sequence[int] = (), ticket: int = -1) -> str:
+    """What a worker does: waits for its turn, trains, and leaves the outcome in the records.
+
+    Args:
+        folder: the first run folder of the job.
+        resumed: go on from the last snapshot.
+        slots: at most so many trainings of this queue at a time.
+        queue: the folder of the queue.
+        locks: descriptors of the folders' locks, if they were handed over.
+        ticket: descriptor of the ticket, if it was handed over.
+
+    Returns:
+        The status at its end.
+    """
+    planned = plan_of(folder)
+    with Locks.adopted(locks) if locks else Locks(planned.folders):
+        mine = ticket if ticket >= 0 else _draw_ticket(queue)
+        try:
+            if _wait(mine, queue, slots, (folder / CANCEL).exists):
+                _train(planned, resumed)
+            else:
+                _end(planned.folders, "cancelled")
+        finally:
+            (folder / CANCEL).unlink(missing_ok=True)
+            _path(mine, queue).unlink(missing_ok=True)
+            os.close(mine)
+    return str(read_record(folder).get("status"))
+
+
+def _train(planned: Plan, resumed: bool) -> None:
+    """Politely, and in as many threads as before, so that a resumed training ends the same to the bit."""
+    import torch
+
+    from engine import sessions
+
+    os.nice(NICE)
+    threads = read_record(planned.folders[0]).get("threads") or 1
+    torch.set_num_threads(int(threads) if resumed else 1)
+    try:
+        sessions.begin(replace(planned, device=sessions.pick_device(planned.device)), resumed=resumed)
+    except Exception as error:  # whatever it was, the records say it; all of it is in the log
+        traceback.print_exc()
+        sessions.fail(planned, error)
+
+
+def _end(folders: Sequence[Path], status: str) -> None:
+    for path in folders:
+        record = read_record(path)
+        write_json(path / RECORD, {**record, "status": status, **now()})
+        (path / CANCEL).unlink(missing_ok=True)
+
+
+def _status(folders: Sequence[Path]) -> str:
+    """The status of a group: it is at work until every one of its runs has ended, and somebody must be there."""
+    alive = any(held(path) for path in folders)  # first: what ends in between has then written its records
+    found = [str(read_record(path).get("status", "unknown")) for path in folders if (path / RECORD).is_file()]
+    active = [status for status in found if status in ACTIVE]
+    if not active:
+        return found[0]
+    return active[0] if alive else "interrupted"
+
+
+def _below(folder: Path, root: Path) -> Path:
+    try:
+        return folder.resolve().relative_to(root.resolve())
+    except ValueError:
+        raise BadInput(f"{folder} does not lie below {root}; shipped runs and others are left alone.") from None
+
+
+def _spawn(folder: Path, locks: Locks, slots: int, queue: Path | None, *more: str) -> None:
+    """Starts a worker that outlives this process, and hands it the locks and a ticket."""
+    queue = queue or QUEUE
+    ticket = _draw_ticket(queue)
+    try:
+        handed = [*locks.descriptors, ticket]
+        command = [sys.executable, "-m", "engine", "work", str(folder.resolve()), "--slots", str(slots), *more]
+        command += ["--queue", str(queue.resolve()), "--locks", ",".join(map(str, locks.descriptors))]
+        with (folder / LOG).open("wb") as log:
+            worker = subprocess.Popen(
+                [*command, "--ticket", str(ticket)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=handed,
+                start_new_session=True,
+                cwd=Path(__file__).resolve().parents[1],
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        threading.Thread(target=worker.wait, daemon=True).start()  # so that no zombie stays when it ends
+    finally:
+        os.close(ticket)
+
+
+def _draw_ticket(queue: Path) -> int:
+    """A new last ticket, locked: its descriptor."""
+    queue.mkdir(parents=True, exist_ok=True)
+    with _alone(queue):
+        number = max((int(path.name) for path in _tickets(queue)), default=0) + 1
+        ticket = os.open(queue / f"{number:09d}", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        fcntl.flock(ticket, fcntl.LOCK_EX)
+        os.write(ticket, f"{number:09d}".encode())
+    return ticket
+
+
+def _wait(ticket: int, queue: Path, slots: int, called_off: Callable[[], bool]) -> bool:
+    """Waits until fewer than `slots` live tickets are before this one; False if it is called off."""
+    mine = _path(ticket, queue)
+    while not called_off():
+        with _alone(queue):
+            before = sum(_alive(path) for path in _tickets(queue) if path.name < mine.name)
+        if before < slots:
+            return True
+        time.sleep(POLL)
+    return False
+
+
+@contextlib.contextmanager
+def _alone(queue: Path) -> Iterator[None]:
+    """Nobody else draws or counts tickets meanwhile."""
+    descriptor = os.open(queue / "queue.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _tickets(queue: Path) -> list[Path]:
+    return [path for path in queue.iterdir() if path.name.isdigit()]
+
+
+def _path(ticket: int, queue: Path) -> Path:
+    return queue / os.pread(ticket, 9, 0).decode()
+
+
+def _alive(ticket: Path) -> bool:
+    """Whether a process holds a ticket; one that nobody holds is removed."""
+    try:
+        descriptor = os.open(ticket, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    ticket.unlink(missing_ok=True)
+    return False

@@ -1,0 +1,134 @@
+"""What is to be trained, and in which run folders: all that a process needs to begin a training or go on with it."""
+
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.errors import BadInput, BadRun
+from engine.learners import Learner, configure, learner_class
+from engine.runs import HISTORY, KEPT, RECORD, WEIGHTS, describe, read_record, write_json
+from engine.snapshots import PREVIOUS, SNAPSHOT
+from engine.tasks import TaskDistribution, task_class
+from engine.training import Training
+
+CANCEL = "cancel"  # a file of this name in a run folder calls its training off
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training with its run folders: all that a process needs to know to begin it, or to go on with it.
+
+    Attributes:
+        learner, distribution, training, seeds: what, on what, how, and how often.
+        folders: one run folder per seed.
+        device: "cpu" or "cuda".
+        compiled: use torch.compile.
+        recipe: the name of the recipe collection, for the record.
+    """
+
+    learner: Learner
+    distribution: TaskDistribution
+    training: Training
+    seeds: tuple[int, ...]
+    folders: tuple[Path, ...]
+    device: str = "cpu"
+    compiled: bool = False
+    recipe: str = "default"
+
+    def record(self, index: int) -> dict[str, Any]:
+        """The part of a run's record that is known before it begins."""
+        return {
+            **describe(self.learner, self.distribution, self.seeds[index]),
+            "shots": self.distribution.shots,
+            "recipe": self.recipe,
+            "training": asdict(self.training),
+            "group": [folder.name for folder in self.folders],
+            "device": self.device,
+            "compiled": self.compiled,
+            "threads": torch.get_num_threads(),
+            "versions": {"python": platform.python_version(), "torch": version("torch")},
+        }
+
+    def prepare(self, status: str) -> None:
+        """Empties the run folders, which must be locked, and writes their records."""
+        for folder in self.folders:
+            leftover = (CANCEL, HISTORY, SNAPSHOT, PREVIOUS, WEIGHTS)
+            for path in (*(folder / name for name in leftover), *(folder / KEPT).glob("*.safetensors")):
+                path.unlink(missing_ok=True)
+        for index, folder in enumerate(self.folders):
+            write_json(folder / RECORD, {**self.record(index), "iteration": 0, "status": status, **now()})
+
+
+def plan(
+    learner: Learner,
+    distribution: TaskDistribution,
+    training: Training,
+    seeds: tuple[int, ...],
+    root: Path,
+    *,
+    replace: bool = False,
+    **how: Any,
+) -> Plan:
+    """A new training below `root`, whose run folders are made here.
+
+    Args:
+        learner: what to train.
+        distribution: on what.
+        training: how, and how long.
+        seeds: how often.
+        root: the folder that gets one run folder per seed.
+        replace: overwrite runs of the same name.
+        how: `device`, `compiled` and `recipe` of the plan.
+
+    Raises:
+        BadInput: a run of that name exists, or the learner cannot learn this kind of task.
+    """
+    if distribution.spec.kind not in learner.kinds:
+        kinds = " and ".join(learner.kinds)
+        raise BadInput(f"{learner.name} learns {kinds} tasks; {distribution.name} is {distribution.spec.kind}.")
+    folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
+    for folder in folders:
+        if (folder / RECORD).exists() and not replace:
+            raise BadInput(f"{folder} exists: resume it, remove it, or pass --replace to train it again.")
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    return Plan(learner, distribution, training, tuple(seeds), folders, **how)
+
+
+def plan_of(folder: Path) -> Plan:
+    """The plan of a training that has begun, or waits to, from the record of any of its runs.
+
+    Raises:
+        BadRun: the folder is not a run or lacks what resuming needs.
+        BadConfig: a value in its record is not allowed.
+    """
+    record = read_record(folder)
+    try:
+        learner = configure(learner_class(record["learner"]), record["hyper_parameters"], "learner")
+        distribution = configure(task_class(record["task"]), record["task_parameters"], "task")
+        training = configure(Training, record["training"], "training")
+        folders = tuple(folder.parent / Path(name).name for name in record["group"])
+        seeds = tuple(int(read_record(f)["seed"]) for f in folders)
+    except KeyError as error:
+        raise BadRun(f"{folder / RECORD} lacks {error.args[0]}, which resuming needs.") from None
+    except TypeError:
+        raise BadRun(f"{folder / RECORD} names no run folders in its group, which resuming needs.") from None
+    if folder.resolve() not in [f.resolve() for f in folders]:
+        raise BadRun(f"{folder / RECORD} names a group without itself, so there is nothing to resume it with.")
+    device, recipe = str(record.get("device", "cpu")), str(record.get("recipe", "default"))
+    return Plan(learner, distribution, training, seeds, folders, device, bool(record.get("compiled")), recipe)
+
+
+def run_folder(root: Path, distribution: TaskDistribution, learner: Learner, seed: int) -> Path:
+    """Where a run belongs: `<root>/<learner>-k<shots>-s<seed>`."""
+    return root / f"{learner.name}-k{distribution.shots}-s{seed}"
+
+
+def now() -> dict[str, str]:
+    """The time, for people: nothing depends on it."""
+    return {"updated": datetime.now(UTC).isoformat(timespec="seconds")}

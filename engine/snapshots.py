@@ -1,0 +1,108 @@
+"""Snapshots of a training in progress: everything that its next update depends on, checked when it is read."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from engine.errors import BadRun
+from engine.runs import check_tensors, write_atomically
+from engine.training import Trainer
+from engine.trees import from_names, named_leaves, tree_map
+
+SNAPSHOT, PREVIOUS = "snapshot.safetensors", "snapshot.previous.safetensors"
+
+Rows = list[list[dict[str, Any]]]  # the history of every seed
+
+
+def write(folder: Path, trainer: Trainer, rows: Rows) -> None:
+    """Writes a snapshot of the whole group of seeds with their histories; the one before stays beside it."""
+    state = {**_state(trainer), "best_error": trainer.best_error, "skipped": trainer.skipped}
+    tensors = {name: leaf.detach().cpu().contiguous() for name, leaf in named_leaves(state)}
+    metadata = {
+        "iteration": str(trainer.iteration),
+        "seconds": str(trainer.seconds),
+        "best_iteration": json.dumps(trainer.best_iteration),
+        "history": json.dumps(rows),
+    }
+    content = save_tensors(tensors, {**metadata, "sha256": _digest(tensors, metadata)})
+    if (folder / SNAPSHOT).is_file():
+        os.replace(folder / SNAPSHOT, folder / PREVIOUS)
+    write_atomically(folder / SNAPSHOT, content)
+
+
+def restore(folder: Path, trainer: Trainer) -> Rows | None:
+    """Takes up the last snapshot that is whole, and returns its histories; None where there is no snapshot at all.
+
+    Raises:
+        BadRun: there are snapshots, and none of them is whole and fits the training.
+    """
+    found = [path for name in (SNAPSHOT, PREVIOUS) if (path := folder / name).is_file()]
+    for path in found:
+        try:
+            return _restore(path, trainer)
+        except BadRun:
+            if path == found[-1]:
+                raise
+    return None
+
+
+def remove(folder: Path) -> None:
+    """Removes the snapshots of a training that is done."""
+    for name in (SNAPSHOT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _restore(path: Path, trainer: Trainer) -> Rows:
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = dict(file.metadata() or {})
+            named = {name: file.get_tensor(name) for name in file.keys()}
+        if metadata.pop("sha256", "") != _digest(named, metadata):
+            raise ValueError("its content is not what was written")
+        iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
+        best_iteration, rows = json.loads(metadata["best_iteration"]), json.loads(metadata["history"])
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise BadRun(f"{path} is not a readable snapshot: {error}.") from None
+    _materialise_optimiser(trainer)
+    state = {**_state(trainer), "best_error": trainer.best_error, "skipped": trainer.skipped}
+    finite = {name: tensor for name, tensor in named.items() if name != "best_error"}
+    check_tensors(path, {**finite, "best_error": torch.zeros_like(trainer.best_error)}, state)
+    tree_map(lambda now, saved: now.data.copy_(saved), state, from_names(named, state))
+    trainer.iteration, trainer.seconds, trainer.best_iteration = iteration, seconds, best_iteration
+    return rows
+
+
+def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """A hash of all that a snapshot holds."""
+    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        found.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def _state(trainer: Trainer) -> dict[str, Any]:
+    optimiser = {
+        str(index): {key: value for key, value in trainer.optimiser.state[parameter].items()}
+        for index, parameter in enumerate(trainer.optimiser.param_groups[0]["params"])
+        if trainer.optimiser.state.get(parameter)
+    }
+    return {"params": trainer.params, "best": trainer.best, "optimiser": optimiser}
+
+
+def _materialise_optimiser(trainer: Trainer) -> None:
+    """Gives the optimiser its (zero) state, so that a snapshot can be copied into it."""
+    optimiser = trainer.optimiser
+    before = tree_map(torch.clone, trainer.params)
+    for parameter in optimiser.param_groups[0]["params"]:
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    tree_map(lambda now, old: now.data.copy_(old), trainer.params, before)
