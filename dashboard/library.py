@@ -12,6 +12,7 @@ from engine.runs import RECORD, find
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = PROJECT / "checkpoints"
+ANSWERS = CHECKPOINTS / "answers"  # of probes that take long, see `probes.answers`
 OWN = "my-"  # before the name of a folder below `runs/`
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import library
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
-from probes import asking
+from probes import answers, asking
 
 MOST_ANSWERS = 128
 
@@ -23,17 +23,15 @@ def dark() -> bool:
 
 
 def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: Any) -> Any:
-    """The answer of the probe `name`, computed once for the same weights and settings in this process.
+    """The answer of the probe `name`: shipped, or computed once for the same weights and settings in this process.
 
     Shows a progress bar (with `label`) while it computes. Returns None, with the reason on the page, if the probe
     refuses.
     """
-    hashes = tuple(run.sha256 for ensemble in ensembles for run in ensemble.runs)
-    key = (name, hashes, json.dumps(config, sort_keys=True))
-    kept = _answers()
+    kept, key = _answers(), _key(name, ensembles, config)
     bar = st.empty()  # in every run, so that what stands below keeps its place
-    if (known := kept.get(key)) is not None:
-        return known
+    if (found := known(name, ensembles, **config)) is not None:
+        return found
 
     def show(share: float) -> None:
         bar.progress(min(max(share, 0.0), 1.0), text=label or "Asking the learners ...")
@@ -48,6 +46,19 @@ def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: 
     while len(kept) > MOST_ANSWERS:
         kept.pop(next(iter(kept)), None)  # the oldest
     return found
+
+
+def known(name: str, ensembles: Sequence[Ensemble], **config: Any) -> Any | None:
+    """The answer of a probe if it was computed in this process or is shipped; None: it would have to be asked."""
+    kept, key = _answers(), _key(name, ensembles, config)
+    if key not in kept and (shipped := answers.read(library.ANSWERS, name, ensembles, config)) is not None:
+        kept[key] = shipped
+    return kept.get(key)
+
+
+def _key(name: str, ensembles: Sequence[Ensemble], config: dict[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    hashes = tuple(run.sha256 for ensemble in ensembles for run in ensemble.runs)
+    return name, hashes, json.dumps(config, sort_keys=True)
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,9 +12,10 @@ import click
 from tqdm import tqdm
 
 from engine.console import parse_settings
+from engine.ensembles import Ensemble
 from engine.errors import EngineError
 from engine.learners import configure
-from probes import PROBES, asking
+from probes import PROBES, answers, asking
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,8 +54,18 @@ def _command(name: str) -> click.Command:
     @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the probe; repeatable.")
     @click.option("--out", type=click.Path(path_type=Path), help="A .json file for the answer.")
     @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (without --out: the default).")
-    def command(folders: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    @click.option(
+        "--keep",
+        type=click.Path(path_type=Path),
+        help="Keep the answer about each learner alone in this folder, instead; pages look into checkpoints/answers.",
+    )
+    def command(
+        folders: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, as_json: bool, keep: Path | None
+    ) -> None:
         ensembles = asking.gather(folders)
+        if keep is not None:
+            _keep(keep, name, ensembles, parse_settings(settings))
+            return
         with _bar(name, hidden=as_json) as show:
             result = asking.ask(name, ensembles, parse_settings(settings), show)
         if out is not None:
@@ -63,6 +74,14 @@ def _command(name: str) -> click.Command:
             click.echo(json.dumps(asking.plain(result), allow_nan=False))
 
     return command
+
+
+def _keep(folder: Path, name: str, ensembles: list[Ensemble], values: dict[str, Any]) -> None:
+    """Asks about each learner alone and keeps the answers."""
+    for ensemble in ensembles:
+        with _bar(ensemble.learner.name) as show:
+            found = asking.ask(name, [ensemble], values, show)
+        click.echo(answers.write(folder, name, [ensemble], values, found))
 
 
 @cli.command("cost")
