@@ -58,6 +58,19 @@ def pack(folder: Path) -> bytes:
     return content.getvalue()
 
 
+def read(path: Path, limit: int) -> bytes:
+    """The content of a file that is given for import.
+
+    Raises:
+        BadRun: there is no such file, or it is larger than the limit.
+    """
+    if not path.is_file():
+        raise BadRun(f"There is no file {path}.")
+    if path.stat().st_size > limit:
+        raise BadRun(f"{path} is larger than {limit:,} bytes.")
+    return path.read_bytes()
+
+
 def unpack(content: bytes, root: Path) -> Path:
     """Takes up a run from the bytes of a zip.
 
@@ -124,6 +137,7 @@ def take_up(files: dict[str, bytes], root: Path) -> Path:
 def _check(staging: Path) -> None:
     """Everything that may be wrong with files from elsewhere; cheap checks before costly ones."""
     record = read_record(staging)
+    _strict(record)
     missing = [key for key in REQUIRED if key not in record]
     if missing:
         raise BadRun(f"{RECORD} lacks {', '.join(missing)}.")
@@ -143,10 +157,17 @@ def _check(staging: Path) -> None:
     rows = read_history(staging)
     if not all(isinstance(row, dict) and isinstance(row.get("iteration"), int) for row in rows):
         raise BadRun(f"{HISTORY} must hold one object with an iteration per line.")
-    content = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomically(staging / HISTORY, content.encode())
+    write_atomically(staging / HISTORY, "".join(_strict(row) + "\n" for row in rows).encode())
     kept = {key: value for key, value in record.items() if key not in ("pid", "error", "group")}
     write_json(staging / RECORD, {**kept, "status": "done", "group": [], "imported": True})
+
+
+def _strict(value: Any) -> str:
+    """JSON without NaN and infinity, which other readers refuse."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise BadRun("The record or the history holds a number that is not finite.") from None
 
 
 def _modest(owner: str, value: Any, depth: int = 0) -> None:

@@ -100,6 +100,40 @@ def restore(folder: Path, root: Path) -> None:
     click.echo(str(jobs.restore(folder, root)))
 
 
+@click.command()
+@folder_argument
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: RUN.zip here]")
+@click.option("--format", "form", type=click.Choice(["zip", "tensorboard"]), default="zip", show_default=True)
+def export(folder: Path, out: Path | None, form: str) -> None:
+    """Writes a run as one zip (weights, record, history), or its history as TensorBoard event files."""
+    from engine import archive, exports
+    from engine.runs import load, write_atomically
+
+    content = archive.pack(folder) if form == "zip" else exports.tensorboard(load(folder).path)
+    out = out or Path(f"{folder.resolve().name}{'' if form == 'zip' else '-tensorboard'}.zip")
+    write_atomically(out, content)
+    click.echo(f"{out}: {len(content):,} bytes")
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@root_option
+def import_(files: tuple[Path, ...], root: Path) -> None:
+    """Takes up a run from a zip, or from a .safetensors file and its run.json; refuses what is not sound."""
+    from engine import archive
+    from engine.errors import BadInput
+    from engine.runs import HISTORY, RECORD, WEIGHTS
+
+    if len(files) == 1:
+        click.echo(str(archive.unpack(archive.read(files[0], archive.MAX_ARCHIVE_BYTES), root)))
+        return
+    kinds = {".safetensors": WEIGHTS, ".json": RECORD, ".jsonl": HISTORY}
+    if unknown := [path for path in files if path.suffix not in kinds]:
+        raise BadInput(f"{unknown[0]} is none of .safetensors, .json and .jsonl, which an import takes.")
+    parts = {kinds[path.suffix]: archive.read(path, archive.MAX_BYTES[kinds[path.suffix]]) for path in files}
+    click.echo(str(archive.take_up(parts, root)))
+
+
 @click.command(hidden=True)
 @folder_argument
 @click.option("--resume", "resumed", is_flag=True)
@@ -115,4 +149,4 @@ def work(folder: Path, resumed: bool, slots: int, queue: Path, locks: str, ticke
     jobs.work(folder, resumed=resumed, slots=slots, queue=queue, locks=handed, ticket=ticket)
 
 
-COMMANDS = (jobs, follow, cancel, restart, delete, restore, work)
+COMMANDS = (jobs, follow, cancel, restart, delete, restore, export, import_, work)

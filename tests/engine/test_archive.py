@@ -1,0 +1,288 @@
+"""Runs as files, and what others may give for one: nothing unsound is taken up, and nothing outside is touched."""
+
+import hashlib
+import io
+import json
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from engine import archive, exports, sessions
+from engine.cli import main
+from engine.errors import BadRun, EngineError
+from engine.runs import find, load, read_record
+from engine.tasks import Sine
+from engine.training import Training
+from tests.engine.conftest import short
+
+NAMES = ("run.json", "weights.safetensors", "history.jsonl")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    training = Training(iterations=6, meta_batch=2, validate_every=2, validation_tasks=3, lr=0.01)
+    (folder,) = sessions.train(short("maml", steps=2, test_steps=3), Sine(shots=4), training, (0,), root)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def parts(trained):
+    return Parts((name, (trained / name).read_bytes()) for name in NAMES)
+
+
+class Parts(dict):
+    """Files by name, whose contents stay out of reports of failures."""
+
+    def __repr__(self):
+        return f"Parts({list(self)})"
+
+
+def zipped(files, **options):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, **options) as made:
+        for name, part in files:
+            made.writestr(name, part)
+    return content.getvalue()
+
+
+def nothing_left(root):
+    """No run, no staging folder, no other file."""
+    return [path for path in Path(root).rglob("*") if path.is_file()] == []
+
+
+def test_a_run_survives_the_round_trip(trained, tmp_path):
+    folder = archive.unpack(archive.pack(trained), tmp_path)
+    before, after = load(trained), load(folder)
+    assert after.sha256 == before.sha256
+    assert (after.learner, after.distribution, after.seed) == (before.learner, before.distribution, before.seed)
+    assert after.history() == before.history()
+    assert after.record["metrics"] == before.record["metrics"]
+    assert after.record["imported"] is True
+    assert [path for path, _ in find(tmp_path)] == [folder]
+
+
+def test_a_second_import_takes_another_name(trained, tmp_path):
+    content = archive.pack(trained)
+    first, second = archive.unpack(content, tmp_path), archive.unpack(content, tmp_path)
+    assert (first.name, second.name) == ("maml-k4-s0", "maml-k4-s0-2")
+    assert load(first).sha256 == load(second).sha256
+
+
+def test_weights_with_their_record_are_enough(parts, tmp_path):
+    folder = archive.take_up({name: parts[name] for name in NAMES[:2]}, tmp_path)
+    assert load(folder).history() == []
+    with pytest.raises(BadRun, match=r"needs run\.json"):
+        archive.take_up({"weights.safetensors": parts["weights.safetensors"]}, tmp_path)
+
+
+def changed(parts, **more):
+    return {**parts, "run.json": json.dumps({**json.loads(parts["run.json"]), **more}).encode()}
+
+
+def with_parameter(parts, group, key, value):
+    return changed(parts, **{group: {**json.loads(parts["run.json"])[group], key: value}})
+
+
+def infinite(parts):
+    tensors = load_tensors(parts["weights.safetensors"])
+    tensors["net.weight1"][0] = float("inf")
+    content = save_tensors(tensors)
+    return changed({**parts, "weights.safetensors": content}, weights_sha256=hashlib.sha256(content).hexdigest())
+
+
+UNSOUND = {
+    "another schema": lambda p: changed(p, schema=99),
+    "a learner that does not exist": lambda p: changed(p, learner="__import__('os')"),
+    "a negative seed": lambda p: changed(p, seed=-1),
+    "a seed with a path": lambda p: changed(p, seed="../../x"),
+    "another hash": lambda p: changed(p, weights_sha256="0" * 64),
+    "a billion parameters": lambda p: with_parameter(p, "hyper_parameters", "widths", [90_000, 90_000]),
+    "endless adaptation": lambda p: with_parameter(p, "hyper_parameters", "test_steps", 99_999),
+    "endless layers": lambda p: with_parameter(p, "hyper_parameters", "widths", [1] * 5000),
+    "a huge task": lambda p: with_parameter(p, "task_parameters", "queries", 10**12),
+    "a parameter that does not exist": lambda p: with_parameter(p, "hyper_parameters", "__class__", 1),
+    "a rate that is not a number": lambda p: with_parameter(p, "hyper_parameters", "inner_lr", "NaN"),
+    "a history of numbers": lambda p: {**p, "history.jsonl": b"1\n2\n"},
+    "a pickle for weights": lambda p: {**p, "weights.safetensors": b"\x80\x04\x95cos\nsystem\n(S'true'\ntR."},
+    "a record of a list": lambda p: {**p, "run.json": b"[]"},
+    "a record nested without end": lambda p: {**p, "run.json": b"[" * 100_000},
+    "a weight that is infinite": infinite,
+    "a metric that is infinite": lambda p: {
+        **p,
+        "run.json": p["run.json"].replace(b'"test_tasks": 2000', b'"x": 1e999'),
+    },
+}
+
+
+@pytest.mark.parametrize("what", UNSOUND)
+def test_what_is_unsound_is_one_sentence_and_leaves_nothing(what, parts, tmp_path):
+    with pytest.raises(EngineError) as error:
+        archive.unpack(zipped(UNSOUND[what](parts).items()), tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) not in str(error.value)
+    assert nothing_left(tmp_path)
+
+
+ESCAPES = ("../../{}", "/tmp/{}", "..\\..\\{}", "C:\\{}", "a/../../../{}", "~/{}", "./../{}")
+
+
+@pytest.mark.parametrize("form", ESCAPES)
+def test_a_path_that_leads_out_leads_nowhere(form, parts, tmp_path):
+    """Names with folders are only ever looked at for their last part: the content lands in the runs folder."""
+    root = tmp_path / "in" / "runs"
+    folder = archive.unpack(zipped((form.format(name), part) for name, part in parts.items()), root)
+    assert folder.parent == root / archive.IMPORTED
+    assert {path.name for path in tmp_path.iterdir()} == {"in"}
+    assert {path.name for path in (tmp_path / "in").iterdir()} == {"runs"}
+
+
+def test_a_zip_bomb_is_read_no_further_than_its_limit(parts, tmp_path, monkeypatch):
+    """A gigabyte of zeros in a megabyte, and an entry that lies about its size."""
+    monkeypatch.setitem(archive.MAX_BYTES, "history.jsonl", 1000)
+    bomb = zipped([*list(parts.items())[:2], ("history.jsonl", b"0" * 50_000_000)])
+    assert len(bomb) < 100_000
+    with pytest.raises(BadRun, match=r"history\.jsonl is larger than 1,000 bytes"):
+        archive.unpack(bomb, tmp_path)
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([("a/run.json", b"{}"), ("b/run.json", b"{}")], "twice"),
+        ([("evil.py", b"import os")], "not part of a run"),
+        ([(f"{i}.txt", b"") for i in range(30)], "at most three"),
+        ([], r"needs run\.json"),
+    ],
+)
+def test_other_archives_are_refused(files, message, tmp_path):
+    with pytest.raises(BadRun, match=message):
+        archive.unpack(zipped(files), tmp_path)
+
+
+HOSTILE = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def never_harmful(root, take):
+    """Either a sound run or one sentence: no other error, no file elsewhere, nothing half-taken."""
+    try:
+        folder = take()
+    except EngineError as error:
+        assert "\n" not in str(error)
+    else:
+        assert load(folder).record["imported"]
+        for path in sorted(folder.iterdir()):
+            path.unlink()
+        folder.rmdir()
+    assert nothing_left(root)
+
+
+@HOSTILE
+@given(seed=st.integers(0, 10**6))
+def test_a_damaged_archive_never_harms(seed, trained, tmp_path):
+    """Bytes changed, dropped and doubled anywhere."""
+    luck, content = random.Random(seed), bytearray(archive.pack(trained))
+    for _ in range(luck.randrange(1, 20)):
+        place = luck.randrange(len(content))
+        match luck.randrange(3):
+            case 0:
+                content[place] = luck.randrange(256)
+            case 1:
+                del content[place : place + luck.randrange(50)]
+            case 2:
+                content[place:place] = bytes(luck.randrange(256) for _ in range(luck.randrange(50)))
+    never_harmful(tmp_path, lambda: archive.unpack(bytes(content), tmp_path))
+
+
+@HOSTILE
+@given(key=st.sampled_from(["learner", "task", "seed", "shots", "schema", "group", "metrics", "training"]), value=JSON)
+def test_a_record_with_any_value_anywhere_never_harms(key, value, parts, tmp_path):
+    never_harmful(tmp_path, lambda: archive.take_up(changed(parts, **{key: value}), tmp_path))
+
+
+@HOSTILE
+@given(
+    group=st.sampled_from(["hyper_parameters", "task_parameters"]), values=st.dictionaries(st.text(max_size=12), JSON)
+)
+def test_parameters_of_any_kind_never_harm(group, values, parts, tmp_path):
+    never_harmful(tmp_path, lambda: archive.take_up(changed(parts, **{group: values}), tmp_path))
+
+
+@HOSTILE
+@given(
+    key=st.sampled_from(["widths", "steps", "test_steps", "inner_lr", "first_order"]),
+    value=JSON | st.lists(st.integers(-5, 10**7), max_size=6) | st.integers(-(10**7), 10**12),
+)
+def test_a_known_parameter_with_any_value_never_harms(key, value, parts, tmp_path):
+    never_harmful(tmp_path, lambda: archive.take_up(with_parameter(parts, "hyper_parameters", key, value), tmp_path))
+
+
+def test_the_shell_exports_and_imports(trained, tmp_path, capsys):
+    out = tmp_path / "run.zip"
+    assert main(["export", str(trained), "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["import", str(out), "--runs", str(tmp_path / "runs")]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert load(folder).sha256 == load(trained).sha256
+    pair = [str(trained / name) for name in NAMES[:2]]
+    assert main(["import", *pair, "--runs", str(tmp_path / "runs")]) == 0
+    assert load(Path(capsys.readouterr().out.strip())).sha256 == load(trained).sha256
+    for wrong in ([str(tmp_path / "none.zip")], [str(trained / "run.json")], [*pair, str(out)]):
+        assert main(["import", *wrong, "--runs", str(tmp_path / "other")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_tables_hold_every_row_in_every_format(trained):
+    import pandas as pd
+
+    rows = exports.histories([trained, trained])
+    assert len(rows) == 2 * len(load(trained).history())
+    assert set(rows["learner"]) == {"maml"}
+    record = read_record(trained)
+    for frame in (rows, exports.results([trained])):
+        for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+            again = read(io.BytesIO(exports.table(frame, form)))
+            assert list(again.columns) == list(frame.columns)
+            assert len(again) == len(frame)
+        assert len(json.loads(exports.table(frame, "json"))) == len(frame)
+    assert exports.results([trained])["test_mse"][0] == record["metrics"]["test_mse"]
+    with pytest.raises(EngineError, match="not as 'xls'"):
+        exports.table(rows, "xls")
+
+
+def test_tensorboard_reads_the_same_losses(trained):
+    """The event file is read back with the protocol of its writer: one record per number, its value in it."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    with zipfile.ZipFile(io.BytesIO(exports.tensorboard(trained))) as made:
+        (name,) = made.namelist()
+        content = made.read(name)
+    found, place = {}, 0
+    while place < len(content):  # length (8 bytes), its checksum (4), the event, its checksum (4)
+        length = int.from_bytes(content[place : place + 8], "little")
+        event = Event.FromString(content[place + 12 : place + 12 + length])
+        place += 16 + length
+        for value in event.summary.value:
+            found[value.tag, event.step] = value.simple_value
+    for row in load(trained).history():
+        for key in ("loss", "validation"):
+            if row[key] is not None:
+                assert found[key, row["iteration"]] == pytest.approx(row[key], rel=1e-6)
+
+
+def test_the_snippet_opens_the_run(trained):
+    opened = {}
+    exec(exports.snippet(trained).split("trajectory")[0], opened)
+    assert opened["run"].sha256 == load(trained).sha256
