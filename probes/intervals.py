@@ -56,13 +56,43 @@ def whole(losses: np.ndarray) -> np.ndarray:
 def over_tasks_and_seeds(losses: np.ndarray) -> Interval:
     """The mean of positive losses (seeds, tasks), with an interval for other tasks and other seeds; NaN: no loss."""
     x = whole(np.asarray(losses, float))
-    s, n = x.shape
     mean = float(x.mean()) if x.size else float("nan")
-    if n < 2:
-        return Interval(mean, float("nan"), float("nan"), n, s)
-    by_task, by_seed = x.mean(0), x.mean(1)
+    if x.shape[1] < 2:
+        return Interval(mean, float("nan"), float("nan"), x.shape[1], x.shape[0])
+    return Interval(mean, *_log_t(mean, *_two_way(x)), x.shape[1], x.shape[0])
+
+
+def of_any_sign(values: np.ndarray) -> Interval:
+    """The same for values (seeds, tasks) that may be negative, such as cosines: mean +- t sqrt(V), no logarithm."""
+    x = whole(np.asarray(values, float))
+    mean = float(x.mean()) if x.size else float("nan")
+    if x.shape[1] < 2:
+        return Interval(mean, float("nan"), float("nan"), x.shape[1], x.shape[0])
+    return Interval(mean, *_t(mean, *_two_way(x)), x.shape[1], x.shape[0])
+
+
+def ratio_of_means(mine: np.ndarray, other: np.ndarray) -> Interval:
+    """mean(mine) / mean(other), (seeds, tasks) each, paired by seed and task; NaN where a mean is not above 0.
+
+    The means have to be positive, single values need not: to first order, the logarithm of the ratio varies as
+    mine / mean(mine) - other / mean(other) does, whose two-way variance gives the interval (delta method).
+    """
+    kept = np.isfinite(mine).all(0) & np.isfinite(other).all(0)
+    a, b = np.asarray(mine, float)[:, kept], np.asarray(other, float)[:, kept]
+    s, n = a.shape
+    if n < 2 or a.mean() <= 0 or b.mean() <= 0:
+        return Interval(float("nan"), float("nan"), float("nan"), n, s)
+    low, high = _t(0.0, *_two_way(a / a.mean() - b / b.mean()))
+    ratio = float(a.mean() / b.mean())
+    return Interval(ratio, ratio * float(np.exp(low)), ratio * float(np.exp(high)), n, s)
+
+
+def _two_way(x: np.ndarray) -> tuple[float, float]:
+    """The variance V of the mean of x (seeds, tasks >= 2) and its degrees of freedom; one seed: over tasks alone."""
+    s, n = x.shape
+    mean, by_task, by_seed = x.mean(), x.mean(0), x.mean(1)
     if s < 2:
-        return Interval(mean, *_log_t(mean, float(by_task.var(ddof=1)) / n, n - 1), n, s)
+        return float(by_task.var(ddof=1)) / n, n - 1
     df = np.array([n - 1, s - 1, (n - 1) * (s - 1)], float)
     rest = x - by_task - by_seed[:, None] + mean
     squares = s * np.square(by_task - mean).sum(), n * np.square(by_seed - mean).sum(), np.square(rest).sum()
@@ -74,7 +104,7 @@ def over_tasks_and_seeds(losses: np.ndarray) -> Interval:
         parts, df = parts[1:2], df[1:2]
     variance = float(parts.sum()) / (s * n)
     freedom = parts.sum() ** 2 / (np.square(parts) / df).sum() if variance > 0 else df[0]
-    return Interval(mean, *_log_t(mean, variance, float(freedom)), n, s)
+    return variance, float(freedom)
 
 
 def paired(losses: np.ndarray, reference: np.ndarray, *, ratio: bool = False) -> Paired:
