@@ -19,4 +19,6 @@ PROBES: dict[str, str] = {
     "maps": "probes.maps",
     "meta-gradients": "probes.meta_gradients",
     "updates": "probes.updates",
+    "curvature": "probes.curvature",
+    "rule": "probes.rule",
 }
