@@ -12,7 +12,7 @@ which descend something else; and it is differentiated exactly, also for first-o
 how they train and not what they compute (`exact`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -88,10 +88,14 @@ def task_surface(learner: Learner, params: Params, state: State, x: Tensor, y: T
     return Surface(loss, centre, layout)
 
 
-def meta_surface(learner: Learner, params: Params, tasks: Task) -> Surface:
-    """The meta-loss on a batch of tasks (a leading axis) around meta-parameters `params`."""
+def meta_surface(learner: Learner, params: Params, tasks: Task, fixed: Collection[str] = ()) -> Surface:
+    """The meta-loss on a batch of tasks (a leading axis) around meta-parameters `params`.
+
+    Groups of parameters that are `fixed` are no part of the vector and stay as they are.
+    """
     learner = exact(learner)
-    centre, layout = flat(double(params))
+    rest = double({name: group for name, group in params.items() if name in fixed})
+    centre, layout = flat(double({name: group for name, group in params.items() if name not in fixed}))
     tasks = double(tasks)
 
     def of_task(params: Params, task: Task) -> Tensor:
@@ -99,7 +103,7 @@ def meta_surface(learner: Learner, params: Params, tasks: Task) -> Surface:
 
     def loss(vector: Tensor) -> Tensor:
         params = tree_map(lambda leaf: leaf[0], layout.unpack(vector[None]))
-        return vmap(of_task, (None, 0))(params, tasks).mean()
+        return vmap(of_task, (None, 0))({**params, **rest}, tasks).mean()
 
     return Surface(loss, centre, layout)
 
