@@ -71,22 +71,6 @@ def of_any_sign(values: np.ndarray) -> Interval:
     return Interval(mean, *_t(mean, *_two_way(x)), x.shape[1], x.shape[0])
 
 
-def ratio_of_means(mine: np.ndarray, other: np.ndarray) -> Interval:
-    """mean(mine) / mean(other), (seeds, tasks) each, paired by seed and task; NaN where a mean is not above 0.
-
-    The means have to be positive, single values need not: to first order, the logarithm of the ratio varies as
-    mine / mean(mine) - other / mean(other) does, whose two-way variance gives the interval (delta method).
-    """
-    kept = np.isfinite(mine).all(0) & np.isfinite(other).all(0)
-    a, b = np.asarray(mine, float)[:, kept], np.asarray(other, float)[:, kept]
-    s, n = a.shape
-    if n < 2 or a.mean() <= 0 or b.mean() <= 0:
-        return Interval(float("nan"), float("nan"), float("nan"), n, s)
-    low, high = _t(0.0, *_two_way(a / a.mean() - b / b.mean()))
-    ratio = float(a.mean() / b.mean())
-    return Interval(ratio, ratio * float(np.exp(low)), ratio * float(np.exp(high)), n, s)
-
-
 def _two_way(x: np.ndarray) -> tuple[float, float]:
     """The variance V of the mean of x (seeds, tasks >= 2) and its degrees of freedom; one seed: over tasks alone."""
     s, n = x.shape

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probes.intervals import of_any_sign, over_tasks_and_seeds, paired, ratio_of_means, whole
+from probes.intervals import of_any_sign, over_tasks_and_seeds, paired, whole
 
 
 def on_log_scale(values: np.ndarray) -> tuple[float, float]:
@@ -100,21 +100,3 @@ def test_values_of_any_sign_have_students_interval():
     x = np.random.default_rng(3).normal(size=(1, 25))
     found, expected = of_any_sign(x), stats.ttest_1samp(x[0], 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-
-
-def test_the_interval_of_a_ratio_of_means_holds_the_truth_95_times_in_100():
-    """Means 2 and 5 of pairs that share effects of seed and task; single values may be negative."""
-    rng, hits = np.random.default_rng(4), 0
-    for _ in range(400):
-        shared = 0.3 * rng.normal(size=(4, 1)) + 0.3 * rng.normal(size=(1, 12))
-        mine, other = (mean * (1 + shared + 0.7 * rng.normal(size=(4, 12))) for mean in (2.0, 5.0))
-        found = ratio_of_means(mine, other)
-        hits += found.low <= 0.4 <= found.high
-    assert 0.92 <= hits / 400 <= 0.99
-
-
-def test_what_both_share_does_not_widen_a_ratio():
-    other = np.random.default_rng(5).exponential(size=(3, 20))
-    found = ratio_of_means(3 * other, other)
-    assert (found.mean, found.low, found.high) == pytest.approx((3, 3, 3))
-    assert np.isnan(ratio_of_means(-other, other).mean)

@@ -1,0 +1,94 @@
+"""Figures of what meta-gradients cost against the number of parameters: measured, and as fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.figures import marks
+from dashboard.figures.marks import Label
+
+DASHES = {"first-order": "4px,3px", "exact": "solid", "explicit": "2px,3px"}
+SYMBOLS = {"first-order": "circle-open", "exact": "circle", "explicit": "square-open"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One way of computing one learner's meta-gradient.
+
+    Attributes:
+        name, title: the learner's registered name, and what the line is called.
+        way: "first-order", "exact" or "explicit".
+        n, cost: parameters and what was measured, (sizes,) each, in the order of n.
+        exponent, low, high, constant: cost = constant n^exponent with the exponent's interval.
+        least: the fit covers n from here on.
+    """
+
+    name: str
+    title: str
+    way: str
+    n: np.ndarray
+    cost: np.ndarray
+    exponent: float
+    low: float
+    high: float
+    constant: float
+    least: int
+
+
+def costs(parts: Sequence[tuple[str, str, Sequence[Series]]], dark: bool) -> go.Figure:
+    """Costs against N on logarithmic axes, one panel each; the fit is the line, the marks are measurements.
+
+    Args:
+        parts: (title, axis, series) of each panel.
+        dark: colours for the dark background.
+    """
+    fig = make_subplots(cols=len(parts), horizontal_spacing=0.22, subplot_titles=[title for title, *_ in parts])
+    marks.laid_out(fig, 430, right=marks.LABELS + 60)
+    fig.update_layout(margin={"t": 34, "b": 50})
+    for column, (_, axis, series) in enumerate(parts, start=1):
+        place = {"row": 1, "col": column}
+        labels = [_drawn(fig, one, axis, dark, place) for one in series]
+        extent = marks.extent([one.cost for one in series], True)
+        sizes = np.concatenate([one.n for one in series])
+        low, high = float(np.log10(sizes.min())), float(np.log10(sizes.max()))
+        powers = range(int(np.ceil(low)), int(np.floor(high)) + 1)
+        ticks = {"tickvals": [10.0**p for p in powers], "ticktext": [f"10<sup>{p}</sup>" for p in powers]}
+        fig.update_xaxes(type="log", range=[low - 0.1, high + 0.1], title_text="parameters N", **ticks, **place)
+        marks.loss_axis(fig, axis, extent, True, **place)
+        fig.update_yaxes(dtick=1, tickvals=None, exponentformat="SI", **place)
+        marks.label_ends(fig, labels, extent, log=True, **place)
+    for title in fig.layout.annotations[: len(parts)]:
+        title.font = {"size": 13, "color": marks.ink(dark)}
+    return fig
+
+
+def _drawn(fig: go.Figure, one: Series, axis: str, dark: bool, place: dict[str, int]) -> Label:
+    colour = marks.colour(one.name, dark) if one.way != "explicit" else marks.grey(dark)
+    said = f"<b>{one.title}</b><br>N = %{{x:,}}: %{{y:.3s}} ({axis})<extra></extra>"
+    fig.add_scatter(
+        x=one.n,
+        y=one.cost,
+        mode="lines+markers",
+        line={"color": colour, "width": 1, "dash": DASHES[one.way]},
+        marker={"color": colour, "size": 7, "symbol": SYMBOLS[one.way], "line": {"width": 1.4, "color": colour}},
+        hovertemplate=said,
+        **place,
+    )
+    ends = np.array([one.least, one.n[-1]], float)
+    fig.add_scatter(
+        x=ends,
+        y=one.constant * ends**one.exponent,
+        mode="lines",
+        line={"color": colour, "width": 7},
+        opacity=0.22,
+        hovertemplate=(
+            f"<b>{one.title}</b><br>N^{one.exponent:.2f}, between {one.low:.2f} and {one.high:.2f}<extra></extra>"
+        ),
+        **place,
+    )
+    text = f"{one.title}  N<sup>{one.exponent:.2f}</sup>"
+    # a logarithmic axis takes an annotation's place as a logarithm
+    return Label(float(np.log10(one.n[-1])), float(one.cost[-1]), text, colour)

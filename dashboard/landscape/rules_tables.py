@@ -1,0 +1,264 @@
+"""What the part *Learned rules* shows, as tables and sentences: answers of the probe in, plain values out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.figures import palette
+from dashboard.figures.rules import Course, Panel, Row, Triple
+from probes.intervals import Interval, of_any_sign, over_tasks_and_seeds
+from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
+
+BASELINE = "maml"
+LEARNED = "learned-optimiser"  # the family that learns how to update
+BLOCKS = {ALL: "all that is meta-learned", INITIALISATION: "the initialisation", RULE: "the rule"}
+
+
+SHARED = (("eigenvalue", INITIALISATION), ("scaled", INITIALISATION), ("scaled", ALL))  # compared with MAML's
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A form of curvature: its name for people, and its axis. Those that are `sizes` are compared by magnitude."""
+
+    title: str
+    axis: str
+    sizes: bool = True
+
+
+CURVATURES = {
+    "eigenvalue": Measure("|λ|", "|λ|, loss per unit²"),
+    "scaled": Measure("|λ| · |θ|²", "|λ| |θ|², units of loss"),
+    "along": Measure("along g", "|gᵀHg| / gᵀg, loss per unit²"),
+    "rise": Measure("rise at 2 %", "rise of the loss at 2 %", sizes=False),
+    "trace": Measure("trace", "tr H, loss per unit²", sizes=False),
+}
+SIZES = tuple(name for name, measure in CURVATURES.items() if measure.sizes)
+
+
+def at(measured: Sequence[Measured], name: str, block: str, moment: str = TRAINED) -> Measured | None:
+    """One learner's block at one moment; None where it has none."""
+    return next((m for m in measured if (m.learner, m.block, m.moment) == (name, block, moment)), None)
+
+
+def values(one: Measured, field: str) -> np.ndarray:
+    """A measure (seeds, groups); of a curvature that is compared by magnitude, its magnitude."""
+    found = np.asarray(getattr(one, field), float)
+    return np.abs(found) if field in SIZES else found
+
+
+def interval(one: Measured, field: str) -> Interval:
+    """Its mean with an interval over seeds and groups of tasks (over seeds, if there is one group alone).
+
+    Magnitudes and ratios of lengths span powers of ten: theirs is the geometric mean.
+    """
+    found = values(one, field)
+    found = found.T if found.shape[1] == 1 else found
+    if field in (*SIZES, "ratio"):
+        return _geometric(np.log(found))
+    if field == "loss":
+        return over_tasks_and_seeds(found)
+    plain = of_any_sign(found)
+    if field == "cosine":
+        return Interval(plain.mean, max(plain.low, -1.0), min(plain.high, 1.0), plain.tasks, plain.seeds)
+    return plain
+
+
+def _geometric(logarithms: np.ndarray) -> Interval:
+    log = of_any_sign(logarithms)
+    return Interval(*(float(np.exp(v)) for v in (log.mean, log.low, log.high)), log.tasks, log.seeds)
+
+
+def triple(one: Measured, field: str) -> Triple:
+    """(mean, low, high)."""
+    found = interval(one, field)
+    return found.mean, found.low, found.high
+
+
+def panel(measured: Sequence[Measured], names: dict[str, str], block: str, field: str, **looks: Any) -> Panel:
+    """One measure of all learners at their trained weights, with seeds and untrained controls."""
+    found, seeds, controls = {}, {}, {}
+    for name in names:
+        if (one := at(measured, name, block)) is None or not values(one, field).size:
+            continue
+        found[name] = triple(one, field)
+        by_seed = values(one, field)
+        powers = field in (*SIZES, "ratio")
+        seeds[name] = np.exp(np.log(by_seed).mean(1)) if powers else by_seed.mean(1)
+        if (drawn := at(measured, name, block, UNTRAINED)) is not None:
+            controls[name] = interval(drawn, field).mean
+    return Panel(values=found, seeds=seeds, controls=controls, **looks)
+
+
+def times(mine: Measured | None, other: Measured | None, field: str) -> Interval | None:
+    """One magnitude as a multiple of another, on the same groups of tasks and with the same seeds: geometric means."""
+    if mine is None or other is None or values(mine, field).shape != values(other, field).shape:
+        return None
+    return _geometric(np.log(values(mine, field)) - np.log(values(other, field)))
+
+
+def ratio_panels(measured: Sequence[Measured], names: dict[str, str]) -> list[Panel]:
+    """Curvature as a multiple of MAML's, in the forms that learners can share, and the rise as it is."""
+    found = []
+    for field, block in SHARED:
+        known, controls = (
+            {name: r for name in names if name != BASELINE and (r := _multiple(measured, name, block, field, moment))}
+            for moment in (TRAINED, UNTRAINED)
+        )
+        where = "initialisation" if block == INITIALISATION else "all"
+        title = f"{CURVATURES[field].title}, {where}"
+        drawn = {name: mean for name, (mean, _, _) in controls.items()}
+        found.append(Panel(title, "times MAML's", known, controls=drawn, log=True, reference=1.0))
+    looks = {"title": "rise at 2 %, all", "axis": "mean squared error", "reference": 0.0}
+    rise = panel(measured, names, ALL, "rise", **looks)
+    return [*found, Panel(rise.title, rise.axis, rise.values, reference=rise.reference)]
+
+
+def _multiple(measured: Sequence[Measured], name: str, block: str, field: str, moment: str) -> Triple | None:
+    found = times(at(measured, name, block, moment), at(measured, BASELINE, block, moment), field)
+    return None if found is None or not np.isfinite(found.mean) else (found.mean, found.low, found.high)
+
+
+def courses(measured: Sequence[Measured], names: dict[str, str], block: str, field: str) -> list[Course]:
+    """A measure along the training, of learners whose training kept weights."""
+    found = []
+    for name, title in names.items():
+        mine = [m for m in measured if (m.learner, m.block) == (name, block) and m.moment in (UNTRAINED, KEPT)]
+        mine = [m for m in mine if values(m, field).size]
+        if len(mine) > 2:
+            mean, low, high = np.array([triple(m, field) for m in mine]).T
+            found.append(Course(name, title, np.array([m.iteration for m in mine]), mean, low, high))
+    return found
+
+
+def rows(names: dict[str, str]) -> list[Row]:
+    """The learners as rows of a figure."""
+    return [Row(name, title) for name, title in names.items()]
+
+
+def table(measured: Sequence[Measured], names: dict[str, str]) -> pd.DataFrame:
+    """Every measure of every learner, block and moment."""
+    found = []
+    for one in measured:
+        row: dict[str, Any] = {
+            "learner": names[one.learner],
+            "moment": one.moment if one.moment != KEPT else f"after {one.iteration:,} updates",
+            "block": BLOCKS[one.block],
+            "parameters": one.size,
+        }
+        for field in ("cosine", "ratio", *CURVATURES, "loss"):
+            if values(one, field).size:
+                row |= dict(zip((field, f"{field} low", f"{field} high"), triple(one, field), strict=True))
+        row |= {
+            "cosine of means": one.cosine_mean.mean(),
+            "ratio of means": float(np.exp(np.log(one.ratio_mean).mean())),
+        }
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def ratio_table(columns: Sequence[Panel], names: dict[str, str]) -> pd.DataFrame:
+    """What the panels show."""
+    return pd.DataFrame(
+        [
+            {"learner": names[name], "measure": one.title, "unit": one.axis, "mean": mean, "low": low, "high": high}
+            for one in columns
+            for name, (mean, low, high) in one.values.items()
+        ]
+    )
+
+
+def course_table(parts: Sequence[tuple[str, Sequence[Course]]]) -> pd.DataFrame:
+    """One row for each measure, learner and iteration."""
+    return pd.DataFrame(
+        [
+            {"measure": title, "learner": course.title, "updates": int(i), "mean": mean, "low": low, "high": high}
+            for title, found in parts
+            for course in found
+            for i, mean, low, high in zip(course.iterations, course.mean, course.low, course.high, strict=True)
+        ]
+    )
+
+
+def gradient_sentence(measured: Sequence[Measured], names: dict[str, str], block: str) -> str:
+    """How far first-order gradients point off, MAML first, and whether learned rules differ from it."""
+    base = at(measured, BASELINE, block)
+    learned = [n for n in names if palette.family(n) == LEARNED and at(measured, n, block) is not None]
+    told = []
+    if base is not None:
+        told.append(f"At **MAML**'s trained weights the cosine is {said(interval(base, 'cosine'))}.")
+    groups: dict[str, list[str]] = {}
+    for name in learned:
+        one = at(measured, name, block)
+        assert one is not None
+        mine = interval(one, "cosine")
+        text = f"{names[name]} ({mine.mean:.2f})"
+        word = ""
+        if base is not None and one.cosine.shape == base.cosine.shape:
+            gap = of_any_sign(one.cosine - base.cosine)
+            word = "below MAML's" if gap.high < 0 else "above MAML's" if gap.low > 0 else "level with MAML's"
+        groups.setdefault(word, []).append(text)
+    for word, texts in groups.items():
+        told.append(f"{'Beyond the interval ' if word[:5] in ('below', 'above') else ''}{word}: {', '.join(texts)}.")
+    return " ".join(text[:1].upper() + text[1:] if not text.startswith("**") else text for text in told)
+
+
+def said(found: Interval) -> str:
+    """A mean with its interval, in a sentence."""
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def curvature_sentence(columns: Sequence[Panel], names: dict[str, str]) -> str:
+    """How many times MAML's each learned optimiser's curvature is, and whether that shows at a finite distance."""
+    shared, rise = columns[:-1], columns[-1]
+    groups: dict[str, list[str]] = {}
+    for name in (n for n in names if palette.family(n) == LEARNED):
+        seen = [one.values[name] for one in shared if name in one.values]
+        if not seen:
+            continue
+        more = sum(low > 1 for _, low, _ in seen)
+        word = "in every form" if more == len(seen) else "in some forms" if more else "in no form"
+        ends = " to ".join(dict.fromkeys(number(end(mean for mean, _, _ in seen)) for end in (min, max)))
+        groups.setdefault(word, []).append(f"{names[name]} ({ends} times)")
+    if not groups:
+        return ""
+    told = [
+        f"**{word}** {', '.join(groups[word])}"
+        for word in ("in every form", "in some forms", "in no form")
+        if word in groups
+    ]
+    text = f"More curved than MAML's beyond the interval: {'; '.join(told)}."
+    if BASELINE in rise.values:
+        base = rise.values[BASELINE]
+        others = [
+            names[n] for n in names if palette.family(n) == LEARNED and n in rise.values and rise.values[n][1] > base[2]
+        ]
+        text += (
+            f" A random change of every tensor by 2 % costs MAML {number(base[0])}, and more beyond the intervals only "
+            f"{', '.join(others)}."
+            if others
+            else " But a random change of every tensor by 2 % costs none of them more than MAML beyond the intervals "
+            f"({number(base[0])} for MAML): what is curved is few directions, or short."
+        )
+    return text
+
+
+def number(value: float) -> str:
+    """Two digits, without a power of ten where it can be read without."""
+    return f"{value:.2g}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
+
+
+def training_sentence(measured: Sequence[Measured], names: dict[str, str], pairs: Sequence[tuple[str, str]]) -> str:
+    """Where trained first-order, is the same learner's meta-loss more curved than where trained exactly?"""
+    told = []
+    for first, exact in pairs:
+        found = times(at(measured, first, INITIALISATION), at(measured, exact, INITIALISATION), "eigenvalue")
+        if found is not None and np.isfinite(found.mean):
+            ends = f"[{number(found.low)}, {number(found.high)}]"
+            told.append(f"{names[exact]} {number(found.mean)} times {ends}")
+    if not told:
+        return ""
+    return f"Trained first-order, |λ| of the same learner's initialisation ends as a multiple: {', '.join(told)}."
