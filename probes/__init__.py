@@ -19,6 +19,9 @@ PROBES: dict[str, str] = {
     "maps": "probes.maps",
     "meta-gradients": "probes.meta_gradients",
     "updates": "probes.updates",
+    "landscape": "probes.landscape",
     "curvature": "probes.curvature",
     "rule": "probes.rule",
+    "blackbox": "probes.blackbox",
+    "memory": "probes.memory",
 }

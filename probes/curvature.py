@@ -18,7 +18,7 @@ is over each learner's own meta-parameters. Where a training kept weights, the s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 import torch
@@ -38,6 +38,15 @@ QUESTION = "How curved are the task loss around adapted weights and the meta-los
 DIRECTIONS = 41  # the stream that random directions are drawn from
 OF_ENDS = 150  # products that both ends of a spectrum take, about: for the progress
 OF_ASCENT = 2  # products that a step of the ascent costs from all its starts, about
+
+
+class Asked(Protocol):
+    """What both probes of the landscape are told."""
+
+    @property
+    def loss(self) -> Loss: ...
+    @property
+    def step(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -154,13 +163,14 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         config.loss,
         config.radius,
         {e.learner.name: [run.seed for run in e.runs[: config.seeds]] for e in shown},
-        {e.learner.name: _step(e.learner, config) for e in shown},
+        {e.learner.name: step_of(e.learner, config) for e in shown},
         curved,
         {name: reason for name, reason in reasons.items() if reason},
     )
 
 
-def _step(learner: Learner, config: Config) -> int:
+def step_of(learner: Learner, config: Asked) -> int:
+    """The inner step that the task loss is looked at, or T of the meta-loss."""
     if config.loss == META:
         return learner.train_steps
     return learner.evaluation_steps if config.step < 0 else config.step
