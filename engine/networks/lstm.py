@@ -40,15 +40,19 @@ def zero_state(net: Net, rows: int) -> State:
     return state
 
 
+def gates(net: Net, layer: int, columns: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+    """The drives of i, f, g and o (h, rows) of one layer, before their sigmoids and tanh, for inputs (in, rows)."""
+    bias = (net[f"bias_ih{layer}"] + net[f"bias_hh{layer}"]).unsqueeze(-1)
+    return (net[f"weight_ih{layer}"] @ columns + net[f"weight_hh{layer}"] @ h + bias).chunk(4, dim=-2)
+
+
 def step(net: Net, u: Tensor, state: State) -> State:
     """One time step of the whole stack for inputs u (rows, in); the output is the last layer's new h."""
     new: State = {}
     columns = u.mT  # (in, rows): rows innermost, so that each gate is one contiguous block
     for layer in range(1, layers(net) + 1):
         h, c = state[f"h{layer}"].mT, state[f"c{layer}"].mT
-        bias = (net[f"bias_ih{layer}"] + net[f"bias_hh{layer}"]).unsqueeze(-1)
-        gates = net[f"weight_ih{layer}"] @ columns + net[f"weight_hh{layer}"] @ h + bias
-        i, f, g, o = gates.chunk(4, dim=-2)  # (h, rows) each
+        i, f, g, o = gates(net, layer, columns, h)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         columns = o.sigmoid() * c.tanh()
         new[f"h{layer}"], new[f"c{layer}"] = columns.mT, c.mT
