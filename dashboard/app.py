@@ -33,5 +33,19 @@ pages = [
         url_path="features",
         help="What a learner's hidden layers make of an input: how diverse, how broad, how alike.",
     ),
+    st.Page(
+        "views/train.py",
+        title="Train",
+        icon=":material/model_training:",
+        url_path="train",
+        help="Train a learner of your own, watch it, call it off, take it up again.",
+    ),
+    st.Page(
+        "views/runs.py",
+        title="Runs",
+        icon=":material/database:",
+        url_path="runs",
+        help="All runs, shipped and own: compare, tag, export, import, delete.",
+    ),
 ]
 st.navigation(pages).run()

@@ -1,5 +1,6 @@
 """The shipped and own runs that pages show, loaded once and shared by all sessions (never changed)."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import streamlit as st
 from dashboard import families
 from engine.ensembles import Ensemble, find_ensembles
 from engine.learners import LEARNERS
-from engine.runs import RECORD, find
+from engine.runs import RECORD, TRAINED, find
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = PROJECT / "checkpoints"
+RUNS = Path(os.environ.get("INNERLOOP_RUNS") or PROJECT / "runs").resolve()  # the user's own
 ANSWERS = CHECKPOINTS / "answers"  # of probes that take long, see `probes.answers`
 OWN = "my-"  # before the name of a folder below `runs/`
 
@@ -52,13 +54,19 @@ def roots() -> dict[str, Path]:
     """The collections of runs by name, the default one first: shipped ones, then the user's own below `runs/`."""
     place = {name: index for index, name in enumerate(COLLECTIONS)}
     shipped = sorted(_folders(CHECKPOINTS), key=lambda path: (place.get(path.name, len(place)), path.name))
-    own = {f"{OWN}{path.name}": path for path in _folders(PROJECT / "runs")}
+    own = {f"{OWN}{path.name}": path for path in _folders(RUNS)}
     return {DEFAULT: CHECKPOINTS / DEFAULT} | {path.name: path for path in shipped} | own
 
 
 def collections() -> tuple[str, ...]:
     """The names of the collections; the default one is always among them."""
     return tuple(roots())
+
+
+def shown(path: Path) -> str:
+    """A path as people read it: from the project, or from the folder that holds the own runs."""
+    home = PROJECT if path.is_relative_to(PROJECT) else RUNS.parent
+    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
 
 
 def title(collection: str) -> str:
@@ -106,7 +114,7 @@ def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
 @st.cache_data(show_spinner=False, max_entries=64)
 def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
     records = find(roots()[collection])
-    return sorted({int(r["shots"]) for _, r in records if r.get("task") == task and r.get("status") == "done"})
+    return sorted({int(r["shots"]) for _, r in records if r.get("task") == task and r.get("status") in TRAINED})
 
 
 @st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)

@@ -5,12 +5,25 @@
 >>> trajectory = run.adapt(x, y)  # (K, 1) each for sine
 >>> run.predict(trajectory, query_x)  # (Q, 1), after the last step
 >>> run.predict(trajectory, query_x, step=0)  # before any step
+
+Its parts are imported when they are first used, so that a training that waits its turn stays small.
 """
 
-from engine.errors import BadConfig, BadInput, BadRun, EngineError, UnknownName
-from engine.learners import LEARNERS, make
-from engine.runs import Run, find, load
-from engine.tasks import TASKS, Sine, Task
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.errors import BadConfig, BadInput, BadRun, EngineError, UnknownName
+    from engine.learners import LEARNERS, make
+    from engine.runs import Run, find, load
+    from engine.tasks import TASKS, Sine, Task
+
+_HOMES = {
+    "engine.errors": ("BadConfig", "BadInput", "BadRun", "EngineError", "UnknownName"),
+    "engine.learners": ("LEARNERS", "make"),
+    "engine.runs": ("Run", "find", "load"),
+    "engine.tasks": ("TASKS", "Sine", "Task"),
+}
 
 __all__ = [
     "LEARNERS",
@@ -27,3 +40,14 @@ __all__ = [
     "load",
     "make",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'engine' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

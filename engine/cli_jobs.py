@@ -134,19 +134,4 @@ def import_(files: tuple[Path, ...], root: Path) -> None:
     click.echo(str(archive.take_up(parts, root)))
 
 
-@click.command(hidden=True)
-@folder_argument
-@click.option("--resume", "resumed", is_flag=True)
-@click.option("--slots", type=click.IntRange(1), default=1)
-@click.option("--queue", type=click.Path(path_type=Path), required=True)
-@click.option("--locks", default="")
-@click.option("--ticket", type=int, default=-1)
-def work(folder: Path, resumed: bool, slots: int, queue: Path, locks: str, ticket: int) -> None:
-    """What a process that was started by --detach or a page does."""
-    from engine import jobs
-
-    handed = [int(descriptor) for descriptor in locks.split(",") if descriptor]
-    jobs.work(folder, resumed=resumed, slots=slots, queue=queue, locks=handed, ticket=ticket)
-
-
-COMMANDS = (jobs, follow, cancel, restart, delete, restore, export, import_, work)
+COMMANDS = (jobs, follow, cancel, restart, delete, restore, export, import_)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.errors import BadInput, EngineError
 from engine.learners import Learner, Params, Trajectory
-from engine.runs import Run, checked_inputs, checked_support, find, load
+from engine.runs import TRAINED, Run, checked_inputs, checked_support, find, load
 from engine.tasks import TaskDistribution
 from engine.trees import stack
 
@@ -81,7 +81,7 @@ def find_ensembles(root: Path, task: str, shots: int) -> tuple[list[Ensemble], l
     """
     groups: dict[str, dict[str, list[Path]]] = {}
     for path, record in find(root):
-        if record.get("status") == "done" and record.get("task") == task and record.get("shots") == shots:
+        if record.get("status") in TRAINED and record.get("task") == task and record.get("shots") == shots:
             same = f"{record.get('hyper_parameters')}{record.get('task_parameters')}"
             groups.setdefault(str(record.get("learner")), {}).setdefault(same, []).append(path)
     found, complaints = [], []

@@ -7,19 +7,18 @@ a numbered ticket in the queue folder, locked likewise, and works once fewer tha
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import tickets
 from engine.errors import BadInput, BadRun
 from engine.locks import Locks, held
 from engine.plans import CANCEL, Plan, now, plan_of
@@ -29,8 +28,6 @@ QUEUE = Path("runs") / ".queue"
 SLOTS = 1  # trainings at a time
 LOG = "log.txt"  # what a worker printed, in the first run's folder
 TRASH = ".trash"
-POLL = 0.2  # seconds between looks at the queue
-NICE = 10  # what else runs here, such as the live page, comes first
 ACTIVE = ("queued", "running")
 RESUMABLE = ("interrupted", "cancelled", "failed")
 
@@ -119,7 +116,7 @@ def cancel(folder: Path) -> None:
         raise BadRun(f"{folder} is {found.status}; only a training that waits or runs can be cancelled.")
     if found.status == "interrupted":  # nobody is there to be told
         with Locks(found.folders):
-            _end(found.folders, "cancelled")
+            end(found.folders, "cancelled")
         return
     write_json(found.folder / CANCEL, now())
 
@@ -201,52 +198,8 @@ def restore(folder: Path, root: Path) -> Path:
     return target
 
 
-def work(folder: Path, *, resumed: bool, slots: int, queue: Path, locks: Sequence[int] = (), ticket: int = -1) -> str:
-    """What a worker does: waits for its turn, trains, and leaves the outcome in the records.
-
-    Args:
-        folder: the first run folder of the job.
-        resumed: go on from the last snapshot.
-        slots: at most so many trainings of this queue at a time.
-        queue: the folder of the queue.
-        locks: descriptors of the folders' locks, if they were handed over.
-        ticket: descriptor of the ticket, if it was handed over.
-
-    Returns:
-        The status at its end.
-    """
-    planned = plan_of(folder)
-    with Locks.adopted(locks) if locks else Locks(planned.folders):
-        mine = ticket if ticket >= 0 else _draw_ticket(queue)
-        try:
-            if _wait(mine, queue, slots, (folder / CANCEL).exists):
-                _train(planned, resumed)
-            else:
-                _end(planned.folders, "cancelled")
-        finally:
-            (folder / CANCEL).unlink(missing_ok=True)
-            _path(mine, queue).unlink(missing_ok=True)
-            os.close(mine)
-    return str(read_record(folder).get("status"))
-
-
-def _train(planned: Plan, resumed: bool) -> None:
-    """Politely, and in as many threads as before, so that a resumed training ends the same to the bit."""
-    import torch
-
-    from engine import sessions
-
-    os.nice(NICE)
-    threads = read_record(planned.folders[0]).get("threads") or 1
-    torch.set_num_threads(int(threads) if resumed else 1)
-    try:
-        sessions.begin(replace(planned, device=sessions.pick_device(planned.device)), resumed=resumed)
-    except Exception as error:  # whatever it was, the records say it; all of it is in the log
-        traceback.print_exc()
-        sessions.fail(planned, error)
-
-
-def _end(folders: Sequence[Path], status: str) -> None:
+def end(folders: Sequence[Path], status: str) -> None:
+    """Writes how a training ended that is not at work, or never was."""
     for path in folders:
         record = read_record(path)
         write_json(path / RECORD, {**record, "status": status, **now()})
@@ -273,10 +226,10 @@ def _below(folder: Path, root: Path) -> Path:
 def _spawn(folder: Path, locks: Locks, slots: int, queue: Path | None, *more: str) -> None:
     """Starts a worker that outlives this process, and hands it the locks and a ticket."""
     queue = queue or QUEUE
-    ticket = _draw_ticket(queue)
+    ticket = tickets.draw(queue)
     try:
         handed = [*locks.descriptors, ticket]
-        command = [sys.executable, "-m", "engine", "work", str(folder.resolve()), "--slots", str(slots), *more]
+        command = [sys.executable, "-m", "engine.worker", str(folder.resolve()), "--slots", str(slots), *more]
         command += ["--queue", str(queue.resolve()), "--locks", ",".join(map(str, locks.descriptors))]
         with (folder / LOG).open("wb") as log:
             worker = subprocess.Popen(
@@ -292,61 +245,3 @@ def _spawn(folder: Path, locks: Locks, slots: int, queue: Path | None, *more: st
         threading.Thread(target=worker.wait, daemon=True).start()  # so that no zombie stays when it ends
     finally:
         os.close(ticket)
-
-
-def _draw_ticket(queue: Path) -> int:
-    """A new last ticket, locked: its descriptor."""
-    queue.mkdir(parents=True, exist_ok=True)
-    with _alone(queue):
-        number = max((int(path.name) for path in _tickets(queue)), default=0) + 1
-        ticket = os.open(queue / f"{number:09d}", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        fcntl.flock(ticket, fcntl.LOCK_EX)
-        os.write(ticket, f"{number:09d}".encode())
-    return ticket
-
-
-def _wait(ticket: int, queue: Path, slots: int, called_off: Callable[[], bool]) -> bool:
-    """Waits until fewer than `slots` live tickets are before this one; False if it is called off."""
-    mine = _path(ticket, queue)
-    while not called_off():
-        with _alone(queue):
-            before = sum(_alive(path) for path in _tickets(queue) if path.name < mine.name)
-        if before < slots:
-            return True
-        time.sleep(POLL)
-    return False
-
-
-@contextlib.contextmanager
-def _alone(queue: Path) -> Iterator[None]:
-    """Nobody else draws or counts tickets meanwhile."""
-    descriptor = os.open(queue / "queue.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _tickets(queue: Path) -> list[Path]:
-    return [path for path in queue.iterdir() if path.name.isdigit()]
-
-
-def _path(ticket: int, queue: Path) -> Path:
-    return queue / os.pread(ticket, 9, 0).decode()
-
-
-def _alive(ticket: Path) -> bool:
-    """Whether a process holds a ticket; one that nobody holds is removed."""
-    try:
-        descriptor = os.open(ticket, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    ticket.unlink(missing_ok=True)
-    return False

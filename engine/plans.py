@@ -1,6 +1,8 @@
 """What is to be trained, and in which run folders: all that a process needs to begin a training or go on with it."""
 
+import functools
 import platform
+import subprocess
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -51,7 +53,7 @@ class Plan:
             "device": self.device,
             "compiled": self.compiled,
             "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version(), "torch": version("torch")},
+            "versions": {"python": platform.python_version(), "torch": version("torch"), "commit": commit()},
         }
 
     def prepare(self, status: str) -> None:
@@ -132,3 +134,15 @@ def run_folder(root: Path, distribution: TaskDistribution, learner: Learner, see
 def now() -> dict[str, str]:
     """The time, for people: nothing depends on it."""
     return {"updated": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@functools.cache
+def commit() -> str | None:
+    """The commit of the code that runs, with a + if it was changed since; None outside a git checkout."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -26,6 +26,7 @@ from engine.trees import Tree, from_names, named_leaves
 
 SCHEMA = 1
 RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.jsonl"
+TRAINED = ("done", "cancelled")  # the status of runs that have weights
 KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 500_000_000

@@ -37,7 +37,13 @@ def find_browser() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def own_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the user's own runs: empty at first, and not that of this checkout."""
+    return tmp_path_factory.mktemp("own") / "runs"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, own_runs: Path) -> Iterator[str]:
     """Address of a dashboard that runs as long as the tests do."""
     with socket.socket() as free:
         free.bind((HOST, 0))
@@ -45,7 +51,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("server") / "log.txt"
     command = [sys.executable, "-m", "dashboard", "--headless", "--port", str(port)]
     with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        environment = {**os.environ, "INNERLOOP_RUNS": str(own_runs)}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             wait_until_healthy(process, f"http://{HOST}:{port}", log)
             yield f"http://{HOST}:{port}"

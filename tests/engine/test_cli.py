@@ -12,7 +12,7 @@ from engine.runs import RECORD, read_record
 from engine.tasks import TASKS
 
 COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table", "reproduce", "structure"]
-COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore", "work"]  # tests/engine/test_jobs.py
+COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # tests/engine/test_jobs.py
 COMMANDS += ["export", "import"]  # tests/engine/test_archive.py
 TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
 TINY += ["task.queries=6", "widths=[5]"]

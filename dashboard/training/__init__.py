@@ -1,0 +1,1 @@
+"""Parts of the pages Train and Runs. The pages train nothing themselves: `engine.jobs` starts processes that do."""

@@ -1,0 +1,159 @@
+"""The page Runs below its table: what is selected there, compared, exported, deleted; and what comes in."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboard import library
+from dashboard.training import notes, table, watch
+from dashboard.training.readonly import SENTENCE, read_only
+from engine import archive, exports, jobs
+from engine.errors import EngineError
+from engine.runs import HISTORY, RECORD, WEIGHTS, read_record
+
+state = st.session_state
+MOST = 8  # columns of a comparison
+
+
+def show(folders: list[Path]) -> None:
+    """Everything about the selected runs."""
+    records = [read_record(folder) for folder in folders]
+    names = [library.shown(folder) for folder in folders]
+    st.subheader(f"{len(folders)} selected" if len(folders) > 1 else names[0], anchor=False)
+    compared = st.tabs(["Metrics", "Configuration", "Provenance", "Notes", "Export"])
+    with compared[0]:
+        st.dataframe(table.measured(folders, records, names), hide_index=True, width="stretch")
+    with compared[1]:
+        several = len(folders) > 1
+        differing = several and st.toggle("Only differences", True, key="runs-differing", bind="query-params")
+        frame = table.configuration(records[:MOST], names[:MOST], differing=bool(differing))
+        st.dataframe(frame, hide_index=True, width="stretch")
+    with compared[2]:
+        st.dataframe(table.provenance(records[:MOST], names[:MOST]), hide_index=True, width="stretch")
+    with compared[3]:
+        _notes(records, names)
+    with compared[4]:
+        _export(folders, names)
+    _delete(folders)
+
+
+def _notes(records: list[dict[str, Any]], names: list[str]) -> None:
+    known = notes.read(watch.root())
+    sha = str(records[0].get("weights_sha256", ""))
+    note = known.get(sha, notes.Note())
+    if not sha:
+        st.caption("A run gets notes once it has weights.")
+        return
+    if len(names) > 1:
+        st.caption(f"Of {names[0]}, the first one selected.")
+    tags = st.text_input("Tags", note.tags, key=f"tags-{sha}", placeholder="baseline, for the talk")
+    text = st.text_area("Note", note.text, key=f"note-{sha}", max_chars=notes.MOST)
+    changed = notes.Note(tags or "", text or "") != note
+    if st.button("Save", disabled=read_only() or not changed, key="runs-note"):
+        notes.write(watch.root(), sha, notes.Note(tags or "", text or ""))
+        st.rerun()
+
+
+def _export(folders: list[Path], names: list[str]) -> None:
+    first = folders[0]
+    row = st.container(horizontal=True)
+    if (first / WEIGHTS).is_file():
+        _download(row, "Run (zip)", lambda: archive.pack(first), f"{first.name}.zip", "folder_zip")
+    _download(row, "TensorBoard", lambda: exports.tensorboard(first), f"{first.name}-tensorboard.zip", "monitoring")
+    for what, frame in (("Histories", exports.histories), ("Results", exports.results)):
+        for form in exports.FORMATS:
+            _download(
+                row,
+                f"{what} ({form})",
+                lambda frame=frame, form=form: exports.table(frame(folders), form),  # type: ignore[misc]
+                f"{what.lower()}.{form}",
+                "table",
+            )
+    if len(folders) > 1:
+        st.caption(f"Run and TensorBoard: of {names[0]}, the first one selected. Tables: of all {len(folders)}.")
+    st.caption("In a notebook:")
+    st.code(exports.snippet(Path(names[0])), language="python")
+
+
+def _download(row: Any, label: str, content: Any, name: str, icon: str) -> None:
+    row.download_button(
+        label, data=content, file_name=name, on_click="ignore", key=f"get-{label}", icon=f":material/{icon}:"
+    )
+
+
+def _delete(folders: list[Path]) -> None:
+    own = [folder for folder in folders if folder.is_relative_to(watch.root())]
+    if not own:
+        st.caption("Shipped runs are not deleted here.")
+        return
+    st.button(
+        f"Delete {len(own)} run{'s' * (len(own) > 1)}",
+        icon=":material/delete:",
+        on_click=_act,
+        args=([lambda folder=folder: jobs.delete(folder, watch.root()) for folder in own],),
+        disabled=read_only(),
+        key="runs-delete",
+        help="They go to the trash below, from where they come back.",
+    )
+
+
+def bring_in() -> None:
+    """Import of a zip, or of weights with their record."""
+    with st.expander("Import a run", icon=":material/upload:"):
+        if read_only():
+            st.caption(SENTENCE)
+            return
+        st.caption("A zip that was exported here, or a `.safetensors` file together with its `run.json`.")
+        given = st.file_uploader(
+            "Files",
+            ["zip", "safetensors", "json", "jsonl"],
+            accept_multiple_files=True,
+            key=f"runs-import-{state.get('runs-imports', 0)}",
+            label_visibility="collapsed",
+            max_upload_size=archive.MAX_ARCHIVE_BYTES // 1_000_000,
+        )
+        if given and st.button("Import", type="primary", key="runs-import"):
+            try:
+                folder = _take([(file.name, file.getvalue()) for file in given])
+            except EngineError as error:
+                st.error(str(error), icon=":material/error:")
+                return
+            state["runs-imports"] = state.get("runs-imports", 0) + 1  # an empty uploader
+            state["runs-said"] = f"Imported as `{library.shown(folder)}`."
+            st.rerun()
+
+
+def _take(given: list[tuple[str, bytes]]) -> Path:
+    """One zip, or the files of one run by what they end in."""
+    if len(given) == 1 and given[0][0].endswith(".zip"):
+        return archive.unpack(given[0][1], watch.root())
+    kinds = {"safetensors": WEIGHTS, "json": RECORD, "jsonl": HISTORY}
+    parts = {kinds.get(name.rpartition(".")[2], name): content for name, content in given}
+    return archive.take_up(parts, watch.root())
+
+
+def trash() -> None:
+    """What was deleted, and the way back."""
+    deleted = jobs.trash(watch.root())
+    if not deleted:
+        return
+    with st.expander(f"Trash ({len(deleted)})", icon=":material/delete:"):
+        for folder in deleted[:50]:
+            row = st.container(horizontal=True, vertical_alignment="center")
+            row.markdown(f"`{'/'.join(folder.relative_to(watch.root() / jobs.TRASH).parts[1:])}`")
+            row.button(
+                "Restore",
+                key=f"restore-{folder}",
+                on_click=_act,
+                args=([lambda folder=folder: jobs.restore(folder, watch.root())],),
+                disabled=read_only(),
+            )
+
+
+def _act(acts: list[Any]) -> None:
+    for act in acts:
+        try:
+            act()
+        except (EngineError, OSError) as error:
+            state["runs-refused"] = str(error)

@@ -1,0 +1,114 @@
+"""Runs as rows, and what tells some of them apart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dashboard import library
+from dashboard.training.notes import Note
+from engine import jobs
+from engine.errors import EngineError
+from engine.runs import find, read_history
+
+KNOWN = ("hyper_parameters", "training", "task_parameters")
+COLUMNS = ("run", "learner", "task", "shots", "seed", "status", "error", "recipe", "minutes", "updated", "tags", "note")
+
+
+def rows(roots: Sequence[Path], notes: dict[str, Note]) -> tuple[pd.DataFrame, list[Path]]:
+    """All runs below the roots as a table with `COLUMNS`, and their folders in the same order."""
+    found, folders = [], []
+    for path, record in find(*roots):
+        metrics, note = record.get("metrics") or {}, notes.get(str(record.get("weights_sha256")), Note())
+        status = str(record.get("status"))
+        if status in jobs.ACTIVE:
+            try:
+                status = jobs.job(path).status
+            except EngineError:
+                status = "broken"
+        error = metrics.get("test_mse")
+        found.append(
+            {
+                "run": library.shown(path),
+                **{key: record.get(key) for key in ("learner", "task", "shots", "seed")},
+                "status": status,
+                "error": error if error is not None else _wrong(metrics.get("test_accuracy")),
+                "recipe": record.get("recipe"),
+                "minutes": _number(record.get("seconds"), 60),
+                "updated": str(record.get("updated", ""))[:16].replace("T", " "),
+                "tags": note.tags,
+                "note": note.text,
+            }
+        )
+        folders.append(path)
+    return pd.DataFrame(found, columns=list(COLUMNS)), folders
+
+
+def matching(frame: pd.DataFrame, text: str) -> pd.DataFrame:
+    """The rows in which every word of the text occurs somewhere."""
+    lines = pd.Series(
+        [" ".join(map(str, row)).lower() for row in frame.itertuples(index=False)], frame.index, dtype=str
+    )
+    keep = pd.Series(True, index=frame.index)
+    for word in text.lower().split():
+        keep &= lines.str.contains(word, regex=False)
+    return frame[keep]
+
+
+def configuration(records: Sequence[dict[str, Any]], names: Sequence[str], *, differing: bool) -> pd.DataFrame:
+    """The parameters of runs side by side, one column per run; only those that differ, if asked so."""
+    flat = [_flat(record) for record in records]
+    keys = list(dict.fromkeys(key for one in flat for key in one))
+    lines = []
+    for key in keys:
+        values = [str(one.get(key, "")) for one in flat]
+        if not differing or len(set(values)) > 1:
+            lines.append([key, *values])
+    return pd.DataFrame(lines, columns=["parameter", *names])
+
+
+def provenance(records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+    """Where runs come from, one column per run."""
+    keys = ("seed", "device", "threads", "compiled", "seconds", "updated", "weights_sha256")
+    lines = [[key, *(str(record.get(key, "")) for record in records)] for key in keys]
+    for key in ("python", "torch", "commit"):
+        lines.append([key, *(str((record.get("versions") or {}).get(key, "")) for record in records)])
+    return pd.DataFrame(lines, columns=["", *names])
+
+
+def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+    """Best and last validation error and the test scores, one row per run."""
+    lines = []
+    for folder, record, name in zip(folders, records, names, strict=True):
+        checked = [row for row in read_history(folder) if row.get("validation") is not None]
+        metrics = record.get("metrics") or {}
+        lines.append(
+            {
+                "run": name,
+                "best validation": metrics.get("validation"),
+                "at update": metrics.get("best_iteration"),
+                "last validation": checked[-1]["validation"] if checked else None,
+                "test": metrics.get("test_mse", metrics.get("test_accuracy")),
+                "± 95 %": metrics.get("test_ci95"),
+                "median": metrics.get("test_median"),
+                "test tasks": metrics.get("test_tasks"),
+                "skipped updates": metrics.get("skipped_updates"),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    found = {"learner": record.get("learner"), "task": record.get("task"), "seed": record.get("seed")}
+    for group, prefix in zip(KNOWN, ("", "training.", "task."), strict=True):
+        found |= {f"{prefix}{key}": value for key, value in (record.get(group) or {}).items()}
+    return found
+
+
+def _wrong(accuracy: Any) -> float | None:
+    return None if accuracy is None else 1 - float(accuracy)
+
+
+def _number(value: Any, unit: float) -> float | None:
+    return round(float(value) / unit, 1) if isinstance(value, int | float) else None

@@ -1,0 +1,150 @@
+"""Trainings on the page Train: how far each is, and what can be done about it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboard import library, page
+from dashboard.figures import training as figures
+from dashboard.training.readonly import read_only
+from engine import jobs
+from engine.errors import EngineError
+from engine.jobs import Job
+from engine.learners import LEARNERS
+from engine.runs import read_history
+
+ICONS = {
+    "queued": ":material/hourglass_empty:",
+    "running": ":material/play_circle:",
+    "done": ":material/check_circle:",
+    "cancelled": ":material/cancel:",
+    "failed": ":material/error:",
+    "interrupted": ":material/pause_circle:",
+}
+MEANT = {
+    "queued": "waits for its turn",
+    "running": "running",
+    "done": "done",
+    "cancelled": "called off; its best weights so far are kept",
+    "failed": "failed",
+    "interrupted": "its process is gone; it can go on from its last snapshot",
+}
+SHOWN = 8
+EVERY = 1.0  # seconds between looks
+PAGES = {"Live": "views/live.py", "Behaviour": "views/behaviour.py", "Features": "views/features.py"}
+
+
+def root() -> Path:
+    """The folder of own runs."""
+    return library.RUNS
+
+
+def queue() -> Path:
+    """The folder of the queue of its trainings: the one that the shell uses too, if the runs are where it puts them."""
+    return root() / ".queue"
+
+
+def watch() -> None:
+    """All trainings, the active ones followed as they go."""
+    active = [job for job in jobs.jobs(root()) if job.status in jobs.ACTIVE]
+    st.fragment(_list, run_every=EVERY if active else None)(bool(active))
+
+
+def _list(was_active: bool) -> None:
+    found = jobs.jobs(root())
+    if was_active and not any(job.status in jobs.ACTIVE for job in found):
+        st.rerun()  # the last one has ended: nothing to follow any more
+    if not found:
+        st.caption("No trainings yet. What you start here, or with the command above, appears here.")
+    for job in found[:SHOWN]:
+        _show(job)
+    if len(found) > SHOWN:
+        st.caption(f"{len(found) - SHOWN} older ones are on the page Runs.")
+
+
+def _show(job: Job) -> None:
+    """One training: what it is, how far, its losses, and its buttons."""
+    record, name = job.record, str(job.folder.relative_to(root()))
+    learner = LEARNERS.get(str(record.get("learner")))
+    iterations = int((record.get("training") or {}).get("iterations") or 0)
+    box = st.container(border=True, key=f"job-{name.replace('/', '-')}")
+    head = box.container(horizontal=True, vertical_alignment="center")
+    title = learner.title if learner else record.get("learner")
+    seeds = f"{len(job.folders)} seed{'s' * (len(job.folders) != 1)}"
+    head.markdown(
+        f"**{title}**, {record.get('task')}, {record.get('shots')} shots, {seeds} &ensp; `{library.shown(job.folder)}`"
+    )
+    head.space("stretch")
+    _buttons(head, job, name)
+    said = [f"{ICONS.get(job.status, '')} {MEANT.get(job.status, job.status)}"]
+    said.append(f"update {int(record.get('iteration') or 0):,} of {iterations:,}")
+    if job.status == "running":
+        rate, left = record.get("tasks_per_s"), job.eta_s
+        said += [f"{rate:,.0f} tasks/s"] if rate else ["starting"]
+        said += [f"about {spoken(left)} left"] if left is not None else []
+    metrics = record.get("metrics") or {}
+    for key, what in (("test_mse", "test error"), ("test_accuracy", "test accuracy")):
+        if metrics.get(key) is not None:
+            said.append(f"{what} of the first seed {metrics[key]:.4f} ± {metrics.get('test_ci95') or 0:.4f}")
+    box.caption(" · ".join(said))
+    if record.get("error") and job.status == "failed":
+        box.error(str(record["error"]), icon=":material/error:")
+    if job.status in jobs.ACTIVE:
+        box.progress(job.share)
+    histories = [read_history(folder) for folder in job.folders]
+    if any(row.get("validation") is not None for rows in histories for row in rows) and iterations:
+        opened = job.status == "running" or st.session_state.get("train-open") == name
+        place = box if opened else box.expander("Losses")
+        figure = figures.losses(str(record.get("learner")), histories, iterations, dark=page.dark())
+        place.plotly_chart(figure, key=f"losses-{name}", width="stretch", config={"displaylogo": False})
+
+
+def _buttons(place: Any, job: Job, name: str) -> None:
+    def button(label: str, icon: str, act: Callable[[], object]) -> None:
+        place.button(
+            label, key=f"{label}-{name}", icon=f":material/{icon}:", on_click=_do, args=(act,), disabled=read_only()
+        )
+
+    folder = job.folder
+    if job.status in jobs.ACTIVE:
+        button("Cancel", "stop", lambda: jobs.cancel(folder))
+    if job.status in jobs.RESUMABLE:
+        button("Resume", "resume", lambda: jobs.resume(folder, queue=queue()))
+        button("Restart", "restart_alt", lambda: jobs.restart(folder, queue=queue()))
+    if job.status in ("done", "cancelled") and folder.parent.parent == root():
+        place.page_link(
+            PAGES["Live"],
+            label="Open on the live page",
+            icon=":material/gesture:",
+            query_params=live_query(job),
+        )
+
+
+def live_query(job: Job) -> dict[str, str]:
+    """The live page's parameters that show a training, beside nobody else."""
+    record = job.record
+    return {
+        "runs": f"{library.OWN}{job.folder.parent.name}",
+        "shots": str(record.get("shots")),
+        "on": str(record.get("learner")),
+    }
+
+
+def _do(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except (EngineError, OSError) as error:
+        st.toast(str(error), icon=":material/error:")
+
+
+def spoken(seconds: float) -> str:
+    """A duration for people."""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -1,0 +1,143 @@
+"""How long a training will take, and how much memory, before it begins: from runs that were trained, or by trying."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadInput
+from engine.learners import Learner, learner_class
+from engine.runs import find
+from engine.tasks import TaskDistribution
+from engine.training import Training
+
+TRIAL_S = 3.0  # seconds of trying after the first update
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What trainings run on: processor cores, bytes of memory, and the name of a GPU (None: there is none)."""
+
+    cores: int
+    memory: int
+    gpu: str | None
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        gpu = f"GPU {self.gpu}" if self.gpu else "no GPU"
+        return f"{self.cores} cores, {self.memory / 1e9:.0f} GB of memory, {gpu}"
+
+
+def machine() -> Machine:
+    """This machine."""
+    import torch
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(cores, memory, torch.cuda.get_device_name() if torch.cuda.is_available() else None)
+
+
+def from_records(learner: Learner, distribution: TaskDistribution, training: Training, *roots: Path) -> dict[str, Any]:
+    """The time of the most similar finished training of this learner, scaled to so many updates and tasks.
+
+    Returns:
+        seconds, and `run` and `took`: the run it is scaled from and its seconds; empty where there is none to compare.
+    """
+    best: tuple[tuple[bool, ...], dict[str, Any]] | None = None
+    for path, record in find(*roots):
+        told, took = record.get("training") or {}, float(record.get("seconds") or 0)
+        if (
+            record.get("learner") != learner.name
+            or record.get("status") != "done"
+            or not (took and told.get("iterations"))
+        ):
+            continue
+        values, known = asdict(learner), record.get("hyper_parameters") or {}
+        same = all(_plain(values.get(key)) == _plain(known.get(key)) for key in ("widths", "steps"))
+        close = (same, record.get("task") == distribution.name, record.get("shots") == distribution.shots)
+        work = training.iterations * training.meta_batch / (told["iterations"] * told.get("meta_batch", 1))
+        if best is None or close > best[0]:
+            best = close, {"seconds": took * work, "run": str(path), "took": took}
+    return best[1] if best else {}
+
+
+def trial(
+    learner: Learner, distribution: TaskDistribution, training: Training, seeds: tuple[int, ...]
+) -> dict[str, float]:
+    """Trains for a moment in this process, without compiling.
+
+    Returns:
+        `update_s`: seconds per update; `seconds`: of the whole training, without validations; `memory`: peak bytes.
+    """
+    import torch
+
+    from engine.training import Trainer
+
+    torch.set_num_threads(1)
+    trainer = Trainer(learner, distribution, training, seeds)
+    trainer.update()
+    began, count = time.perf_counter(), 0
+    while not count or time.perf_counter() - began < TRIAL_S:
+        trainer.update()
+        count += 1
+    update = (time.perf_counter() - began) / count
+    unit = 1 if sys.platform == "darwin" else 1024
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {"update_s": update, "seconds": update * training.iterations, "memory": float(memory)}
+
+
+def tried(
+    learner: Learner, distribution: TaskDistribution, training: Training, seeds: tuple[int, ...]
+) -> dict[str, float]:
+    """`trial` in a process of its own, so that its memory is counted alone and no page waits in its lock.
+
+    Raises:
+        BadInput: it failed; the message is its last line.
+    """
+    asked = {
+        "learner": learner.name,
+        "hyper_parameters": asdict(learner),
+        "task": distribution.name,
+        "task_parameters": asdict(distribution),
+        "training": asdict(training),
+        "seeds": list(seeds),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.estimates"],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[1],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it was stopped (too little memory?)"]
+        raise BadInput(f"Trying it failed: {lines[-1][:300]}")
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def _main() -> None:
+    from engine.learners import configure
+    from engine.tasks import task_class
+
+    asked = json.load(sys.stdin)
+    learner = configure(learner_class(asked["learner"]), asked["hyper_parameters"], "learner")
+    distribution = configure(task_class(asked["task"]), asked["task_parameters"], "task")
+    training = configure(Training, asked["training"], "training")
+    print(json.dumps(trial(learner, distribution, training, tuple(asked["seeds"]))))
+
+
+if __name__ == "__main__":
+    _main()
