@@ -11,6 +11,10 @@ from dashboard.figures import marks
 from dashboard.figures.marks import Label
 
 DASHES = {"first-order": "4px,3px", "exact": "solid", "explicit": "2px,3px"}
+UNITS = {
+    "seconds": {"0.1 ms": 1e-4, "1 ms": 1e-3, "10 ms": 1e-2, "0.1 s": 0.1, "1 s": 1.0, "10 s": 10.0, "100 s": 100.0},
+    "bytes": {"10 kB": 1e4, "100 kB": 1e5, "1 MB": 1e6, "10 MB": 1e7, "100 MB": 1e8, "1 GB": 1e9, "10 GB": 1e10},
+}
 SYMBOLS = {"first-order": "circle-open", "exact": "circle", "explicit": "square-open"}
 
 
@@ -42,32 +46,36 @@ def costs(parts: Sequence[tuple[str, str, Sequence[Series]]], dark: bool) -> go.
     """Costs against N on logarithmic axes, one panel each; the fit is the line, the marks are measurements.
 
     Args:
-        parts: (title, axis, series) of each panel.
+        parts: (title, unit, series) of each panel; the unit is one of `UNITS`.
         dark: colours for the dark background.
     """
-    fig = make_subplots(cols=len(parts), horizontal_spacing=0.22, subplot_titles=[title for title, *_ in parts])
+    fig = make_subplots(cols=len(parts), horizontal_spacing=0.17, subplot_titles=[title for title, *_ in parts])
     marks.laid_out(fig, 430, right=marks.LABELS + 60)
     fig.update_layout(margin={"t": 34, "b": 50})
-    for column, (_, axis, series) in enumerate(parts, start=1):
+    for column, (_, unit, series) in enumerate(parts, start=1):
         place = {"row": 1, "col": column}
-        labels = [_drawn(fig, one, axis, dark, place) for one in series]
-        extent = marks.extent([one.cost for one in series], True)
+        named = column == len(parts)  # the others say the exponents alone, in the same colours
+        labels = [_drawn(fig, one, unit, dark, place, named) for one in series]
+        low, high = marks.extent([one.cost for one in series], True)
+        extent = low, 1.8 * high
         sizes = np.concatenate([one.n for one in series])
         low, high = float(np.log10(sizes.min())), float(np.log10(sizes.max()))
-        powers = range(int(np.ceil(low)), int(np.floor(high)) + 1)
+        powers = range(int(np.ceil(low)), int(np.floor(high + 0.1)) + 1)
         ticks = {"tickvals": [10.0**p for p in powers], "ticktext": [f"10<sup>{p}</sup>" for p in powers]}
         fig.update_xaxes(type="log", range=[low - 0.1, high + 0.1], title_text="parameters N", **ticks, **place)
-        marks.loss_axis(fig, axis, extent, True, **place)
-        fig.update_yaxes(dtick=1, tickvals=None, exponentformat="SI", **place)
-        marks.label_ends(fig, labels, extent, log=True, **place)
+        marks.loss_axis(fig, "", extent, True, **place)
+        fig.update_yaxes(tickvals=list(UNITS[unit].values()), ticktext=list(UNITS[unit]), **place)
+        marks.label_ends(fig, [label for label in labels if label], extent, log=True, **place)
     for title in fig.layout.annotations[: len(parts)]:
         title.font = {"size": 13, "color": marks.ink(dark)}
     return fig
 
 
-def _drawn(fig: go.Figure, one: Series, axis: str, dark: bool, place: dict[str, int]) -> Label:
+def _drawn(fig: go.Figure, one: Series, unit: str, dark: bool, place: dict[str, int], named: bool) -> Label | None:
+    """One line with its fit; its label, unless it has one already."""
     colour = marks.colour(one.name, dark) if one.way != "explicit" else marks.grey(dark)
-    said = f"<b>{one.title}</b><br>N = %{{x:,}}: %{{y:.3s}} ({axis})<extra></extra>"
+    short = {"seconds": "s", "bytes": "B"}[unit]
+    said = f"<b>{one.title}</b><br>N = %{{x:,}}: %{{y:.3s}}{short}<extra></extra>"
     fig.add_scatter(
         x=one.n,
         y=one.cost,
@@ -89,6 +97,12 @@ def _drawn(fig: go.Figure, one: Series, axis: str, dark: bool, place: dict[str, 
         ),
         **place,
     )
-    text = f"{one.title}  N<sup>{one.exponent:.2f}</sup>"
+    power = f"N<sup>{one.exponent:.2f}</sup>"
     # a logarithmic axis takes an annotation's place as a logarithm
-    return Label(float(np.log10(one.n[-1])), float(one.cost[-1]), text, colour)
+    x, y = float(np.log10(one.n[-1])), float(one.cost[-1])
+    if one.way == "explicit":  # ends among the others: its label stands above
+        text = f"written out {power}"
+        fig.add_annotation(x=x, y=float(np.log10(y)), text=text, xanchor="left", xshift=-14, yshift=15, **place)
+        fig.layout.annotations[-1].update(showarrow=False, font={"color": colour, "size": 12})
+        return None
+    return Label(x, y, f"{one.title} {power}" if named else power, colour)

@@ -170,7 +170,7 @@ def along(parts: Sequence[tuple[str, str, bool, Sequence[Course]]], dark: bool) 
         dark: colours for the dark background.
     """
     fig = make_subplots(
-        cols=len(parts), horizontal_spacing=0.19, subplot_titles=[f"<b>{title}</b>" for title, *_ in parts]
+        cols=len(parts), horizontal_spacing=0.13, subplot_titles=[f"<b>{title}</b>" for title, *_ in parts]
     )
     marks.laid_out(fig, 400, right=marks.LABELS + 50)
     fig.update_layout(margin={"t": 34})
@@ -195,10 +195,13 @@ def along(parts: Sequence[tuple[str, str, bool, Sequence[Course]]], dark: bool) 
             labels.append(Label(float(course.iterations[-1]), float(course.mean[-1]), course.title, colour))
         extent = marks.extent([course.mean for course in courses], log)
         extent = extent if log else (extent[0], max(extent[1], 1.02))
-        fig.update_xaxes(title_text="meta-updates", zeroline=False, **place)
+        last = max(float(course.iterations[-1]) for course in courses)
+        span = [-0.02 * last, 1.03 * last]
+        fig.update_xaxes(title_text="meta-updates", range=span, zeroline=False, **place)
         marks.loss_axis(fig, axis, extent, log, **place)
         fig.update_yaxes(**(_decades(extent, 6) if log else {}), **place)
-        marks.label_ends(fig, labels, extent, log=log, **place)
+        if column == len(parts):  # the others have the same learners in the same colours
+            marks.label_ends(fig, labels, extent, log=log, **place)
     for title in fig.layout.annotations[: len(parts)]:
         title.font = {"size": 13, "color": marks.ink(dark)}
     return fig

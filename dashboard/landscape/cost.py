@@ -16,8 +16,8 @@ from probes.cost import EXACT, EXPLICIT, FIRST, Cost, Point
 
 SHIPPED = library.CHECKPOINTS / "cost" / "cpu.json"
 COMMAND = "python -m probes cost --out checkpoints/cost/cpu.json"
-WAYS = {FIRST: "first-order", EXACT: "exact", EXPLICIT: "Hessians written out"}
-COSTS = {"seconds": ("Time", "processor seconds"), "peak_bytes": ("Peak memory", "bytes")}
+WAYS = {FIRST: "first-order", EXACT: "exact", EXPLICIT: "written out"}
+COSTS = {"seconds": ("Processor time", "seconds"), "peak_bytes": ("Peak memory", "bytes")}
 
 
 def show_cost() -> None:
@@ -102,13 +102,14 @@ def sentence(found: Cost) -> str:
     if len(written) == len(COSTS) and pairs:
         exact, explicit = pairs[-1]
         told.append(
-            f"The same gradient with Hessians written out grows as N to the power {written['seconds'].exponent:.2f} and "
-            f"{written['peak_bytes'].exponent:.2f}; at N = {exact.n:,} it takes {explicit.seconds / exact.seconds:,.0f} "
-            f"times as long and {explicit.peak_bytes / exact.peak_bytes:,.0f} times the memory."
+            "The same gradient with every Hessian written out grows with N to the power "
+            f"{written['seconds'].exponent:.2f} in time and {written['peak_bytes'].exponent:.2f} in memory; at N = "
+            f"{exact.n:,} it takes {explicit.seconds / exact.seconds:,.0f} times as long and "
+            f"{explicit.peak_bytes / exact.peak_bytes:,.0f} times the memory."
         )
     linear = [fit for fit in found.fits if fit.way == EXACT]
     if linear and all(fit.high < 2 for fit in linear):
-        told.insert(0, "**No: a constant factor, not O(N²).**")
+        told.insert(0, "**On these networks, no: it costs a constant factor.**")
     return " ".join(told)
 
 

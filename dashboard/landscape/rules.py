@@ -28,11 +28,15 @@ def show_rules(choice: page.Choice) -> None:
         return
     answered = {e.learner.name: found for e in every if (found := page.known(PROBE, [e])) is not None}
     missing = [e for e in every if e.learner.name not in answered]
-    if missing:
-        answered |= _asked(missing)
     shown = [e for e in every if e.learner.name in answered]
-    if not shown:
-        return
+    if shown:
+        _show(shown, answered)
+    if missing:
+        _offer(missing)
+
+
+def _show(shown: Sequence[Ensemble], answered: dict[str, Any]) -> None:
+    """The three figures of the learners that have an answer."""
     measured = [one for e in shown for one in answered[e.learner.name].measured]
     names = {e.learner.name: e.learner.title for e in shown}
     about = answered[shown[0].learner.name]
@@ -48,16 +52,17 @@ def show_rules(choice: page.Choice) -> None:
     _show_along(measured, names, block, field)
 
 
-def _asked(missing: Sequence[Ensemble]) -> dict[str, Any]:
-    """The answers of learners that have none yet, if they are wanted: they take minutes."""
+def _offer(missing: Sequence[Ensemble]) -> None:
+    """A button that measures the learners that have no answer yet: it takes minutes."""
     titles = ", ".join(e.learner.title for e in missing)
-    row = st.container(horizontal=True, vertical_alignment="center")
-    wanted = row.button(f"Measure {titles}", icon=":material/play_arrow:", key="landscape-rules-ask")
-    row.caption("About half a minute for a small learner, ten for a meta-learner LSTM. The page shows the rest below.")
-    if not wanted:
-        return {}
-    found = {e.learner.name: page.answer(PROBE, [e], f"Measuring {e.learner.title} ...") for e in missing}
-    return {name: answer for name, answer in found.items() if answer is not None}
+    st.caption(
+        f"Not measured yet: {titles}. It takes from ten seconds (MAML) to ten minutes (a meta-learner LSTM) each; "
+        f"`python -m probes {PROBE} --run ... --keep checkpoints/answers` keeps it for good."
+    )
+    if st.button("Measure them now", icon=":material/play_arrow:", key="landscape-rules-ask"):
+        for e in missing:
+            page.answer(PROBE, [e], f"Measuring {e.learner.title} ...")
+        st.rerun()
 
 
 def _controls() -> tuple[str, str]:
@@ -132,7 +137,14 @@ def _show_gradients(measured: Sequence[Measured], names: dict[str, str], block: 
         "landscape-gradients",
         read=words.GRADIENTS,
         data=tables.table(measured, names),
-        says=tables.gradient_sentence(measured, kept, block),
+        says="\n\n".join(
+            sentence
+            for sentence in (
+                tables.gradient_sentence(measured, kept, block),
+                tables.relation_sentence(measured, kept, block, field),
+            )
+            if sentence
+        ),
     )
 
 

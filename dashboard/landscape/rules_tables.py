@@ -11,6 +11,7 @@ from dashboard.figures import palette
 from dashboard.figures.rules import Course, Panel, Row, Triple
 from probes.intervals import Interval, of_any_sign, over_tasks_and_seeds
 from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
+from probes.statistics import LEAST, relation
 
 BASELINE = "maml"
 LEARNED = "learned-optimiser"  # the family that learns how to update
@@ -241,7 +242,7 @@ def curvature_sentence(columns: Sequence[Panel], names: dict[str, str]) -> str:
             f"{', '.join(others)}."
             if others
             else " But a random change of every tensor by 2 % costs none of them more than MAML beyond the intervals "
-            f"({number(base[0])} for MAML): what is curved is few directions, or short."
+            f"({number(base[0])} for MAML): a typical small change does not meet that curvature."
         )
     return text
 
@@ -253,12 +254,36 @@ def number(value: float) -> str:
 
 def training_sentence(measured: Sequence[Measured], names: dict[str, str], pairs: Sequence[tuple[str, str]]) -> str:
     """Where trained first-order, is the same learner's meta-loss more curved than where trained exactly?"""
-    told = []
+    told, beyond = [], 0
     for first, exact in pairs:
         found = times(at(measured, first, INITIALISATION), at(measured, exact, INITIALISATION), "eigenvalue")
         if found is not None and np.isfinite(found.mean):
-            ends = f"[{number(found.low)}, {number(found.high)}]"
-            told.append(f"{names[exact]} {number(found.mean)} times {ends}")
+            told.append(f"{names[exact]} {number(found.mean)} [{number(found.low)}, {number(found.high)}]")
+            beyond += found.low > 1 or found.high < 1
     if not told:
         return ""
-    return f"Trained first-order, |λ| of the same learner's initialisation ends as a multiple: {', '.join(told)}."
+    verdict = f"{beyond or 'none'} of {len(told)} beyond the interval"
+    return (
+        f"Training first-order instead of exactly multiplies |λ| of the initialisation: {', '.join(told)} ({verdict})."
+    )
+
+
+def relation_sentence(measured: Sequence[Measured], names: dict[str, str], block: str, field: str) -> str:
+    """Over all trained runs: do first-order gradients point further off where the meta-loss is more curved?"""
+    cosines, curved, groups = [], [], []
+    for name in names:
+        one = at(measured, name, block)
+        if one is not None and values(one, field).size:
+            by_seed = values(one, field).mean(1) if field not in SIZES else np.log(values(one, field)).mean(1)
+            cosines += list(values(one, "cosine").mean(1))
+            curved += list(by_seed)
+            groups += [name] * len(by_seed)
+    if len(set(groups)) < LEAST:
+        return ""
+    whole, within = (relation(np.array(curved), np.array(cosines), of) for of in (None, groups))
+    text = (
+        f"Over these {whole.n} runs, cosine and this curvature have a rank correlation of {whole.spearman:.2f} "
+        f"(permutation p = {whole.spearman_p:.2g}); among runs of the same learner {within.spearman:.2f} "
+        f"(p = {within.spearman_p:.2g})."
+    )
+    return text.replace("-0.", "−0.")

@@ -26,8 +26,8 @@ Both are 1 where nothing is lost. **Rings**: the same learner as drawn, before a
 
 **Curvature** is that of the *meta-loss*, with $H$ its exact Hessian in the chosen parameters: $|\lambda|$ its
 eigenvalue of largest magnitude (Lanczos); $|\lambda| \lVert\theta\rVert^2$, the same with parameters measured in their
-own length; $|g^\top H g| / g^\top g$, what the next step along the meta-gradient meets; the *rise* of the loss when every
-tensor moves at random by 2 % of its length, which looks at a finite distance; the trace (Hutchinson, random signs).
+own length; $|g^\top H g| / g^\top g$, what the next step along the meta-gradient meets; the *rise* of the loss when
+every tensor moves at random by 2 % of its length: at a finite distance; the trace (Hutchinson, random signs).
 """
     + INTERVALS
 )
@@ -43,8 +43,8 @@ was not measured there. A curvature depends on the parametrisation, so it is com
 - $|\lambda| \lVert\theta\rVert^2$, with $\theta$ in its own length: no unit of a parameter is left. Over the
   initialisation, and over all that is meta-learned, which includes the rule.
 - **rise at 2 %**: $\tfrac12 (\mathcal{L}(\theta + \delta) + \mathcal{L}(\theta - \delta)) - \mathcal{L}(\theta)$ for
-  random $\delta$ with 2 % of the length of each tensor. Eigenvalues look at one point and one direction; this looks at a
-  distance and at all of them, and meets the jumps of a ReLU network's inner gradients, which no Hessian sees.
+  random $\delta$ with 2 % of the length of each tensor. Eigenvalues look at one point and one direction; this looks at
+  a distance and at all of them, and meets the jumps of a ReLU network's inner gradients, which no Hessian sees.
 
 What the original meta-learner LSTM reads is preprocessed: gradients below $e^{-10}$ are multiplied by $e^{10}$, a slope
 that meets every derivative taken through them.
@@ -58,8 +58,8 @@ loss itself. **Rings**: untrained learners, against untrained MAML: what is ther
 ALONG = (
     r"""
 The same two measures at the weights that a training kept on its way, from the untrained learner on, on fewer tasks than
-above: 5 groups of 4, for the curvature 1 group (its interval is over seeds alone). The cosine is that of the first-order
-with the exact meta-gradient, whichever of them the training used.
+above: 5 groups of 4, for the curvature 1 group (its interval is over seeds alone). The cosine is that of the
+first-order with the exact meta-gradient, whichever of them the training used.
 """
     + INTERVALS
 )
@@ -74,8 +74,8 @@ Written out, each $H_t$ holds $N^2$ numbers: the $O(N^2)$ that is quoted for sec
 *Understanding deep meta-learning*, Leiden 2024). But only products $H_t v$ are needed, and each costs a few gradients
 and no matrix (Pearlmutter, *Neural Computation* 1994; Griewank & Walther, *Evaluating Derivatives*, 2008): this is what
 differentiating through the inner loop does. A line of slope $p$ is cost $\sim N^p$; fitted by least squares on
-logarithms over the largest two decades, with Student's 95 % interval (thick; thin: what was measured). Left of them, what
-does not depend on $N$ (calls, activations) is most of the cost.
+logarithms over the largest two decades (broad lines), with Student's 95 % interval. Left of them, what does not depend
+on $N$ (calls, activations) is most of the cost.
 
 **Time**: processor seconds of one meta-gradient (MLP 1-$w$-$w$-1, one sine task), the least of several repeats.
 **Memory**: what PyTorch holds at its peak beyond what it held before, from its profiler. Differentiating through $T$

@@ -1,0 +1,205 @@
+"""Learned rules and Cost without a browser: shipped answers, every control, sentences from known numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from dashboard.figures import cost as cost_figures
+from dashboard.figures import rules as figures
+from dashboard.landscape import cost, rules_tables
+from probes import answers
+from probes.cost import Cost, Fit, Point
+from probes.meta_gradients import ALL, INITIALISATION, KEPT, TRAINED, UNTRAINED, Measured
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {"maml": "MAML", "turtle": "TURTLE", "meta-lstm": "Meta-learner LSTM"}
+SCRIPT = """
+import streamlit as st
+from dashboard import library, page
+from dashboard.landscape import cost, rules
+
+shots = {shots}
+found = library.ensembles("{runs}", "sine", shots)[0]
+rules.show_rules(page.Choice("{runs}", shots, found))
+cost.show_cost()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def opened(folder: Path, runs: str = "sine", shots: int = 10) -> AppTest:
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(runs=runs, shots=shots))
+    return fine(AppTest.from_file(str(script), default_timeout=120).run())
+
+
+def fine(at: AppTest) -> AppTest:
+    assert not at.exception, at.exception
+    assert not at.error
+    return at
+
+
+def charts(at: AppTest) -> list[go.Figure]:
+    return [go.Figure(json.loads(chart.proto.spec)) for chart in at.get("plotly_chart")]
+
+
+def constant(learner: str, moment: str = TRAINED, iteration: int = -1, block: str = ALL, **given: float) -> Measured:
+    """Measurements of 3 seeds and 4 groups that are all the same, or as given; a little noise keeps intervals alive."""
+    noise = 1 + 0.01 * np.random.default_rng(len(learner)).normal(size=(3, 4))
+    named = {"cosine": 0.5, "ratio": 1.0, "eigenvalue": 2.0, "scaled": 2.0, "rise": 0.1} | given
+    arrays = {f.name: np.full((3, 4), named.get(f.name, 1.0)) * noise for f in fields(Measured)[5:]}
+    means = {"cosine_mean": np.ones(3), "ratio_mean": np.ones(3)}
+    return Measured(learner, moment, iteration, block, 1761, **(arrays | means))
+
+
+def everywhere(learner: str, **given: float) -> list[Measured]:
+    return [constant(learner, block=block, **given) for block in (ALL, INITIALISATION)]
+
+
+def test_the_shipped_answers_are_shown_at_once(tmp_path):
+    at = opened(tmp_path)
+    assert [title.value for title in at.subheader] == [
+        "Does a learned update rule curve the meta-loss more?",
+        "What does a first-order meta-gradient leave out?",
+        "When in training does it happen?",
+        "Does an exact meta-gradient cost O(N²)?",
+    ]
+    curvature, gradients, along, costs = charts(at)
+    rows = curvature.layout.yaxis.ticktext
+    for title in ("MAML", "FOMAML", "TURTLE", "Meta-learner LSTM", "Meta-learner LSTM, enhanced"):
+        assert any(f">{title}<" in row for row in rows), f"{title} is not among {rows}"
+    assert [title.text for title in gradients.layout.annotations[:2]] == ["same direction?", "same length?"]
+    assert {trace.xaxis for trace in along.data} == {"x", "x2"}
+    powers = [text for text in costs.layout.xaxis.ticktext if text.startswith("10<sup>")]
+    assert {"10<sup>3</sup>", "10<sup>6</sup>"} <= set(powers)
+
+
+@pytest.mark.parametrize("block", list(rules_tables.BLOCKS))
+def test_every_block_and_form_of_curvature_draws(tmp_path, block: str):
+    at = opened(tmp_path)
+    at.button_group(key="landscape-block").set_value(block)
+    for field in rules_tables.CURVATURES:
+        at.button_group(key="landscape-measure").set_value(field)
+        gradients = charts(fine(at.run()))[1]
+        assert gradients.layout.annotations[2].text == f"curvature: {rules_tables.CURVATURES[field].title}"
+        assert ("FOMAML" in str(gradients.layout.yaxis.ticktext)) == (block != "rule"), "MAML has no rule"
+
+
+def test_runs_without_an_answer_are_offered_to_be_measured_and_cost_nothing(tmp_path):
+    at = opened(tmp_path, "sine-tuned", 5)
+    assert [button.label for button in at.button if button.key == "landscape-rules-ask"] == ["Measure them now"]
+    assert any("Not measured yet" in caption.value and "MAML" in caption.value for caption in at.caption)
+
+
+def test_a_collection_without_such_learners_is_one_sentence(tmp_path):
+    at = opened(tmp_path, "sine", 3)
+    assert at.info[0].value == "No learner here comes in a first- and a second-order form."
+
+
+def test_times_are_geometric_means_of_pairs():
+    mine, other = constant("maml", eigenvalue=6.0), constant("maml", eigenvalue=-2.0)
+    found = rules_tables.times(mine, other, "eigenvalue")
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx((3, 3, 3))
+
+
+def test_a_magnitude_over_powers_of_ten_has_a_geometric_mean():
+    one = replace(constant("maml"), eigenvalue=np.array([[1.0, -100.0], [1.0, -100.0]]))
+    assert rules_tables.interval(one, "eigenvalue").mean == pytest.approx(10)
+    single = replace(one, scaled=np.array([[1.0], [100.0], [10.0]]))
+    found = rules_tables.interval(single, "scaled")
+    assert found.mean == pytest.approx(10)
+    assert 0 < found.low < 10 < found.high, "with one group of tasks, over seeds"
+
+
+def test_what_is_said_of_curvature_follows_the_numbers():
+    def said(**given: float) -> str:
+        measured = everywhere("maml") + everywhere("turtle", **given)
+        columns = rules_tables.ratio_panels(measured, {"maml": "MAML", "turtle": "TURTLE"})
+        return rules_tables.curvature_sentence(columns, NAMES)
+
+    assert "**in every form** TURTLE (10 times). But a random" in said(eigenvalue=20.0, scaled=20.0)
+    assert "**in no form** TURTLE (0.5 times)" in said(eigenvalue=1.0, scaled=1.0)
+    assert "**in some forms** TURTLE (1 to 2 times)" in said(eigenvalue=2.0, scaled=4.0)
+    assert "only TURTLE." in said(rise=0.5)
+
+
+def test_what_is_said_of_gradients_follows_the_numbers():
+    def said(cosine: float) -> str:
+        measured = everywhere("maml", cosine=0.6) + everywhere("turtle", cosine=cosine)
+        return rules_tables.gradient_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"}, ALL)
+
+    assert "the cosine is 0.60" in said(0.6)
+    assert "Beyond the interval below MAML's: TURTLE (0.2" in said(0.2)
+    assert "Beyond the interval above MAML's: TURTLE (0.9" in said(0.9)
+
+
+def test_a_relation_is_claimed_over_runs_and_within_learners():
+    measured = [
+        constant(name, cosine=c, scaled=s)
+        for name, c, s in zip(NAMES, (0.9, 0.5, 0.1), (1.0, 10.0, 100.0), strict=True)
+    ]
+    text = rules_tables.relation_sentence(measured, NAMES, ALL, "scaled")
+    assert text.startswith("Over these 9 runs, cosine and this curvature have a rank correlation of −0.")
+    assert rules_tables.relation_sentence(measured[:2], {"maml": "MAML", "turtle": "TURTLE"}, ALL, "scaled") == ""
+
+
+def test_courses_go_from_untrained_over_what_was_kept():
+    measured = [constant("maml", moment, i) for moment, i in ((UNTRAINED, 0), (KEPT, 100), (KEPT, 200), (TRAINED, -1))]
+    (course,) = rules_tables.courses(measured, NAMES, ALL, "cosine")
+    assert course.iterations.tolist() == [0, 100, 200]
+    assert rules_tables.courses(measured[:1], NAMES, ALL, "cosine") == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_row_is_a_mark_with_its_interval_seeds_and_control(dark: bool):
+    panel = figures.Panel("t", "x", {"maml": (2.0, 1.0, 4.0)}, {"maml": np.array([1.5, 2.5])}, {"maml": 3.0}, log=True)
+    control, seeds, line, mark = figures.panels([figures.Row("maml", "MAML")], [panel], dark).data
+    assert (list(control.x), list(seeds.x), list(line.x), list(mark.x)) == ([3.0], [1.5, 2.5], [1.0, 4.0], [2.0])
+
+
+def test_what_is_said_of_cost_follows_the_numbers():
+    def made(power: float) -> Cost:
+        n = [10**3, 10**4, 10**5]
+        points = [Point("maml", way, 1, k, f * 1e-6 * k**power, int(f * 8 * k**power)) for way, f in WAYS for k in n]
+        fits = [
+            Fit("maml", way, of, power, power - 0.1, power + 0.1, 1e-6, n[0], 3)
+            for way, _ in WAYS
+            for of in ("seconds", "peak_bytes")
+        ]
+        return Cost({}, {}, points, fits)
+
+    WAYS = (("first-order", 1), ("exact", 3))
+    text = cost.sentence(made(1.0))
+    assert text.startswith("**On these networks, no: it costs a constant factor.** **MAML**'s exact")
+    assert "1.00 [0.90, 1.10] in time" in text
+    assert "3.0 times a first-order one in time, 3.00 times in memory" in text
+    assert not cost.sentence(made(2.0)).startswith("**On these")
+
+
+def test_the_fit_is_drawn_where_it_holds():
+    found = answers.restored(Cost, json.loads(cost.SHIPPED.read_text()))
+    lines = cost.series(found, "seconds")
+    fig = cost_figures.costs([("Time", "seconds", lines)], dark=False)
+    fits = [trace for trace in fig.data if trace.line.width == 7]
+    assert len(fits) == len(lines)
+    for one, trace in zip(lines, fits, strict=True):
+        assert trace.x[0] == one.least
+        inside = one.n >= one.least
+        residual = np.log(one.cost[inside]) - np.log(one.constant * one.n[inside] ** one.exponent)
+        assert residual.mean() == pytest.approx(0, abs=1e-9), "least squares on logarithms"
