@@ -1,0 +1,278 @@
+"""The pages Train and Runs without a browser: forms, what they refuse, comparisons, notes, read-only serving."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import library
+from dashboard.figures.training import losses, smoothed
+from dashboard.training import form, notes, table, watch
+from dashboard.training.fields import choices, explained
+from dashboard.training.readonly import SENTENCE, VARIABLE
+from engine import archive, estimates, jobs, plans
+from engine.errors import BadInput
+from engine.learners import LEARNERS, make
+from engine.runs import read_record
+from engine.tasks import Sine
+from engine.training import Training
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "checkpoints" / "sine"
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    """An empty folder for own runs."""
+    monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
+    (tmp_path / "runs" / "sine").mkdir(parents=True)
+    return tmp_path / "runs"
+
+
+def opened(name: str, **query: str) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at.switch_page(f"views/{name}.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def command(at: AppTest) -> str:
+    (code,) = [block.value for block in at.code if "engine train" in block.value]
+    return code
+
+
+@pytest.mark.parametrize("learner", [name for name, cls in LEARNERS.items() if cls.meta_trained])
+def test_the_form_has_every_parameter_of_every_learner_with_its_explanation(learner):
+    task = "sine" if "regression" in LEARNERS[learner].kinds else "gaussian-classes"
+    title = LEARNERS[learner].title
+    at = opened("train", **{"train-task": task, "train-learner": title})
+    assert not at.error
+    assert command(at).startswith(f"python -m engine train {learner} ")
+    keys = {element.key for kind in ("number_input", "text_input", "checkbox", "selectbox") for element in at.get(kind)}
+    for field in (each.name for each in fields(make(learner))):
+        assert f"train-{learner}-10-{field}" in keys
+        assert explained(LEARNERS[learner])[field]
+
+
+def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
+    at = opened("train")
+    assert command(at) == "python -m engine train maml --shots 10 --seeds 3 --detach"
+    at.number_input(key="train-maml-10-training-iterations").set_value(1000)
+    at.text_input(key="train-maml-10-widths").set_value("20, 20")
+    at.number_input(key="train-maml-10-inner_lr").set_value(0.02)
+    at.number_input(key="train-task-sine-noise").set_value(0.5)
+    at.text_input(key="train-folder").set_value("mine")
+    said = command(at.run())
+    for part in (
+        "--runs runs/mine",
+        "inner_lr=0.02",
+        "'widths=[20, 20]'",
+        "training.iterations=1000",
+        "task.noise=0.5",
+    ):
+        assert part in said
+    assert said.count("--set") == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train-maml-10-widths", "20, many", "cannot take widths"),
+        ("train-maml-10-inner_clip", "-1", "cannot take inner_clip"),
+        ("train-folder", "../../etc", "A folder's name takes"),
+        ("train-maml-10-training-keep_every", "x", "cannot take keep_every"),
+    ],
+)
+def test_what_is_not_possible_is_one_sentence_and_cannot_be_started(key, value, message):
+    at = opened("train")
+    at.text_input(key=key).set_value(value).run()
+    assert not at.exception
+    (error,) = at.error
+    assert message in error.value
+    assert "train-start" not in {button.key for button in at.button}
+
+
+@pytest.mark.parametrize(
+    "query", [{"train-task": "x"}, {"train-learner": "<b>"}, {"train-shots": "-5"}, {"train-seeds": "zz"}]
+)
+def test_a_link_with_nonsense_opens_the_page(query):
+    assert command(opened("train", **query))
+
+
+def test_start_queues_the_training_that_the_command_describes(own, monkeypatch):
+    planned = []
+    monkeypatch.setattr(jobs, "submit", lambda plan, **how: planned.append((plan, how)))
+    at = opened("train", **{"train-shots": "5", "train-seeds": "2"})
+    at.button(key="train-start").click().run()
+    ((plan, how),) = planned
+    assert [folder.relative_to(own) for folder in plan.folders] == [Path(f"sine/maml-k5-s{s}") for s in (0, 1)]
+    assert plan.training.iterations == 5000
+    assert how["queue"] == own / ".queue"
+
+
+def trained(own: Path, status: str = "done", name: str = "maml-k10-s0", **more) -> Path:
+    """A shipped run among the own ones, with a status of its own."""
+    folder = own / "sine" / name
+    shutil.copytree(SHIPPED / "maml-k10-s0", folder)
+    record = {**read_record(folder), "status": status, "group": [name], **more}
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_a_taken_name_asks_before_it_replaces(own):
+    trained(own)
+    at = opened("train")
+    assert at.button(key="train-start").disabled
+    at.checkbox(key="train-replace").check().run()
+    assert not at.button(key="train-start").disabled
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "offered"),
+    [
+        ("done", "done · update 5,000 of 5,000", set()),
+        ("cancelled", "its best weights so far are kept", {"Resume", "Restart"}),
+        ("running", "its process is gone", {"Resume", "Restart"}),
+        ("failed", "failed", {"Resume", "Restart"}),
+    ],
+)
+def test_every_state_says_what_it_means_and_offers_what_helps(own, status, said, offered):
+    trained(own, status, error="No space left on device." if status == "failed" else None)
+    at = opened("train")
+    assert any(said in caption.value for caption in at.caption)
+    assert {button.label for button in at.button} - {"Start training", "Try for a moment"} == offered
+    assert bool(at.error) == (status == "failed")
+
+
+def test_the_live_page_is_asked_for_this_training(own):
+    assert watch.live_query(jobs.job(trained(own))) == {"runs": "my-sine", "shots": "10", "on": "maml"}
+
+
+def test_trying_measures_time_and_memory_in_a_process_of_its_own():
+    tiny = make("maml", widths=[5], steps=1)
+    found = estimates.tried(tiny, Sine(shots=4, queries=4), Training(iterations=1000), (0,))
+    assert found["seconds"] == pytest.approx(1000 * found["update_s"])
+    assert 5e7 < found["memory"] < 5e9
+    with pytest.raises(BadInput, match="Trying it failed"):
+        estimates.tried(make("protonet"), Sine(), Training(), (0,))
+
+
+def test_an_estimate_is_scaled_from_a_run_like_it():
+    learner, training = make("maml"), Training(iterations=10_000, meta_batch=8)
+    found = estimates.from_records(learner, Sine(shots=10), training, SHIPPED)
+    assert "maml-k10" in found["run"]
+    assert found["seconds"] == pytest.approx(4 * found["took"])
+    assert estimates.from_records(make("protonet"), Sine(), training, SHIPPED) == {}
+
+
+def test_choices_and_explanations_come_from_the_code():
+    assert choices(Training, "schedule") == ("constant", "cosine", "linear")
+    assert choices(Training, "lr") == ()
+    assert explained(Training)["lr"] == "outer learning rate at the start."
+
+
+def test_runs_lists_all_and_filters(own):
+    trained(own)
+    at = opened("runs")
+    everything = len(at.dataframe[0].value)
+    assert everything == len(list((ROOT / "checkpoints").rglob("run.json"))) + 1
+    at.text_input(key="runs-filter").set_value("TURTLE 5").run()
+    assert 0 < len(at.dataframe[0].value) < everything
+    assert set(at.dataframe[0].value["learner"]) <= {"turtle", "turtle-first-order"}
+    at.text_input(key="runs-filter").set_value("no such run").run()
+    assert len(at.dataframe[0].value) == 0
+    at.text_input(key="runs-filter").set_value("")
+    at.toggle(key="runs-own").set_value(True).run()
+    assert list(at.dataframe[0].value["run"]) == ["runs/sine/maml-k10-s0"]
+
+
+def test_a_comparison_shows_only_what_differs():
+    records = [read_record(SHIPPED / name) for name in ("maml-k10-s0", "maml-k10-s1", "reptile-k10-s0")]
+    same = table.configuration(records[:2], ["a", "b"], differing=True)
+    assert same.to_numpy().tolist() == [["seed", "0", "1"]]
+    other = table.configuration([records[0], records[2]], ["a", "b"], differing=True).set_index("parameter")
+    assert other.loc["training.optimiser"].tolist() == ["adam", "sgd"]
+    assert "training.iterations" not in other.index
+    assert "training.iterations" in set(table.configuration(records[:1], ["a"], differing=False)["parameter"])
+
+
+def test_metrics_are_best_and_last():
+    folder = SHIPPED / "maml-k10-s0"
+    row = table.measured([folder], [read_record(folder)], ["a"]).iloc[0]
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    checked = [line["validation"] for line in history if line["validation"] is not None]
+    assert row["best validation"] == min(checked)
+    assert row["last validation"] == checked[-1]
+
+
+def test_notes_are_kept_by_weights_and_survive_nonsense(own):
+    notes.write(own, "abc", notes.Note("baseline", "the first"))
+    notes.write(own, "def", notes.Note("x", ""))
+    assert notes.read(own)["abc"] == notes.Note("baseline", "the first")
+    notes.write(own, "def", notes.Note())
+    assert set(notes.read(own)) == {"abc"}
+    frame, _ = table.rows(
+        (trained(own).parent,), {read_record(own / "sine" / "maml-k10-s0")["weights_sha256"]: notes.Note("t")}
+    )
+    assert list(frame["tags"]) == ["t"]
+    for nonsense in ("", "[1]", '{"a": 1}', '{"a": {"tags": 1}}', "\x00"):
+        (own / notes.FILE).write_text(nonsense)
+        assert notes.read(own) == {}
+
+
+def test_what_was_deleted_can_be_restored_on_the_page(own):
+    folder = trained(own)
+    jobs.delete(folder, own)
+    at = opened("runs")
+    (restore,) = [button for button in at.button if button.label == "Restore"]
+    restore.click().run()
+    assert folder.is_dir()
+    assert not [button for button in at.button if button.label == "Restore"]
+
+
+def test_an_imported_run_is_on_the_pages(own):
+    archive.unpack(archive.pack(SHIPPED / "maml-k10-s0"), own)
+    at = opened("runs", **{"runs-own": "true"})
+    assert list(at.dataframe[0].value["run"]) == ["runs/imported/maml-k10-s0"]
+    assert "my-imported" in library.collections()
+    found, complaints = library.ensembles("my-imported", "sine", 10)
+    assert ([e.learner.name for e in found], complaints) == (["maml"], [])
+
+
+def test_a_server_that_only_shows_changes_nothing(own, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "1")
+    trained(own, "cancelled")
+    jobs.delete(trained(own, name="maml-k10-s7"), own)
+    at = opened("train")
+    assert SENTENCE in [info.value for info in at.info]
+    assert all(button.disabled for button in at.button)
+    at = opened("runs")
+    assert all(button.disabled for button in at.button)
+    assert not at.get("file_uploader")
+
+
+def test_smoothing_is_unbiased_and_keeps_gaps():
+    assert smoothed([2.0, 2.0, None, 2.0]) == [2.0, 2.0, None, pytest.approx(2.0)]
+    assert smoothed([0.0, 1.0], 0.5) == [0.0, pytest.approx(2 / 3)]
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_losses_are_drawn_for_every_seed(dark):
+    rows = [{"iteration": i, "loss": 1.0 / (i + 1), "validation": 0.5 if i % 2 == 0 else None} for i in range(5)]
+    figure = losses("maml", [rows, rows], 5, dark=dark)
+    assert len(figure.data) == 4
+    assert list(figure.data[1].x) == [0, 2, 4]
+    assert figure.layout.yaxis.type == "log"
+
+
+def test_the_same_word_for_the_cancel_file():
+    assert plans.CANCEL == "cancel"
+    assert form.NAME.fullmatch("my-runs-2")
