@@ -136,7 +136,7 @@ def _mark(
             mode="markers",
             marker={"color": colour, "size": 5},
             opacity=0.5,
-            customdata=np.arange(len(seeds)),
+            customdata=np.arange(1, len(seeds) + 1),
             hovertemplate=f"<b>{row.title}</b>, run %{{customdata}}<br>%{{x:.3g}}<extra></extra>",
             **place,
         )

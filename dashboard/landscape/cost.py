@@ -10,6 +10,7 @@ from dashboard import library, page
 from dashboard.figures import cost as figures
 from dashboard.figures.cost import Series
 from dashboard.landscape import words
+from dashboard.landscape.rules_tables import number
 from engine.learners import LEARNERS
 from probes import answers
 from probes.cost import EXACT, EXPLICIT, FIRST, Cost, Point
@@ -104,8 +105,8 @@ def sentence(found: Cost) -> str:
         told.append(
             "The same gradient with every Hessian written out grows with N to the power "
             f"{written['seconds'].exponent:.2f} in time and {written['peak_bytes'].exponent:.2f} in memory; at N = "
-            f"{exact.n:,} it takes {explicit.seconds / exact.seconds:,.0f} times as long and "
-            f"{explicit.peak_bytes / exact.peak_bytes:,.0f} times the memory."
+            f"{exact.n:,} it takes {number(explicit.seconds / exact.seconds)} times as long and "
+            f"{number(explicit.peak_bytes / exact.peak_bytes)} times the memory."
         )
     linear = [fit for fit in found.fits if fit.way == EXACT]
     if linear and all(fit.high < 2 for fit in linear):

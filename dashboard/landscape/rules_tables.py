@@ -231,7 +231,7 @@ def curvature_sentence(columns: Sequence[Panel], names: dict[str, str]) -> str:
         for word in ("in every form", "in some forms", "in no form")
         if word in groups
     ]
-    text = f"More curved than MAML's beyond the interval: {'; '.join(told)}."
+    text = f"Of the learned optimisers, more curved than MAML beyond the interval are {'; '.join(told)}."
     if BASELINE in rise.values:
         base = rise.values[BASELINE]
         others = [
