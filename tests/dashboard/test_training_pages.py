@@ -51,7 +51,7 @@ def command(at: AppTest) -> str:
 
 @pytest.mark.parametrize("learner", [name for name, cls in LEARNERS.items() if cls.meta_trained])
 def test_the_form_has_every_parameter_of_every_learner_with_its_explanation(learner):
-    task = "sine" if "regression" in LEARNERS[learner].kinds else "gaussian-classes"
+    task = "sine" if "regression" in LEARNERS[learner].kinds else "gaussian classes"  # as people read it
     title = LEARNERS[learner].title
     at = opened("train", **{"train-task": task, "train-learner": title})
     assert not at.error
@@ -88,7 +88,7 @@ def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
         ("train-maml-10-widths", "20, many", "cannot take widths"),
         ("train-maml-10-inner_clip", "-1", "cannot take inner_clip"),
         ("train-folder", "../../etc", "A folder's name takes"),
-        ("train-maml-10-training-keep_every", "x", "cannot take keep_every"),
+        ("train-maml-10-test_steps", "x", "cannot take test_steps"),
     ],
 )
 def test_what_is_not_possible_is_one_sentence_and_cannot_be_started(key, value, message):
