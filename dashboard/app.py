@@ -34,6 +34,20 @@ pages = [
         help="What a learner's hidden layers make of an input: how diverse, how broad, how alike.",
     ),
     st.Page(
+        "views/landscape.py",
+        title="Loss landscape",
+        icon=":material/landscape:",
+        url_path="landscape",
+        help="What lies around adapted weights and around meta-parameters, how curved it is, and what that costs.",
+    ),
+    st.Page(
+        "views/rules.py",
+        title="Update rules",
+        icon=":material/function:",
+        url_path="rules",
+        help="Which way learners step, what rule they have learned, and what the black boxes resemble.",
+    ),
+    st.Page(
         "views/train.py",
         title="Train",
         icon=":material/model_training:",

@@ -82,6 +82,7 @@ class Way:
         loss: the true loss there, (n,).
         plane: the loss on the plane below, (n,).
         off: the distance from the plane, in units of |c|, (n,).
+        away: the distance from the centre, in units of |c|, (n,).
         explained: the share of the squared distances from the centre that lies in the plane.
     """
 
@@ -90,6 +91,7 @@ class Way:
     loss: np.ndarray
     plane: np.ndarray
     off: np.ndarray
+    away: np.ndarray
     explained: float
 
 
@@ -244,7 +246,8 @@ def _directions(
 def _way(surface: Surface, directions: Tensor, at: np.ndarray, points: Tensor, on: planes.Projected, chunk: int) -> Way:
     """Points of the space with their true losses, and those of the plane below them."""
     if not len(points):
-        return Way(at, on.xy, np.zeros(0), np.zeros(0), on.off, float("nan"))
+        return Way(at, on.xy, np.zeros(0), np.zeros(0), on.off, on.off, float("nan"))
     below = surface.centre + torch.from_numpy(on.xy) @ directions
     true, plane = (planes.evaluated(surface, part, chunk, lambda _: None) for part in (points, below))
-    return Way(at, on.xy, true, plane, on.off, on.explained)
+    away = (points - surface.centre).norm(dim=1).numpy() / surfaces.length(surface.centre)
+    return Way(at, on.xy, true, plane, on.off, away, on.explained)

@@ -15,7 +15,7 @@ OP-LSTM: its cells with their memory cleared before every pass, and one of them 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -107,7 +107,7 @@ class OfLearner:
     reads: list[Read]
     in_place: list[InPlace]
     nothing: float
-    picture: Any
+    picture: rule_pictures.Surfaces | rule_pictures.Moves | rule_pictures.Gates
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ coordinates had, by the size of their gradient and by layer, through the steps.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -114,7 +113,7 @@ class Gates:
     counts: np.ndarray
 
 
-def picture(ensemble: Ensemble, tasks: Task, heard: Heard, n: int) -> Any:
+def picture(ensemble: Ensemble, tasks: Task, heard: Heard, n: int) -> Surfaces | Moves | Gates:
     """The rule of an ensemble on grids of n values."""
     if isinstance(ensemble.learner, OPLSTM):
         return surfaces(ensemble, tasks, heard, n)

@@ -194,7 +194,6 @@ def along(parts: Sequence[tuple[str, str, bool, Sequence[Course]]], dark: bool) 
             )
             labels.append(Label(float(course.iterations[-1]), float(course.mean[-1]), course.title, colour))
         extent = marks.extent([course.mean for course in courses], log)
-        extent = extent if log else (extent[0], max(extent[1], 1.02))
         last = max(float(course.iterations[-1]) for course in courses)
         span = [-0.02 * last, 1.03 * last]
         fig.update_xaxes(title_text="meta-updates", range=span, zeroline=False, **place)

@@ -14,6 +14,8 @@ from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTR
 from probes.statistics import LEAST, relation
 
 BASELINE = "maml"
+BELOW, ABOVE = "Beyond the interval below MAML's", "Beyond the interval above MAML's"
+LEVEL = "Level with MAML's"
 LEARNED = "learned-optimiser"  # the family that learns how to update
 BLOCKS = {ALL: "all that is meta-learned", INITIALISATION: "the initialisation", RULE: "the rule"}
 
@@ -197,14 +199,14 @@ def gradient_sentence(measured: Sequence[Measured], names: dict[str, str], block
         assert one is not None
         mine = interval(one, "cosine")
         text = f"{names[name]} ({mine.mean:.2f})"
-        word = ""
+        word = "The cosine is, of learned optimisers"
         if base is not None and one.cosine.shape == base.cosine.shape:
             gap = of_any_sign(one.cosine - base.cosine)
-            word = "below MAML's" if gap.high < 0 else "above MAML's" if gap.low > 0 else "level with MAML's"
+            word = BELOW if gap.high < 0 else ABOVE if gap.low > 0 else LEVEL
         groups.setdefault(word, []).append(text)
     for word, texts in groups.items():
-        told.append(f"{'Beyond the interval ' if word[:5] in ('below', 'above') else ''}{word}: {', '.join(texts)}.")
-    return " ".join(text[:1].upper() + text[1:] if not text.startswith("**") else text for text in told)
+        told.append(f"{word}: {', '.join(texts)}.")
+    return " ".join(told)
 
 
 def said(found: Interval) -> str:

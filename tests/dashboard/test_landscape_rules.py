@@ -18,7 +18,7 @@ from dashboard.figures import rules as figures
 from dashboard.landscape import cost, rules_tables
 from probes import answers
 from probes.cost import Cost, Fit, Point
-from probes.meta_gradients import ALL, INITIALISATION, KEPT, TRAINED, UNTRAINED, Measured
+from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"maml": "MAML", "turtle": "TURTLE", "meta-lstm": "Meta-learner LSTM"}
@@ -147,6 +147,8 @@ def test_what_is_said_of_gradients_follows_the_numbers():
     assert "the cosine is 0.60" in said(0.6)
     assert "Beyond the interval below MAML's: TURTLE (0.2" in said(0.2)
     assert "Beyond the interval above MAML's: TURTLE (0.9" in said(0.9)
+    text = rules_tables.gradient_sentence([constant("turtle", block=RULE)], NAMES, RULE)
+    assert text.startswith("The cosine is, of learned optimisers: TURTLE (0.5"), "MAML has no rule to compare with"
 
 
 def test_a_relation_is_claimed_over_runs_and_within_learners():

@@ -88,7 +88,7 @@ def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
         ("train-maml-10-widths", "20, many", "cannot take widths"),
         ("train-maml-10-inner_clip", "-1", "cannot take inner_clip"),
         ("train-folder", "../../etc", "A folder's name takes"),
-        ("train-maml-10-test_steps", "x", "cannot take test_steps"),
+        ("train-maml-10-inner_clip", "x", "cannot take inner_clip"),
     ],
 )
 def test_what_is_not_possible_is_one_sentence_and_cannot_be_started(key, value, message):

@@ -232,6 +232,7 @@ def test_the_way_of_the_meta_loss_goes_through_the_weights_that_were_kept(tmp_pa
     assert plane.path.at.tolist() == [0, 100, 200]
     distances = plane.path.xy[:, 0] / plane.path.xy[0, 0]
     assert distances == pytest.approx([1, 0.5, 0], abs=1e-6), "a straight way, at constant speed"
+    assert plane.path.away == pytest.approx(np.abs(plane.path.xy[:, 0])), "and all of it on the first axis"
     assert plane.path.explained == pytest.approx(1)
 
 
