@@ -129,3 +129,10 @@ def test_a_shipped_answer_is_what_the_probe_says_today():
     trained = [next(m for m in one.measured if m.moment == meta_gradients.TRAINED) for one in (found, now)]
     assert trained[0].cosine == pytest.approx(trained[1].cosine, rel=1e-4)
     assert trained[0].eigenvalue[:, :1] == pytest.approx(trained[1].eigenvalue, rel=1e-3)
+
+
+def test_every_shipped_answer_is_about_shipped_weights():
+    """Runs that were trained again need their answers kept again (`python -m probes NAME --run ... --keep`)."""
+    hashes = {json.loads(record.read_text())["weights_sha256"] for record in SHIPPED.parent.glob("*/*/run.json")}
+    orphans = [f.name for f in SHIPPED.glob("*.json") if not set(json.loads(f.read_text())["weights"]) <= hashes]
+    assert not orphans
