@@ -22,13 +22,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from engine.trees import leaves
 from probes.losses import Surface
 
 LANCZOS = 12  # vectors kept between restarts
+RESTARTS = 60
 TOLERANCE = 1e-3  # relative, of the eigenvalue
 SMALL = 3  # up to so many parameters the matrix is written out: Lanczos needs more
 
@@ -91,7 +92,10 @@ def curvatures(
 
 
 def top_eigenvalue(product: Product, block: Tensor) -> float:
-    """The eigenvalue of largest magnitude of the Hessian of a block (N,) of parameters, the others held fixed."""
+    """The eigenvalue of largest magnitude of the Hessian of a block (N,) of parameters, the others held fixed.
+
+    NaN where Lanczos does not reach it, such as between two of nearly the same magnitude and opposite signs.
+    """
     places = block.nonzero().flatten()
     n = len(places)
 
@@ -108,8 +112,11 @@ def top_eigenvalue(product: Product, block: Tensor) -> float:
         return 0.0
     operator = LinearOperator((n, n), matvec=restricted, dtype=np.float64)
     kept = min(LANCZOS, n - 1)
-    found = eigsh(operator, k=1, which="LM", ncv=kept, tol=TOLERANCE, v0=start, return_eigenvectors=False)
-    return float(found[0])
+    settings = {"which": "LM", "ncv": kept, "tol": TOLERANCE, "maxiter": RESTARTS, "v0": start}
+    try:
+        return float(eigsh(operator, k=1, return_eigenvectors=False, **settings)[0])
+    except ArpackNoConvergence:
+        return float("nan")
 
 
 def hutchinson(
