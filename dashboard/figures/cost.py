@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from dashboard.figures import marks
 from dashboard.figures.marks import Label
@@ -42,36 +41,31 @@ class Series:
     least: int
 
 
-def costs(parts: Sequence[tuple[str, str, Sequence[Series]]], dark: bool) -> go.Figure:
-    """Costs against N on logarithmic axes, one panel each; the fit is the line, the marks are measurements.
+def costs(unit: str, series: Sequence[Series], dark: bool) -> go.Figure:
+    """Costs against N on logarithmic axes; the fits are broad lines, the marks are measurements.
 
     Args:
-        parts: (title, unit, series) of each panel; the unit is one of `UNITS`.
+        unit: a key of `UNITS`.
+        series: what was measured.
         dark: colours for the dark background.
     """
-    fig = make_subplots(cols=len(parts), horizontal_spacing=0.17, subplot_titles=[title for title, *_ in parts])
-    marks.laid_out(fig, 430, right=marks.LABELS + 60)
-    fig.update_layout(margin={"t": 34, "b": 50})
-    for column, (_, unit, series) in enumerate(parts, start=1):
-        place = {"row": 1, "col": column}
-        named = column == len(parts)  # the others say the exponents alone, in the same colours
-        labels = [_drawn(fig, one, unit, dark, place, named) for one in series]
-        low, high = marks.extent([one.cost for one in series], True)
-        extent = low, 1.8 * high
-        sizes = np.concatenate([one.n for one in series])
-        low, high = float(np.log10(sizes.min())), float(np.log10(sizes.max()))
-        powers = range(int(np.ceil(low)), int(np.floor(high + 0.1)) + 1)
-        ticks = {"tickvals": [10.0**p for p in powers], "ticktext": [f"10<sup>{p}</sup>" for p in powers]}
-        fig.update_xaxes(type="log", range=[low - 0.1, high + 0.1], title_text="parameters N", **ticks, **place)
-        marks.loss_axis(fig, "", extent, True, **place)
-        fig.update_yaxes(tickvals=list(UNITS[unit].values()), ticktext=list(UNITS[unit]), **place)
-        marks.label_ends(fig, [label for label in labels if label], extent, log=True, **place)
-    for title in fig.layout.annotations[: len(parts)]:
-        title.font = {"size": 13, "color": marks.ink(dark)}
+    fig = go.Figure()
+    marks.laid_out(fig, 430, right=marks.LABELS + 50)
+    labels = [_drawn(fig, one, unit, dark) for one in series]
+    low, high = marks.extent([one.cost for one in series], True)
+    extent = low, 1.8 * high  # room for the label above the steepest line
+    marks.loss_axis(fig, "", extent, True)
+    fig.update_yaxes(tickvals=list(UNITS[unit].values()), ticktext=list(UNITS[unit]))
+    sizes = np.concatenate([one.n for one in series])
+    first, last = float(np.log10(sizes.min())), float(np.log10(sizes.max()))
+    powers = range(int(np.ceil(first)), int(np.floor(last + 0.1)) + 1)
+    ticks = {"tickvals": [10.0**p for p in powers], "ticktext": [f"10<sup>{p}</sup>" for p in powers]}
+    fig.update_xaxes(type="log", range=[first - 0.1, last + 0.1], title_text="parameters N", **ticks)
+    marks.label_ends(fig, [label for label in labels if label], extent, log=True)
     return fig
 
 
-def _drawn(fig: go.Figure, one: Series, unit: str, dark: bool, place: dict[str, int], named: bool) -> Label | None:
+def _drawn(fig: go.Figure, one: Series, unit: str, dark: bool) -> Label | None:
     """One line with its fit; its label, unless it has one already."""
     colour = marks.colour(one.name, dark) if one.way != "explicit" else marks.grey(dark)
     short = {"seconds": "s", "bytes": "B"}[unit]
@@ -83,7 +77,6 @@ def _drawn(fig: go.Figure, one: Series, unit: str, dark: bool, place: dict[str, 
         line={"color": colour, "width": 1, "dash": DASHES[one.way]},
         marker={"color": colour, "size": 7, "symbol": SYMBOLS[one.way], "line": {"width": 1.4, "color": colour}},
         hovertemplate=said,
-        **place,
     )
     ends = np.array([one.least, one.n[-1]], float)
     fig.add_scatter(
@@ -95,14 +88,13 @@ def _drawn(fig: go.Figure, one: Series, unit: str, dark: bool, place: dict[str, 
         hovertemplate=(
             f"<b>{one.title}</b><br>N^{one.exponent:.2f}, between {one.low:.2f} and {one.high:.2f}<extra></extra>"
         ),
-        **place,
     )
     power = f"N<sup>{one.exponent:.2f}</sup>"
     # a logarithmic axis takes an annotation's place as a logarithm
     x, y = float(np.log10(one.n[-1])), float(one.cost[-1])
     if one.way == "explicit":  # ends among the others: its label stands above
         text = f"written out {power}"
-        fig.add_annotation(x=x, y=float(np.log10(y)), text=text, xanchor="left", xshift=-14, yshift=15, **place)
+        fig.add_annotation(x=x, y=float(np.log10(y)), text=text, xanchor="left", xshift=-14, yshift=15)
         fig.layout.annotations[-1].update(showarrow=False, font={"color": colour, "size": 12})
         return None
-    return Label(x, y, f"{one.title} {power}" if named else power, colour)
+    return Label(x, y, f"{one.title} {power}", colour)

@@ -70,21 +70,21 @@ def panels(rows: Sequence[Row], columns: Sequence[Panel], dark: bool) -> go.Figu
             if row.name in panel.values:
                 _mark(fig, row, panel, heights[row.name], extent, dark, place)
         _reference(fig, panel, dark, place)
-        ticks = _decades(extent) if panel.log else {"nticks": 5}
+        ticks = _decades(extent) if panel.log else {"nticks": 4}
         fig.update_xaxes(title_text=panel.axis, **marks.span(extent, panel.log), **place)
-        fig.update_xaxes(**ticks, **place)
-    marks.laid_out(fig, 120 + ROW_PIXELS * len(rows))
-    fig.update_layout(margin={"t": 34, "b": 62, "l": 10})
+        fig.update_xaxes(tickangle=0, **ticks, **place)
+    marks.laid_out(fig, 130 + ROW_PIXELS * len(rows))
+    fig.update_layout(margin={"t": 44, "b": 62, "l": 10})
     for title in fig.layout.annotations[: len(columns)]:
-        title.font = {"size": 13, "color": marks.ink(dark)}
+        title.font = {"size": 12, "color": marks.ink(dark)}
     coloured = [f"<span style='color:{marks.colour(row.name, dark)}'>{row.title}</span>" for row in rows]
     ticks = {"tickvals": list(heights.values()), "ticktext": coloured}
     fig.update_yaxes(range=[0.4, len(rows) + 0.6], zeroline=False, **ticks)
-    fig.update_xaxes(title_font={"size": 12}, zeroline=False)
+    fig.update_xaxes(title_font={"size": 11}, zeroline=False)
     return fig
 
 
-def _decades(extent: tuple[float, float], most: int = 5) -> dict[str, object]:
+def _decades(extent: tuple[float, float], most: int = 4) -> dict[str, object]:
     """Ticks of a logarithmic axis over many decades, a few of them, written as powers where they are long."""
     low, high = (float(np.log10(end)) for end in extent)
     if high - low <= 2:
@@ -162,45 +162,36 @@ def _mark(
     )
 
 
-def along(parts: Sequence[tuple[str, str, bool, Sequence[Course]]], dark: bool) -> go.Figure:
-    """Measures along the training, one panel each.
+def along(axis: str, courses: Sequence[Course], *, log: bool, dark: bool) -> go.Figure:
+    """A measure along the training, one line per learner.
 
     Args:
-        parts: (title, axis, logarithmic, learners) of each panel.
+        axis: what is measured.
+        courses: the learners.
+        log: a logarithmic axis.
         dark: colours for the dark background.
     """
-    fig = make_subplots(
-        cols=len(parts), horizontal_spacing=0.13, subplot_titles=[f"<b>{title}</b>" for title, *_ in parts]
-    )
+    fig = go.Figure()
     marks.laid_out(fig, 400, right=marks.LABELS + 50)
-    fig.update_layout(margin={"t": 34})
-    for column, (_, axis, log, courses) in enumerate(parts, start=1):
-        place = {"row": 1, "col": column}
-        labels = []
-        for course in courses:
-            colour, style = marks.colour(course.name, dark), palette.style(course.name)
-            fig.add_scatter(
-                x=course.iterations,
-                y=course.mean,
-                mode="lines+markers",
-                line={"color": colour, "dash": style.plotly_dash, "width": 2.4},
-                marker={"symbol": style.marker, "size": 7, "color": colour},
-                customdata=np.stack([course.low, course.high], -1),
-                hovertemplate=(
-                    f"<b>{course.title}</b><br>after %{{x:,}} updates: %{{y:.3g}} "
-                    "[%{customdata[0]:.3g}, %{customdata[1]:.3g}]<extra></extra>"
-                ),
-                **place,
-            )
-            labels.append(Label(float(course.iterations[-1]), float(course.mean[-1]), course.title, colour))
-        extent = marks.extent([course.mean for course in courses], log)
-        last = max(float(course.iterations[-1]) for course in courses)
-        span = [-0.02 * last, 1.03 * last]
-        fig.update_xaxes(title_text="meta-updates", range=span, zeroline=False, **place)
-        marks.loss_axis(fig, axis, extent, log, **place)
-        fig.update_yaxes(**(_decades(extent, 6) if log else {}), **place)
-        if column == len(parts):  # the others have the same learners in the same colours
-            marks.label_ends(fig, labels, extent, log=log, **place)
-    for title in fig.layout.annotations[: len(parts)]:
-        title.font = {"size": 13, "color": marks.ink(dark)}
+    for course in courses:
+        colour, style = marks.colour(course.name, dark), palette.style(course.name)
+        fig.add_scatter(
+            x=course.iterations,
+            y=course.mean,
+            mode="lines+markers",
+            line={"color": colour, "dash": style.plotly_dash, "width": 2.4},
+            marker={"symbol": style.marker, "size": 7, "color": colour},
+            customdata=np.stack([course.low, course.high], -1),
+            hovertemplate=(
+                f"<b>{course.title}</b><br>after %{{x:,}} updates: %{{y:.3g}} "
+                "[%{customdata[0]:.3g}, %{customdata[1]:.3g}]<extra></extra>"
+            ),
+        )
+    extent = marks.extent([course.mean for course in courses], log)
+    last = max(float(course.iterations[-1]) for course in courses)
+    fig.update_xaxes(title_text="meta-updates", range=[-0.02 * last, 1.03 * last], zeroline=False)
+    marks.loss_axis(fig, axis, extent, log)
+    fig.update_yaxes(**(_decades(extent, 6) if log else {}))
+    ends = [Label(float(c.iterations[-1]), float(c.mean[-1]), c.title, marks.colour(c.name, dark)) for c in courses]
+    marks.label_ends(fig, ends, extent, log=log)
     return fig

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import library, page
+from dashboard.behaviour.controls import pair
 from dashboard.figures import cost as figures
 from dashboard.figures.cost import Series
 from dashboard.landscape import words
@@ -18,7 +19,10 @@ from probes.cost import EXACT, EXPLICIT, FIRST, Cost, Point
 SHIPPED = library.CHECKPOINTS / "cost" / "cpu.json"
 COMMAND = "python -m probes cost --out checkpoints/cost/cpu.json"
 WAYS = {FIRST: "first-order", EXACT: "exact", EXPLICIT: "written out"}
-COSTS = {"seconds": ("Processor time", "seconds"), "peak_bytes": ("Peak memory", "bytes")}
+COSTS = {
+    "seconds": ("Does an exact meta-gradient take O(N²) time?", "Processor time", "seconds"),
+    "peak_bytes": ("Does it need O(N²) memory?", "Peak memory", "bytes"),
+}
 
 
 def show_cost() -> None:
@@ -29,16 +33,18 @@ def show_cost() -> None:
         st.info(f"There is no measurement yet. `{COMMAND}` makes one.", icon=":material/info:")
         return
     machine, settings = found.machine, found.settings
-    page.frame(
-        "Does an exact meta-gradient cost O(N²)?",
-        f"Processor time and peak memory of one meta-gradient with T = {settings['steps']} inner steps, against the "
-        "number of the network's parameters. Marks: measured; broad lines: fitted over the largest two decades.",
-        figures.costs([(*COSTS[cost], series(found, cost)) for cost in COSTS], page.dark()),
-        "landscape-cost",
-        read=words.COST,
-        data=table(found),
-        says=sentence(found),
-    )
+    st.markdown(sentence(found))
+    for place, (cost, (question, what, unit)) in zip(pair("landscape-cost"), COSTS.items(), strict=True):
+        with place:
+            page.frame(
+                question,
+                f"{what} of one meta-gradient with T = {settings['steps']} inner steps against the number of "
+                "parameters N. Marks: measured; broad lines: fitted over the largest two decades.",
+                figures.costs(unit, series(found, cost), page.dark()),
+                f"landscape-cost-{unit}",
+                read=words.COST,
+                data=table(found),
+            )
     st.caption(
         f"Measured on {machine['cores']} {machine['processor']} cores with {machine['threads']} thread"
         f"{'s' * (machine['threads'] > 1)} of PyTorch {machine['torch']}, one task of {settings['shots']} + "

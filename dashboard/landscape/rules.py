@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import library, page
 from dashboard.behaviour import sweep_tables
+from dashboard.behaviour.controls import pair
 from dashboard.figures import rules as figures
 from dashboard.landscape import rules_tables as tables
 from dashboard.landscape import words
@@ -155,15 +156,17 @@ def _show_along(measured: Sequence[Measured], names: dict[str, str], block: str,
     if not cosines:
         st.caption("Along the training: no run of this collection kept weights on the way.")
         return
-    parts = [("Direction", "cosine, first-order and exact", False, cosines)]
+    parts = [("When do first-order gradients go astray?", "cosine, first-order and exact", False, cosines)]
     if curved:
-        parts.append((f"Curvature: {measure.title}", measure.axis, measure.sizes, curved))
-    page.frame(
-        "When in training does it happen?",
-        f"Cosine of first-order and exact meta-gradient, and curvature, over {tables.BLOCKS[block]}, against "
-        "meta-updates. Means; their intervals, which are wide with so few tasks, on hover and in the data.",
-        figures.along(parts, page.dark()),
-        "landscape-along",
-        read=words.ALONG,
-        data=tables.course_table([(title, found) for title, _, _, found in parts]),
-    )
+        parts.append(("When does the curvature come?", measure.axis, measure.sizes, curved))
+    for place, (question, axis, log, found) in zip(pair("landscape-along"), parts, strict=False):
+        with place:
+            page.frame(
+                question,
+                f"{axis[0].upper()}{axis[1:]}, over {tables.BLOCKS[block]}, against meta-updates. Means; their "
+                "intervals, wide with so few tasks, on hover and in the data.",
+                figures.along(axis, found, log=log, dark=page.dark()),
+                f"landscape-along-{'cosine' if found is cosines else 'curvature'}",
+                read=words.ALONG,
+                data=tables.course_table([(axis, found)]),
+            )

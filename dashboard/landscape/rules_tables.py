@@ -112,10 +112,10 @@ def ratio_panels(measured: Sequence[Measured], names: dict[str, str]) -> list[Pa
             for moment in (TRAINED, UNTRAINED)
         )
         where = "initialisation" if block == INITIALISATION else "all"
-        title = f"{CURVATURES[field].title}, {where}"
+        title = f"{CURVATURES[field].title}<br>{where}"
         drawn = {name: mean for name, (mean, _, _) in controls.items()}
         found.append(Panel(title, "times MAML's", known, controls=drawn, log=True, reference=1.0))
-    looks = {"title": "rise at 2 %, all", "axis": "mean squared error", "reference": 0.0}
+    looks = {"title": "rise at 2 %<br>all", "axis": "squared error", "reference": 0.0}
     rise = panel(measured, names, ALL, "rise", **looks)
     return [*found, Panel(rise.title, rise.axis, rise.values, reference=rise.reference)]
 
@@ -167,7 +167,14 @@ def ratio_table(columns: Sequence[Panel], names: dict[str, str]) -> pd.DataFrame
     """What the panels show."""
     return pd.DataFrame(
         [
-            {"learner": names[name], "measure": one.title, "unit": one.axis, "mean": mean, "low": low, "high": high}
+            {
+                "learner": names[name],
+                "measure": one.title.replace("<br>", ", "),
+                "unit": one.axis,
+                "mean": mean,
+                "low": low,
+                "high": high,
+            }
             for one in columns
             for name, (mean, low, high) in one.values.items()
         ]
