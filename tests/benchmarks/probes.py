@@ -80,6 +80,61 @@ def features_page() -> Callable[[], Any]:
     return open_all
 
 
+def maml() -> Any:
+    """Three seeds of MAML on the 1-40-40-1 network."""
+    return ensembles(("maml",))[0]
+
+
+def asked_of_maml(probe: str, **settings: Any) -> Callable[[], Callable[[], Any]]:
+    """A probe of MAML, 3 seeds."""
+
+    def prepare() -> Callable[[], Any]:
+        from probes import asking
+
+        asked = maml()
+        return lambda: asking.ask(probe, [asked], settings)
+
+    return prepare
+
+
+def plane() -> Callable[[], Any]:
+    """The task loss of one run on 41 x 41 places around its adapted weights."""
+    from probes import asking
+
+    asked = maml()
+    return lambda: asking.ask("landscape", [asked], {"size": 41})
+
+
+def eigenvalues() -> Callable[[], Any]:
+    """The five largest and the five smallest eigenvalues there."""
+    from probes import surfaces
+    from probes.losses import hessian_vector
+    from probes.spectrum import ends
+
+    run = maml().runs[0]
+    task = surfaces.one_task(run.distribution, 0)
+    state = surfaces.adapted(run.learner, run.params, task, -1)[-1]
+    surface = surfaces.task_loss(run.learner, run.params, state, task, "support")
+    return lambda: ends(hessian_vector(surface, surface.centre), surface.size, 5)
+
+
+def landscape_page() -> Callable[[], Any]:
+    """The page Loss landscape as it opens, six learners, their planes not known before: another task each time."""
+    from streamlit.testing.v1 import AppTest
+
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+    at.switch_page("views/landscape.py")
+    assert not at.run().exception
+    task = 0
+
+    def open_it() -> None:
+        nonlocal task
+        task += 1
+        assert not at.number_input(key="landscape-task").set_value(task).run().exception
+
+    return open_it
+
+
 TIMINGS: dict[str, Timing] = {
     "behaviour": Timing("behaviour of 8 learners x 3 seeds x 1,000 tasks", 10.0, behaviour),
     "behaviour-one": Timing("behaviour of OP-LSTM, 3 seeds x 200 tasks", 2.0, one_learner_on_the_page),
@@ -89,6 +144,10 @@ TIMINGS: dict[str, Timing] = {
     "maps": Timing("PCA of 8 learners x 3 seeds x 60 tasks", 2.0, asked_of_eight("maps")),
     "umap": Timing("UMAP of 2,000 of those points (on demand)", 15.0, asked_of_eight("maps", method="umap")),
     "features-page": Timing("page Features, all four parts, answers known", 2.0, features_page),
+    "landscape": Timing("task loss of 1-40-40-1 on 41 x 41 places", 5.0, plane),
+    "eigenvalues": Timing("five eigenvalues at both ends of its Hessian", 2.0, eigenvalues),
+    "curvature": Timing("curvature of the task loss, 3 seeds", 5.0, asked_of_maml("curvature")),
+    "landscape-page": Timing("page Loss landscape as it opens, on another task", 2.0, landscape_page),
 }
 
 
