@@ -48,6 +48,13 @@ pages = [
         help="Which way learners step, what rule they have learned, and what the black boxes resemble.",
     ),
     st.Page(
+        "views/operations.py",
+        title="SAP operations",
+        icon=":material/tune:",
+        url_path="operations",
+        help="Which parameters SAP adapts, how strongly, and whether the tasks ask for it.",
+    ),
+    st.Page(
         "views/train.py",
         title="Train",
         icon=":material/model_training:",

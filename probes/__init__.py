@@ -24,4 +24,6 @@ PROBES: dict[str, str] = {
     "rule": "probes.rule",
     "blackbox": "probes.blackbox",
     "memory": "probes.memory",
+    "subspace": "probes.subspace",
+    "moving": "probes.moving",
 }
