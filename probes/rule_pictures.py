@@ -176,7 +176,7 @@ def deviations(h: np.ndarray, part: str) -> dict[str, np.ndarray]:
 def _grid(part: str, seen: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Where signals really lie: both labels and predictions, activations from 0, messages to both sides alike."""
     flat = seen.reshape(-1, 2)[:: max(seen[..., 0].numel() // 100_000, 1)]
-    far = flat.abs().quantile(0.99, dim=0)
+    far = flat.abs().quantile(0.99 if part == readings.OUTPUT else 0.95, dim=0)
     if part == readings.OUTPUT:
         side = torch.linspace(-1, 1, n, dtype=seen.dtype) * far.max()
         return side, side

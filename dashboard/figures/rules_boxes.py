@@ -39,12 +39,13 @@ def errors(rows: pd.DataFrame, trained: int, dark: bool) -> go.Figure:
             hovertemplate=f"<b>{title}</b><br>%{{x}} points: %{{customdata:.3g}}<extra></extra>",
             showlegend=False,
         )
-        labels.append(Label(float(part.shots.iloc[-1]), float(y[-1]), title, colour))
+        labels.append(Label(float(np.log10(part.shots.iloc[-1])), float(y[-1]), title, colour))
     fig.add_vline(trained, line={"color": marks.grey(dark), "width": 6}, opacity=0.18, layer="below")
     every = np.maximum(rows["mean"].to_numpy(), floor)
     extent = marks.extent([np.minimum(every, 30.0)], True)
     marks.laid_out(fig, 440, right=marks.LABELS + 20)
-    fig.update_xaxes(title_text="support points", zeroline=False, tickvals=sorted(set(rows.shots)))
+    ticks = sorted(set(rows.shots))
+    fig.update_xaxes(title_text="support points", type="log", zeroline=False, tickvals=ticks, ticktext=ticks)
     marks.loss_axis(fig, "mean squared error", extent, True)
     marks.label_ends(fig, labels, extent, log=True)
     return fig

@@ -53,7 +53,9 @@ def through(curves: pd.DataFrame, x_title: str, y_title: str, random: float | No
     every = np.concatenate([curves.low, curves.high, curves["mean"]])
     every = every[np.isfinite(every)]
     low, high = (min(-0.25, float(every.min()) - 0.05), 1.1) if random is not None else marks.extent([every], False)
-    fig.update_xaxes(title_text=x_title, zeroline=False)
+    ends = [float(curves.x.min()), float(curves.x.max())] if len(curves) else [0.0, 1.0]
+    air = 0.015 * (ends[1] - ends[0] or 1.0)
+    fig.update_xaxes(title_text=x_title, zeroline=False, range=[ends[0] - air, ends[1] + air])
     fig.update_yaxes(title_text=y_title, range=[low, high], zeroline=False)
     marks.label_ends(fig, labels, (low, high), log=False)
     return fig

@@ -37,6 +37,20 @@ def shares(by_part: dict[str, dict[str, np.ndarray]], colour_of: str, dark: bool
         place = {"row": 1, "col": column}
         for reading, values in readings.items():
             dash, symbol = READINGS[reading]
+            if values.shape[1] == 1:  # no steps to draw a line through: one dot for each seed
+                said = f"{reading}, seed %{{customdata}}: %{{y:.1%}}<extra></extra>"
+                dot = {"symbol": symbol, "size": 12, "color": own, "opacity": 0.75}
+                fig.add_scatter(
+                    x=[reading] * len(values),
+                    y=values[:, 0],
+                    mode="markers",
+                    marker=dot,
+                    customdata=list(range(len(values))),
+                    hovertemplate=said,
+                    showlegend=False,
+                    **place,
+                )
+                continue
             x = np.arange(1, values.shape[1] + 1)
             marks.band(fig, x, values.min(0), values.max(0), own, **place)
             fig.add_scatter(
@@ -51,7 +65,8 @@ def shares(by_part: dict[str, dict[str, np.ndarray]], colour_of: str, dark: bool
                 hovertemplate=f"{reading}<br>step %{{x}}: %{{y:.0%}}<extra></extra>",
                 **place,
             )
-        fig.update_xaxes(title_text="inner step" if values.shape[1] > 1 else "all steps alike", dtick=1, **place)
+        several = next(iter(readings.values())).shape[1] > 1
+        fig.update_xaxes(title_text="inner step" if several else "all steps together", dtick=1, **place)
     fig.update_yaxes(range=[0, 1.03], tickformat=".0%", zeroline=False)
     fig.update_yaxes(title_text="share of variance", row=1, col=1)
     marks.laid_out(fig, 360, legend=True)

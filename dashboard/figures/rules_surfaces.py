@@ -86,6 +86,7 @@ def moves(
     surface: np.ndarray,
     met: np.ndarray,
     history: bool,
+    seed: int,
     colour_of: str,
     dark: bool,
 ) -> go.Figure:
@@ -97,23 +98,25 @@ def moves(
         surface: the move of one seed, (n, n): gradient over history.
         met: the 1st and 99th percentile of |g| really met.
         history: whether there is a history to draw.
+        seed: the one whose surface this is, drawn stronger.
         colour_of: registered name of the learner.
         dark: colours for the dark background.
     """
-    titles = ["first step: H = g", "m(g, H), one seed"] if history else ["m(g)"]
+    titles = ["first step: H = g", f"m(g, H), seed {seed}"] if history else ["m(g)"]
     fig = make_subplots(cols=len(titles), horizontal_spacing=0.13, subplot_titles=titles)
     own = marks.colour(colour_of, dark)
     place = {"row": 1, "col": 1}
-    for seed, line in enumerate(first):
+    for number, line in enumerate(first):
         middle = len(gradients) // 2
         slope = (line[middle + 1] - line[middle - 1]) / (gradients[middle + 1] - gradients[middle - 1])
-        said = f"seed {seed}<br>g %{{x:.3g}}: m = %{{y:.4f}}<extra></extra>"
+        said = f"seed {number}<br>g %{{x:.3g}}: m = %{{y:.4f}}<extra></extra>"
         fig.add_scatter(
             x=gradients, y=line[middle] + slope * gradients, mode="lines", hoverinfo="skip", showlegend=False, **place
         )
         fig.data[-1].line = {"color": marks.grey(dark), "width": 1.2, "dash": "dot"}
         fig.add_scatter(x=gradients, y=line, mode="lines", hovertemplate=said, showlegend=False, **place)
-        fig.data[-1].line = {"color": own, "width": 2.2}
+        fig.data[-1].line = {"color": own, "width": 3.2 if number == seed else 1.6}
+        fig.data[-1].opacity = 1.0 if number == seed else 0.6
     for side in (-met[1], met[1]):
         fig.add_vline(side, line={"color": marks.grey(dark), "width": 1, "dash": "dash"}, **place)
     height = float(np.abs(first).max()) * 1.1
@@ -195,7 +198,8 @@ def gates(sizes: np.ndarray, by_gate: dict[str, np.ndarray], titles: dict[str, s
             )
         fig.update_xaxes(title_text="|g|", type="log", dtick=1, exponentformat="power", zeroline=False, **place)
         fig.update_yaxes(title_text=f"gate {gate}", zeroline=False, **place)
-    fig.update_yaxes(type="log", row=1, col=1)
+    first = next(iter(by_gate.values()))
+    fig.update_yaxes(**marks.span(marks.extent([first], True), True), row=1, col=1)
     marks.laid_out(fig, 390, legend=True)
     return fig
 

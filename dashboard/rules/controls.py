@@ -36,10 +36,11 @@ def choose_one(label: str, ensembles: Sequence[Ensemble], key: str, default: str
 
 
 def suited(probe: str, ensembles: Sequence[Ensemble]) -> list[Ensemble]:
-    """The learners that a probe applies to; the reasons why not for the others, once each."""
+    """The learners that a probe applies to; the others are named, with the reasons at hand."""
     reasons = [asking.find(probe).applies(e) for e in ensembles]
-    if said := [reason for reason in reasons if reason]:
-        st.caption(" ".join(dict.fromkeys(said)))
+    left = {e.learner.title: reason for e, reason in zip(ensembles, reasons, strict=True) if reason}
+    if left:
+        st.caption(f"Not in what follows: {', '.join(left)}.", help=" ".join(left.values()))
     return [e for e, reason in zip(ensembles, reasons, strict=True) if reason is None]
 
 

@@ -38,7 +38,7 @@ def show_directions(ensembles: list[Ensemble]) -> None:
     random = spread(found, part) if measure == "cosine" else None
     where = "of the whole network" if part == ALL else f"of {part.replace('output', 'the output')}"
     page.frame(
-        f"Does each step point to {'the ' if reference != GRADIENT else ''}{NAMES[reference]}?",
+        words.STEP_QUESTIONS[reference],
         f"{MEASURES[measure].capitalize()} between what a step writes ({where}) and {words.TARGETS[reference]}, over "
         f"the inner step; means over {TASKS} held-out tasks, areas: range of the seeds; dotted: untrained.",
         figures.through(curves, "inner step", MEASURES[measure], random, page.dark()),
@@ -80,7 +80,7 @@ def show_training(found: list[ByLearner], names: dict[str, str], reference: str,
         "rules-training",
         read=words.TRAINING,
         data=curves,
-        says=training_sentence(curves) if measure == "cosine" else "",
+        says=f"{training_sentence(curves) if measure == 'cosine' else ''} {without(found, names)}".strip(),
     )
 
 
@@ -181,6 +181,12 @@ def whole_sentence(table: pd.DataFrame, found: list[ByLearner], names: dict[str,
         return " ".join(told)
     best = trained.loc[trained.groupby("learner", sort=False)["mean"].idxmax()]
     return " · ".join(f"{r.title}: nearest to {r.reference} ({r.mean:.2f})" for r in best.itertuples())
+
+
+def without(found: list[ByLearner], names: dict[str, str]) -> str:
+    """The learners whose runs kept no copies."""
+    left = [names[one.learner] for one in found if not one.along]
+    return f"Kept no copies: {', '.join(left)}." if left else ""
 
 
 def training_sentence(curves: pd.DataFrame) -> str:

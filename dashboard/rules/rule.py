@@ -23,13 +23,14 @@ from dashboard.rules.rule_tables import (
     variants,
 )
 from engine.ensembles import Ensemble
+from engine.learners.meta_lstm import MetaLSTM
 from probes.readings import BODY, OUTPUT
 from probes.rule import OfLearner
 from probes.rule_pictures import Gates, Moves, Surfaces
 
 TASKS = 100
 AXES = {OUTPUT: ("label y", "prediction ŷ", "h"), BODY: ("activation a", "message d", "h")}
-GATES = {"i": "input gate i: how far along the gradient", "f": "forget gate f: how much is kept"}
+GATES = {"i": "input gate", "f": "forget gate"}
 
 
 def show_rule(ensembles: list[Ensemble]) -> None:
@@ -40,8 +41,9 @@ def show_rule(ensembles: list[Ensemble]) -> None:
         return
     with row():
         chosen = choose_one("Whose rule", kept, "whose", "op-lstm")
-        seeds = [run.seed for run in chosen.runs]
-        seed = seeds.index(pick("Seed", seeds, "seed", seeds[0]))
+        seeds, seed = [run.seed for run in chosen.runs], 0
+        if not isinstance(chosen.learner, MetaLSTM):  # its gates are drawn as means of the seeds
+            seed = seeds.index(pick("Seed", seeds, "seed", seeds[0]))
     found = answers("rule", [chosen], "Reading the rule of", tasks=TASKS)
     if not found:
         return
@@ -62,7 +64,7 @@ def show_rule(ensembles: list[Ensemble]) -> None:
 
 def show_surfaces(one: OfLearner, picture: Surfaces, name: str, seed: int) -> None:
     """OP-LSTM: both cells beside gradient descent, at a pass."""
-    at = st.slider("Pass", 1, one.steps, min(one.steps, 3), key="rules-pass", bind="query-params")
+    at = st.slider("Pass", 1, one.steps, min(one.steps, 3), key="rules-pass", bind="query-params", width=420)
     for surface in picture.surfaces:
         first, second = surface.first[:, None], surface.second
         target = first - second if surface.part == OUTPUT else second * (first > 0)
@@ -117,6 +119,7 @@ def show_moves(one: OfLearner, picture: Moves, name: str, seed: int) -> None:
             picture.surface[seed],
             picture.met[seed, [0, -1]],
             history,
+            seed,
             one.learner,
             page.dark(),
         ),

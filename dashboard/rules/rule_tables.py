@@ -48,10 +48,10 @@ def surface_sentence(surface: Surface, one: OfLearner, seed: int, at: int) -> st
     """The linear reading of this seed at this pass, in words."""
     read = next(r for r in one.reads if (r.part, r.reading) == (surface.part, readings.LINEAR))
     c, share = read.coefficients[seed, at - 1], read.share[seed, at - 1]
-    terms = " ".join(
-        f"{value:+.2g} {name}" if name != "1" else f"{value:+.2g}" for name, value in zip(read.terms, c, strict=True)
-    )
-    text = f"In pass {at}, seed {one.seeds[seed]} says about **h ≈ {terms.lstrip('+')}** ({share:.0%} of its variance)."
+    named = [(name, float(v)) for name, v in zip(read.terms, c, strict=True)]
+    terms = " ".join(f"{'−' if v < 0 else '+'} {abs(v):.2g} {name}".removesuffix(" 1") for name, v in named)
+    terms = terms.removeprefix("+ ")
+    text = f"In pass {at}, seed {one.seeds[seed]} says about **h ≈ {terms}** ({share:.0%} of its variance)."
     met = surface.spread[seed, at - 1]
     if at > 1:
         text += f" What it remembers from before moves h by {number(float(met))} (standard deviation at a fixed input)."
@@ -103,7 +103,9 @@ def rate_sentence(picture: Moves) -> str:
     turned = [label(name) for name, value in low.items() if value < 0]
     text = f"Largest in **{label(most)}** (median {medians[most]:.2f}), smallest in **{label(least)}** "
     text += f"({medians[least]:.2f})."
-    return text + (f" A quarter or more are negative in {', '.join(turned)}: uphill, on purpose." if turned else "")
+    return text + (
+        f" A quarter or more are negative in {', '.join(turned)}: there the rule is turned round." if turned else ""
+    )
 
 
 def gate_sentence(sizes: np.ndarray, by_gate: dict[str, np.ndarray]) -> str:

@@ -8,6 +8,11 @@ TARGETS = {
     LEAST_SQUARES: "the way to the nearest head that fits the support best",
     PROTOTYPES: "what labels alone would write into the head",
 }
+STEP_QUESTIONS = {
+    GRADIENT: "Does each step go down the gradient?",
+    LEAST_SQUARES: "Does each step go to the least-squares head?",
+    PROTOTYPES: "Does each step write what the labels say?",
+}
 TARGETS_WHOLE = {
     GRADIENT: "that of as many steps of gradient descent",
     LEAST_SQUARES: "the way to the nearest head that fits the support best",

@@ -1,4 +1,4 @@
-"""The page SAP operations without a browser: every part, its sentences and tables, links, and a page with nothing on."""
+"""The page SAP operations without a browser: every part, its sentences and tables, links, nothing chosen."""
 
 from __future__ import annotations
 
