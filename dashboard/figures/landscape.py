@@ -11,7 +11,7 @@ from dashboard.figures import marks
 
 COLUMNS = 3
 MOST_SURFACES = 4  # each is a WebGL context of its own
-CAP = 30.0  # the colour scale ends at so many times the highest loss on a path
+CAP = 10.0  # the colour scale ends at so many times the highest loss on a path
 LEVELS = 14
 PANEL = 300  # pixels
 
@@ -278,7 +278,7 @@ def surfaces(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
         zaxis={**plain, "title": {"text": looks.loss}, **(ticks(*ends) if looks.log else {})},
         aspectmode="manual",
         aspectratio={"x": 1, "y": 1, "z": 0.75},
-        camera={"eye": {"x": -1.05, "y": -1.15, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.18}},
+        camera={"eye": {"x": -1.2, "y": -1.3, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.18}},
     )
     return fig
 

@@ -1,6 +1,7 @@
 """Figures of loss landscapes along lines: straight ones through the centre, and the path against the plane."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -60,6 +61,7 @@ def trap(scenes: Sequence[Scene], looks: Looks, steps: str) -> go.Figure:
         looks: what panels share.
         steps: what the horizontal axis counts.
     """
+    scenes = [replace(scene, note="") for scene in scenes]
     fig, places = grid(scenes, looks, shared_yaxes=True)
     every = [v for scene in scenes for v in (scene.path.loss, scene.path.plane)]
     for i, (scene, place) in enumerate(zip(scenes, places, strict=True)):

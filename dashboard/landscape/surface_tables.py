@@ -82,7 +82,7 @@ def walk_sentence(found: Sequence[Plane], names: dict[str, str], loss: str) -> s
     return f"{text}. Loss at start and centre: {', '.join(ends)}."
 
 
-def trap_sentence(found: Sequence[Plane], names: dict[str, str]) -> str:
+def trap_sentence(found: Sequence[Plane], names: dict[str, str], loss: str) -> str:
     """How well the planes show what happens on the path."""
     known = [plane for plane in found if np.isfinite(plane.path.explained)]
     if not known:
@@ -95,10 +95,9 @@ def trap_sentence(found: Sequence[Plane], names: dict[str, str]) -> str:
     if factor < 1.05:
         return f"{text} The plane shows the loss on the path to within 5 % everywhere."
     true, seen = worst.path.loss[at], worst.path.plane[at]
-    text += (
-        f" They are furthest from it at {names[worst.learner]}'s point {int(worst.path.at[at]):,}: the true loss is "
-    )
-    text += f"{number(float(true))}, the plane shows {number(float(seen))}."
+    where = f"{'step' if loss == TASK else 'update'} {int(worst.path.at[at]):,} of {names[worst.learner]}"
+    text += f" They are furthest from it at {where}: the true loss is {number(float(true))}, "
+    text += f"the plane shows {number(float(seen))}."
     if min(held) < TRAP:
         text += " **What surrounds the centre here is not where learning walked.**"
     return text

@@ -53,7 +53,7 @@ wall between two runs need not be one between two functions.
 AXES = r"""
 Both axes are in units of the centre's own length $|c|$ (directions are as long as $c$; random ones, by their
 normalisation, as its weights without biases); every panel has its own range, and all share one scale of colours, which
-ends at 30 times the highest loss on a path. Open mark: start of the path; star: the centre.
+ends at 10 times the highest loss on a path. Open mark: start of the path; star: the centre.
 """
 
 PATH = r"""

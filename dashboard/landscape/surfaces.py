@@ -102,7 +102,7 @@ def _show(ensembles: list[Ensemble], chosen: Chosen, loss: str) -> None:
         f"landscape-{loss}-trap",
         read=words.TRAP + words.PATH,
         data=tables.path_rows(scenes),
-        says=tables.trap_sentence(found, names),
+        says=tables.trap_sentence(found, names, loss),
     )
     if loss == META and (said := _kept_note(found, names)):
         st.caption(said)

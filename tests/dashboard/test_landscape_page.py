@@ -178,10 +178,10 @@ def test_colours_end_where_a_path_would_no_longer_be_told_apart():
     huge = np.full((3, 3), 2.0)
     huge[0, 0], huge[2, 2] = 1e50, np.nan
     one = scene(huge, [3.0, 2.0])
-    assert figures.span([one]) == (2.0, 90.0)
+    assert figures.span([one]) == (2.0, 30.0)
     fig = figures.contours([one], Looks(("x", "y"), "task loss", True, False))
     contour = fig.data[0]
-    assert np.asarray(contour.z).max() == pytest.approx(np.log10(90), abs=1e-3)
+    assert np.asarray(contour.z).max() == pytest.approx(np.log10(30), abs=1e-3)
     assert contour.customdata[2][2] == "without bound"
     assert contour.customdata[1][1] == "2"
 
@@ -212,11 +212,11 @@ def test_any_number_of_learners_has_a_place(count: int):
 
 def test_the_trap_is_told_with_its_numbers():
     names = {"maml": "MAML"}
-    told = surface_tables.trap_sentence([plane(np.ones((3, 3)), [4.0, 2.0], [0.5, 2.0])], names)
+    told = surface_tables.trap_sentence([plane(np.ones((3, 3)), [4.0, 2.0], [0.5, 2.0])], names, "task")
     assert "hold 25 % of the path" in told
-    assert "MAML's point 0: the true loss is 4, the plane shows 0.5" in told
+    assert "step 0 of MAML: the true loss is 4, the plane shows 0.5" in told
     assert "not where learning walked" in told
-    level = surface_tables.trap_sentence([plane(np.ones((3, 3)), [4.0, 2.0], [4.0, 2.0])], names)
+    level = surface_tables.trap_sentence([plane(np.ones((3, 3)), [4.0, 2.0], [4.0, 2.0])], names, "task")
     assert "within 5 %" in level
 
 
