@@ -75,11 +75,8 @@ def trial(
     Returns:
         `update_s`: seconds per update; `seconds`: of the whole training, without validations; `memory`: peak bytes.
     """
-    import torch
-
     from engine.training import Trainer
 
-    torch.set_num_threads(1)
     trainer = Trainer(learner, distribution, training, seeds)
     trainer.update()
     began, count = time.perf_counter(), 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import page
-from dashboard.operations import sections
+from dashboard.operations import strengths, structure, worth
 
 st.title("SAP operations", anchor=False)
 st.markdown(
@@ -26,12 +26,12 @@ if choice.ensembles:
         )
         chosen = next((e for e in choice.ensembles if e.learner.name == name), chosen)
     parts: dict[str, Callable[[], None]] = {
-        "Strengths": lambda: sections.show_strengths(chosen),
-        "One operation": lambda: sections.show_effect(chosen),
-        "Worth": lambda: sections.show_worth(chosen),
-        "What they answer to": lambda: sections.show_answers(chosen),
-        "Match with the tasks": sections.show_structure,
-        "Other learners": lambda: sections.show_others(choice),
+        "Strengths": lambda: strengths.show_strengths(chosen),
+        "One operation": lambda: strengths.show_effect(chosen),
+        "Worth": lambda: worth.show_worth(chosen),
+        "What they answer to": lambda: worth.show_answers(chosen),
+        "Match with the tasks": structure.show_structure,
+        "Other learners": lambda: structure.show_others(choice),
     }
     tabs = st.tabs(list(parts), key="sap-part", on_change="rerun", bind="query-params")
     for tab, name in zip(tabs, parts, strict=True):

@@ -1,0 +1,151 @@
+"""What the probe says of a SAP, and sentences and tables from it."""
+
+import numpy as np
+import pandas as pd
+
+from dashboard import page
+from dashboard.figures.operations import spoken
+from engine.ensembles import Ensemble
+from probes.subspace import Anatomy
+
+TASKS = 200
+
+
+def anatomy(ensemble: Ensemble, *, importance: bool) -> Anatomy | None:
+    """What the probe says of one learner; importance takes a while unless it is shipped."""
+    kept = page.known("subspace", [ensemble], tasks=TASKS, importance=True)
+    found = kept or page.answer(
+        "subspace",
+        [ensemble],
+        f"Switching off the operations of {ensemble.learner.title}, one by one ..." if importance else "",
+        tasks=TASKS,
+        importance=importance,
+    )
+    return found.anatomies[0] if found else None
+
+
+def strength_sentence(found: Anatomy) -> str:
+    """What grew and shrank most, and whether small operations are preferred in every seed."""
+    relative = found.strengths / found.start
+    mean = relative.mean(0)
+    first, last = int(mean.argmax()), int(mean.argmin())
+    small = [i for i, size in enumerate(found.sizes) if 0 < size <= 40]
+    large = [i for i, size in enumerate(found.sizes) if size > 40]
+    said = (
+        f"**{spoken(found.operations[first]).capitalize()}** grew most, to {mean[first]:.2f} times its start "
+        f"({relative[:, first].min():.2f} to {relative[:, first].max():.2f} over seeds); "
+        f"{spoken(found.operations[last])} shrank most, to {mean[last]:.2f}."
+    )
+    if small and large:
+        few, many = relative[:, small].mean(1), relative[:, large].mean(1)  # of each seed
+        verdict = (
+            "preferred"
+            if (few > many).all()
+            else "not preferred"
+            if (few < many).all()
+            else "preferred in some seeds only"
+        )
+        said += (
+            f" Operations with at most 40 numbers stand at {few.mean():.2f} times their start on average, larger ones "
+            f"at {many.mean():.2f}: low-dimensional ones are {verdict} (differences of {(few - many).min():.2f} to "
+            f"{(few - many).max():.2f})."
+        )
+    return said
+
+
+def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
+    """What is missed most, how many are not missed, and whether strengths say so."""
+    cost = np.nanmean(found.still, (1, 2)) / baseline
+    first = int(cost.argmax())
+    relative = (found.strengths.mean(0) / found.start)[[found.operations.index(name) for name in moving]]
+    rank = np.corrcoef(np.argsort(np.argsort(relative)), np.argsort(np.argsort(cost)))[0, 1]
+    free = int((cost < 1.02).sum())
+    return (
+        f"Without **{spoken(moving[first])}** adapting, the error is {cost[first]:.1f} times as high; {free} of the "
+        f"{len(moving)} operations can stay still for less than 2 % each. Strength and worth rank the operations "
+        f"{'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f})."
+    )
+
+
+def pruning_sentence(found: Anatomy, baseline: float) -> str:
+    """How many operations are enough, in both orders."""
+    means = found.by_worth.mean((1, 2))
+    enough = int(np.flatnonzero(means <= 1.1 * baseline)[0]) if (means <= 1.1 * baseline).any() else len(means) - 1
+    strong = found.by_strength.mean((1, 2))
+    also = int(np.flatnonzero(strong <= 1.1 * baseline)[0]) if (strong <= 1.1 * baseline).any() else len(strong) - 1
+    return (
+        f"**{enough}** of {len(means) - 1} operations, taken by worth, come within 10 % of the error with all "
+        f"({baseline:.3g}); taken by strength it needs {also}."
+    )
+
+
+def strength_rows(found: Anatomy) -> pd.DataFrame:
+    """Strengths of every operation and seed."""
+    return pd.DataFrame(
+        [
+            {
+                "operation": name,
+                "seed": seed,
+                "strength": found.strengths[s, i],
+                "start": found.start[i],
+                "times its start": found.strengths[s, i] / found.start[i],
+                "effective step size": found.step_sizes[s, i],
+                "numbers": int(found.sizes[i]),
+            }
+            for i, name in enumerate(found.operations)
+            for s, seed in enumerate(found.seeds)
+        ]
+    )
+
+
+def along_rows(found: Anatomy) -> pd.DataFrame:
+    """Strengths through training."""
+    return pd.DataFrame(
+        [
+            {"operation": name, "seed": seed, "update": int(moment), "strength": found.along[m, s, i]}
+            for m, moment in enumerate(found.moments)
+            for s, seed in enumerate(found.seeds)
+            for i, name in enumerate(found.operations)
+        ]
+    )
+
+
+def worth_rows(found: Anatomy, moving: list[str]) -> pd.DataFrame:
+    """Errors without each operation, by seed."""
+    return pd.DataFrame(
+        [
+            {
+                "operation": name,
+                "seed": seed,
+                "all adapt": found.losses[s].mean(),
+                "not adapted": found.still[j, s].mean(),
+                "removed": found.removed[j, s].mean(),
+                "mean movement": found.moved[s, :, j].mean(),
+            }
+            for j, name in enumerate(moving)
+            for s, seed in enumerate(found.seeds)
+        ]
+    )
+
+
+def pruning_rows(found: Anatomy) -> pd.DataFrame:
+    """Errors with the first n operations, in both orders."""
+    lines = []
+    for label, losses, order in (
+        ("by worth", found.by_worth, found.order_by_worth),
+        ("by strength", found.by_strength, found.order_by_strength),
+    ):
+        for n, one in enumerate(losses):
+            lines.append({"order": label, "operations": n, "last": order[n - 1] if n else "", "error": one.mean()})
+    return pd.DataFrame(lines)
+
+
+def curve_rows(x: np.ndarray, whole: np.ndarray, off: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    """Two sets of curves (seeds, grid) at places x."""
+    return pd.DataFrame(
+        [
+            {"seed": seed, "x": place, "all adapt": whole[s, i], "one still": off[s, i]}
+            for s, seed in enumerate(seeds)
+            for i, place in enumerate(x)
+        ]
+    )
