@@ -34,6 +34,7 @@ from probes import readings, rule_pictures, scoring
 from probes.asking import Progress, part
 from probes.readings import GRADIENT, LINEAR, READINGS
 from probes.representations import tasks_of
+from probes.rule_pictures import Gates, Moves, Surfaces
 from probes.updates import in_type_of
 
 QUESTION = "What is the rule that a learner has learned, as a function, and how much does a simple reading explain?"
@@ -97,7 +98,7 @@ class OfLearner:
         reads: every part in every reading.
         in_place: losses before adapting, with the learned rule, and with each reading.
         nothing: the loss of saying 0 everywhere.
-        picture: the rule on grids, of a class of `probes.rule_pictures`.
+        surfaces, moves, gates: the rule on grids; the one that belongs to the kind of learner, the others None.
     """
 
     learner: str
@@ -107,7 +108,16 @@ class OfLearner:
     reads: list[Read]
     in_place: list[InPlace]
     nothing: float
-    picture: rule_pictures.Surfaces | rule_pictures.Moves | rule_pictures.Gates
+    surfaces: Surfaces | None
+    moves: Moves | None
+    gates: Gates | None
+
+    @property
+    def picture(self) -> Surfaces | Moves | Gates:
+        """The one picture that there is."""
+        found = self.surfaces or self.moves or self.gates
+        assert found is not None
+        return found
 
 
 @dataclass(frozen=True)
@@ -244,7 +254,18 @@ def _answer(ensemble: Ensemble, config: Config, progress: Progress) -> OfLearner
     progress(0.5)
     found = _in_place(ensemble, reads, heard, tasks, nothing, part(progress, 0.5, 1.0))
     seeds = [run.seed for run in ensemble.runs]
-    return OfLearner(learner.name, kind.name, seeds, learner.evaluation_steps, reads, found, nothing, picture)
+    return OfLearner(
+        learner.name,
+        kind.name,
+        seeds,
+        learner.evaluation_steps,
+        reads,
+        found,
+        nothing,
+        picture if isinstance(picture, Surfaces) else None,
+        picture if isinstance(picture, Moves) else None,
+        picture if isinstance(picture, Gates) else None,
+    )
 
 
 def _in_place(

@@ -70,8 +70,8 @@ def show_surfaces(one: OfLearner, picture: Surfaces, name: str, seed: int) -> No
         target = first - second if surface.part == OUTPUT else second * (first > 0)
         panels = [
             (words.DESCENT[surface.part], target),
-            (f"{name}, memory empty", surface.fresh[seed]),
-            (f"{name}, memory as carried into pass {at}", surface.carried[seed, at - 1]),
+            ("memory empty", surface.fresh[seed]),
+            (f"carried into pass {at}", surface.carried[seed, at - 1]),
         ]
         grid = pd.DataFrame(
             {
@@ -82,8 +82,8 @@ def show_surfaces(one: OfLearner, picture: Surfaces, name: str, seed: int) -> No
         )
         page.frame(
             words.SURFACE_QUESTIONS[surface.part],
-            f"Written signal h over {AXES[surface.part][0]} and {AXES[surface.part][1]}; blue: negative, orange: "
-            "positive, each panel on its own scale (± below); dots: signals really met in that pass.",
+            f"{name}: written signal h over {AXES[surface.part][0]} and {AXES[surface.part][1]}; blue: negative, "
+            "orange: positive, each panel on its own scale (± below); dots: signals really met in that pass.",
             figures.surfaces(surface.first, second, panels, surface.met[seed, at - 1], AXES[surface.part], page.dark()),
             f"rules-surface-{surface.part}",
             read=words.SURFACES,

@@ -18,7 +18,7 @@ TARGETS_WHOLE = {
     LEAST_SQUARES: "the way to the nearest head that fits the support best",
     PROTOTYPES: "what labels alone would write into the head",
 }
-DESCENT = {OUTPUT: "gradient descent: y − ŷ", BODY: "gradient descent: d where a > 0"}
+DESCENT = {OUTPUT: "descent: y − ŷ", BODY: "descent: d if a > 0"}
 SURFACE_QUESTIONS = {
     OUTPUT: "What does it write when it sees a label and its prediction?",
     BODY: "What does it pass on when a unit is active and a message comes?",
@@ -66,8 +66,8 @@ below $h_i = \mathrm{LSTM}(a_i, d_i)$ with the message $d = H^\top h$ from the l
 such rule: $h = y - \hat y$, and $h = d$ where $a > 0$. A cell that reads labels only would show horizontal stripes;
 an error signal shows diagonal ones.
 
-**Memory empty**: from the state 0. **As carried**: the mean over 64 states that the cells really had at the start of
-that pass on held-out tasks. All in the direction in which signals are written: $h$ and $d$ times the sign of
+**Memory empty**: from the state 0. **Carried into a pass**: the mean over 64 states that the cells really had at
+the start of that pass on held-out tasks. All in the direction in which signals are written: $h$ and $d$ times the sign of
 $\gamma$, because a negative $\gamma$ and cells that say the opposite are the same rule (arXiv 2310.14139; the
 oriented view is ours).
 """
@@ -120,8 +120,10 @@ IN_PLACE = r"""
 The learner adapts as always, but the reading speaks in the place of its rule, with the coefficients fitted on other
 tasks; start, step length and learning rates stay. Of the fall of the loss, a reading explains
 
-$$(\mathcal{L}_{\mathrm{before}} - \mathcal{L}_{\mathrm{reading}}) / (\mathcal{L}_{\mathrm{before}} -
-\mathcal{L}_{\mathrm{own}}).$$
+$$
+(\mathcal{L}_{\mathrm{before}} - \mathcal{L}_{\mathrm{reading}}) / (\mathcal{L}_{\mathrm{before}} -
+\mathcal{L}_{\mathrm{own}}).
+$$
 
 Most of a fall is easy: read the factor between the errors, too. Controls: memory cleared before every pass; one cell
 silent, $h = 0$.

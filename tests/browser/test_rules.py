@@ -77,4 +77,4 @@ def test_directions_in_the_dark_compare_with_what_is_chosen(rules: Open):
     page.locator(".st-key-rules-reference").get_by_text("prototypes", exact=True).click()
     expect(page.get_by_role("heading", name="Does each step write what the labels say?")).to_be_visible()
     page.wait_for_function("() => location.search.includes('rules-reference=prototypes')")
-    assert parse_qs(urlsplit(page.url).query)["rules-part"] == ["Directions"]
+    assert parse_qs(urlsplit(page.url).query)["rules-learners"] == ["OP-LSTM"]
