@@ -52,8 +52,10 @@ One parameter $x$; two tasks, visited in turn: $L_1 = 1.3\,(x - 5)^2$ and $L_2 =
 nearly flat left of 50: $2500 + 5\,(50 - x)$. From $x_0 = x$, $T$ inner steps $x_{t+1} = x_t - \alpha L'(x_t)$ look
 ahead; then
 
-$$x \leftarrow x - \eta \sum_{t=0}^{T} w_t \, L'(x_t), \quad w = \begin{cases} (1, 0, \dots, 0) & \text{finetuning} \\
-(0, \dots, 0, 1) & \text{first-order MAML} \\ \alpha\,(1, \dots, 1, 0) & \text{Reptile} \end{cases}$$
+$$
+x \leftarrow x - \eta \sum_{t=0}^{T} w_t \, L'(x_t), \quad w = \begin{cases} (1, 0, \dots, 0) & \text{finetuning} \\
+(0, \dots, 0, 1) & \text{first-order MAML} \\ \alpha\,(1, \dots, 1, 0) & \text{Reptile} \end{cases}
+$$
 
 Below, every start flows downwards to where it ends. Dotted: the closed form. A visit to task $i$ pulls $x$ by the
 share $p_i = 2 \eta c_i \sum_t w_t r_i^t$, $r_i = 1 - 2 \alpha c_i$, of its distance to the minimum $m_i$; read after

@@ -11,11 +11,12 @@ the same function for all learners; they stand at different places of it. (Learn
 SAP, are shown by the plain network that their adapted state amounts to.)
 """,
     "meta": r"""
-**Meta-loss**: the mean query loss of *all* tasks *after* $T$ inner steps, as a function of all that is meta-learned,
-$\theta$,
+**Meta-loss**: the mean query loss of *all* tasks *after* $T$ inner steps on the support $D_\tau$, as a function of
+all that is meta-learned, $\theta$,
 
-$$L_{\mathrm{meta}}(\theta) = \frac{1}{M} \sum_{\tau} L_\tau^{\mathrm{query}}\big(w_T(\theta,
-D_\tau^{\mathrm{support}})\big),$$
+$$
+L_{\mathrm{meta}}(\theta) = \frac{1}{M} \sum_{\tau} L_\tau^{\mathrm{query}}\big(w_T(\theta, D_\tau)\big),
+$$
 
 around the trained meta-parameters $c$. Meta-training walks here. It is another function for every learner, with other
 parameters; and it is differentiated exactly, also for first-order learners. Finetuning and Reptile descend something

@@ -10,16 +10,20 @@ GRADIENTS = (
     r"""
 Take MAML with one inner step. The exact meta-gradient and the first-order one are
 
-$$g = \big(I - \alpha H_{\mathrm{support}}(\theta)\big)\, \nabla \mathcal{L}_{\mathrm{query}}(\theta_1), \qquad
-\tilde g = \nabla \mathcal{L}_{\mathrm{query}}(\theta_1):$$
+$$
+g = \big(I - \alpha H_{\mathrm{support}}(\theta)\big)\, \nabla \mathcal{L}_{\mathrm{query}}(\theta_1), \qquad
+\tilde g = \nabla \mathcal{L}_{\mathrm{query}}(\theta_1):
+$$
 
 $\tilde g$ takes the inner gradient for a constant and is wrong by the curvature of the *task* loss (Finn, Abbeel &
 Levine, ICML 2017; Nichol, Achiam & Schulman, arXiv 1803.02999). A learned rule $\theta_{t+1} = \theta_t + m_\phi(g_t)$
 multiplies the lost term by the slope of $m_\phi$. Both are computed at the *same* weights, on groups of 4 held-out
 tasks, as many as one meta-update saw:
 
-$$\text{cosine} = \frac{\tilde g^\top g}{\lVert \tilde g \rVert \lVert g \rVert}, \qquad
-\text{ratio} = \frac{\lVert \tilde g \rVert}{\lVert g \rVert}.$$
+$$
+\text{cosine} = \frac{\tilde g^\top g}{\lVert \tilde g \rVert \lVert g \rVert}, \qquad
+\text{ratio} = \frac{\lVert \tilde g \rVert}{\lVert g \rVert}.
+$$
 
 Both are 1 where nothing is lost. **Rings**: the same learner as drawn, before any training. How a learner was trained
 ("first-order" or not) says at which weights this is asked, not which gradients are compared.
@@ -67,8 +71,10 @@ first-order with the exact meta-gradient, whichever of them the training used.
 COST = r"""
 With $N$ weights and $T$ inner steps, the exact meta-gradient is
 
-$$g = (I - \alpha H_0) \cdots (I - \alpha H_{T-1})\, \nabla \mathcal{L}_{\mathrm{query}}(\theta_T), \qquad H_t \in
-\mathbb{R}^{N \times N}.$$
+$$
+g = (I - \alpha H_0) \cdots (I - \alpha H_{T-1})\, \nabla \mathcal{L}_{\mathrm{query}}(\theta_T), \qquad H_t \in
+\mathbb{R}^{N \times N}.
+$$
 
 Written out, each $H_t$ holds $N^2$ numbers: the $O(N^2)$ that is quoted for second-order meta-learning (Huisman,
 *Understanding deep meta-learning*, Leiden 2024). But only products $H_t v$ are needed, and each costs a few gradients
