@@ -170,9 +170,11 @@ def whole_sentence(table: pd.DataFrame, found: list[ByLearner], names: dict[str,
         mine = trained[trained.learner == one.learner].set_index("reference")["mean"]
         layers = _mean(one.trained.whole[GRADIENT].cosine, 1).mean(0)
         by_layer = ", ".join(f"{name} {value:.2f}" for name, value in zip(one.parts[1:], layers[1:], strict=True))
+        others = ", ".join(f"{name} {value:.2f}" for name, value in mine.drop(mine.idxmax()).items())
         text = (
-            f"**{names[one.learner]}**: nearest to {mine.idxmax()} ({mine.max():.2f}); to gradient descent {by_layer}."
+            f"**{names[one.learner]}**: nearest to {mine.idxmax()} ({mine.max():.2f}; {others}). Layer by layer, its "
         )
+        text += f"likeness to gradient descent is {by_layer}."
         turned = int((one.gamma < 0).sum())
         if turned:
             text += f" Its γ is negative in {turned} of {len(one.gamma)} seeds: there its cells say the opposite."

@@ -67,8 +67,8 @@ such rule: $h = y - \hat y$, and $h = d$ where $a > 0$. A cell that reads labels
 an error signal shows diagonal ones.
 
 **Memory empty**: from the state 0. **Carried into a pass**: the mean over 64 states that the cells really had at
-the start of that pass on held-out tasks. All in the direction in which signals are written: $h$ and $d$ times the sign of
-$\gamma$, because a negative $\gamma$ and cells that say the opposite are the same rule (arXiv 2310.14139; the
+the start of that pass on held-out tasks. All in the direction in which signals are written: $h$ and $d$ times the
+sign of $\gamma$, because a negative $\gamma$ and cells that say the opposite are the same rule (arXiv 2310.14139; the
 oriented view is ours).
 """
 
