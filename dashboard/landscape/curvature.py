@@ -13,6 +13,7 @@ from dashboard.landscape.controls import number, one_by_one, pick
 from dashboard.landscape.surface_tables import META, TASK
 from dashboard.landscape.surface_words import WHICH
 from engine.ensembles import Ensemble
+from engine.runs import KEPT
 from probes.surfaces import HELD_OUT
 
 LOSSES = {TASK: "task loss", META: "meta-loss"}
@@ -42,7 +43,7 @@ def show_curvature(ensembles: list[Ensemble]) -> None:
         f"landscape-curvature-{loss}",
         read=WHICH[loss] + words.NUMBERS,
         data=tables.table(found, names, seeds),
-        says=tables.sentence(found, names),
+        says=f"{tables.sentence(found, names)} {tables.stability_sentence(found, shown) if loss == TASK else ''}",
     )
     spectra = tables.spectra(found, names)
     counted = pick("Eigenvalues", ("counted", "density"), "eigenvalues", "counted") == "counted"
@@ -81,7 +82,7 @@ def _where(config: dict[str, object]) -> str:
 
 def _show_along(ensembles: list[Ensemble], config: dict[str, object], names: dict[str, str]) -> None:
     """The same numbers at the weights that trainings kept; on demand, as it is several times the work."""
-    kept = [e for e in ensembles if all((run.path / "kept").is_dir() for run in e.runs)]
+    kept = [e for e in ensembles if all((run.path / KEPT).is_dir() for run in e.runs)]
     if not kept:
         st.caption("Along the training: none of the learners shown kept weights on the way.")
         return
@@ -98,7 +99,7 @@ def _show_along(ensembles: list[Ensemble], config: dict[str, object], names: dic
         "high": f"Does the {LOSSES[loss]} get sharper as training goes on?",
         "loss": f"What becomes of the {LOSSES[loss]} itself?",
     }
-    for place, (measure, question) in zip(pair("landscape-along"), questions.items(), strict=True):
+    for place, (measure, question) in zip(pair("landscape-curvature-along"), questions.items(), strict=True):
         title, axis, log = tables.MEASURES[measure]
         with place:
             page.frame(

@@ -9,6 +9,9 @@ from dashboard.behaviour.tables import number
 from dashboard.figures.rules import Course, Panel, Row, Triple
 from dashboard.figures.spectra import Spectrum
 from dashboard.landscape.surface_tables import share
+from engine.ensembles import Ensemble
+from engine.learners import Learner
+from engine.learners.maml import MAML
 from probes.curvature import Curvature, Curved
 from probes.intervals import of_any_sign
 from probes.spectrum import smoothed
@@ -119,6 +122,24 @@ def sentence(found: Sequence[Curved], names: dict[str, str]) -> str:
     most = max(part, key=lambda n: part[n])
     others = "; less for the others" if len(found) > 1 else ""
     return f"{text}. The most negative one is in size {share(part[most])} of it for {names[most]}{others}."
+
+
+def stability_sentence(found: Sequence[Curved], ensembles: Sequence[Ensemble]) -> str:
+    """How near the inner loops of plain gradient descent are to where they would no longer be stable."""
+    rates = {e.learner.name: (e.learner.title, rate) for e in ensembles if (rate := descent_rate(e.learner))}
+    told = [
+        f"{title} {number(triple(one, 'high')[0])} of {2 / rate:g}"
+        for one in found
+        for title, rate in [rates.get(one.learner, ("", 0.0))]
+        if rate
+    ]
+    return f"Gradient descent at rate α is stable while λ < 2/α: {', '.join(told)}." if told else ""
+
+
+def descent_rate(learner: Learner) -> float | None:
+    """The rate of an inner loop that is plain gradient descent on all weights; None for any other."""
+    plain = isinstance(learner, MAML) and learner.inner_clip is None
+    return float(learner.inner_lr) if plain else None
 
 
 def unit(found: Sequence[Curved]) -> float:

@@ -4,7 +4,9 @@ WHICH = {
     "task": r"""
 **Task loss**: the loss of a *network* on the points of *one* task, as a function of the network's weights $w$,
 
-$$L_\tau(w) = \frac{1}{K} \sum_{i=1}^{K} \ell\big(f_w(x_i), y_i\big),$$
+$$
+L_\tau(w) = \frac{1}{K} \sum_{i=1}^{K} \ell\big(f_w(x_i), y_i\big),
+$$
 
 around the weights $c$ that a learner has adapted to that task. The inner loop walks here, on the support points. It is
 the same function for all learners; they stand at different places of it. (Learners that adapt something else, such as

@@ -17,6 +17,7 @@ from dashboard.figures import landscape as figures
 from dashboard.figures import landscape_lines as lines
 from dashboard.figures.landscape import Looks, Scene, Way
 from dashboard.landscape import curvature_tables, surface_tables
+from engine import make
 from probes.curvature import Curved
 from probes.landscape import Plane
 from probes.landscape import Way as Found
@@ -248,6 +249,12 @@ def test_a_scale_of_logarithms_has_an_interval_of_logarithms():
     assert mean == pytest.approx(10)
     assert low * high == pytest.approx(100)
     assert curvature_tables.triple(found, "low")[0] == pytest.approx(-37)
+
+
+def test_only_plain_gradient_descent_has_a_limit_of_stability():
+    rates = {name: curvature_tables.descent_rate(make(name)) for name in ("maml", "fomaml", "sap", "reptile", "turtle")}
+    assert rates == {"maml": 0.01, "fomaml": 0.01, "sap": None, "reptile": None, "turtle": None}
+    assert curvature_tables.descent_rate(make("maml", inner_clip=10.0)) is None
 
 
 def test_a_way_of_two_points_is_said_to_be_its_ends():
