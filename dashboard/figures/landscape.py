@@ -278,7 +278,7 @@ def surfaces(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
         zaxis={**plain, "title": {"text": looks.loss}, **(ticks(*ends) if looks.log else {})},
         aspectmode="manual",
         aspectratio={"x": 1, "y": 1, "z": 0.75},
-        camera={"eye": {"x": -1.2, "y": -1.3, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.18}},
+        camera={"eye": {"x": -1.35, "y": -1.45, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.18}},
     )
     return fig
 

@@ -10,6 +10,8 @@ from dashboard import page
 from engine.ensembles import Ensemble
 
 STOPPED = "landscape-stopped"
+SCROLLS = """.st-key-KEY { overflow-x: auto; }
+.st-key-KEY > div { min-width: 640px; }"""
 state = st.session_state
 
 
@@ -40,6 +42,11 @@ def number(label: str, key: str, low: int, high: int, placeholder: str, help: st
         help=help or None,
     )
     return None if found is None else int(found)
+
+
+def scrolls(key: str) -> None:
+    """Lets a figure of several panels keep its width where the screen is narrow, and be moved sideways."""
+    st.html(f"<style>{SCROLLS.replace('KEY', key)}</style>")
 
 
 def one_by_one(probe: str, ensembles: Sequence[Ensemble], doing: str, *, stoppable: bool, **config: Any) -> list[Any]:

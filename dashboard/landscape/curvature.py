@@ -9,7 +9,7 @@ from dashboard.figures import rules as rows_figures
 from dashboard.figures import spectra as figures
 from dashboard.landscape import curvature_tables as tables
 from dashboard.landscape import curvature_words as words
-from dashboard.landscape.controls import number, one_by_one, pick
+from dashboard.landscape.controls import number, one_by_one, pick, scrolls
 from dashboard.landscape.surface_tables import META, TASK
 from dashboard.landscape.surface_words import WHICH
 from engine.ensembles import Ensemble
@@ -35,6 +35,7 @@ def show_curvature(ensembles: list[Ensemble]) -> None:
     seeds = {name: own for answer in answers for name, own in answer.seeds.items()}
     shown = [e for e in ensembles if e.learner.name in seeds]
     where = _where(config)
+    scrolls(f"landscape-curvature-{loss}")
     page.frame(
         f"How curved is the {LOSSES[loss]} where learning has led?",
         f"{where}: ends of the Hessian's spectrum, its trace, and the largest rise found near the centre. Mean with "

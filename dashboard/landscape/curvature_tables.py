@@ -8,7 +8,6 @@ import pandas as pd
 from dashboard.behaviour.tables import number
 from dashboard.figures.rules import Course, Panel, Row, Triple
 from dashboard.figures.spectra import Spectrum
-from dashboard.landscape.surface_tables import share
 from engine.ensembles import Ensemble
 from engine.learners import Learner
 from engine.learners.maml import MAML
@@ -116,12 +115,10 @@ def sentence(found: Sequence[Curved], names: dict[str, str]) -> str:
     if sharp != flat:
         text += f", down to {number(top[flat])} for {names[flat]}"
     low = {one.learner: float(by_seed(one, "low").mean()) for one in found}
-    part = {n: -low[n] / top[n] for n in low if low[n] < 0 < top[n]}
-    if not part:
-        return f"{text}."
-    most = max(part, key=lambda n: part[n])
-    others = "; less for the others" if len(found) > 1 else ""
-    return f"{text}. The most negative one is in size {share(part[most])} of it for {names[most]}{others}."
+    most = min(low, key=lambda n: low[n])
+    if low[most] >= 0:
+        return f"{text}. None is negative."
+    return f"{text}. The most negative one is that of **{names[most]}**, -{number(-low[most])} (mean over seeds)."
 
 
 def stability_sentence(found: Sequence[Curved], ensembles: Sequence[Ensemble]) -> str:

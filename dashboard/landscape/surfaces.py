@@ -12,7 +12,7 @@ from dashboard.figures import landscape_lines as lines
 from dashboard.figures.landscape import Looks, Scene
 from dashboard.landscape import surface_tables as tables
 from dashboard.landscape import surface_words as words
-from dashboard.landscape.controls import number, one_by_one, pick
+from dashboard.landscape.controls import number, one_by_one, pick, scrolls
 from dashboard.landscape.surface_tables import META, TASK
 from engine.ensembles import Ensemble
 from probes.surfaces import HELD_OUT
@@ -35,8 +35,6 @@ AXES = {
 SIZES = {TASK: (21, 41, 81), META: (15, 25, 41)}
 MIDDLE = {TASK: 41, META: 25}
 META_TASKS = (5, 10, 25)
-SCROLLS = """.st-key-KEY { overflow-x: auto; }
-.st-key-KEY > div { min-width: 640px; }"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def _show_planes(scenes: list[Scene], looks: Looks, chosen: Chosen, loss: str, s
         about = f"Meta-loss: query loss after the inner steps of meta-training, mean over {config['tasks']} held-out "
         about += "tasks, around the trained meta-parameters c"
     key = f"landscape-{loss}-{chosen.view}"
-    st.html(f"<style>{SCROLLS.replace('KEY', key)}</style>")
+    scrolls(key)
     drawn = {
         "contour": "every learner has its own range of axes, all share the colours; line: the path to c, from the ring",
         "surface": "line: the path at its true loss; dotted: its shadow on the plane",
