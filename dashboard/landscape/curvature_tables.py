@@ -17,6 +17,7 @@ from probes.spectrum import smoothed
 from probes.surfaces import TRAINED
 
 GRID = 400
+BOUND = 1e6  # where a rise is cut
 WIDTH = 0.12  # of a bump, in units of the axis: asinh of the eigenvalue by the unit
 Measures = dict[str, tuple[str, str, bool]]
 MEASURES: Measures = {  # title, axis, logarithmic
@@ -40,8 +41,10 @@ def left_out(answers: Sequence[Curvature]) -> list[str]:
 
 
 def by_seed(one: Curved, measure: str) -> np.ndarray:
-    """A measure of each seed, (seeds,)."""
+    """A measure of each seed, (seeds,); a rise beyond all bounds, as of an inner loop that diverges, is cut."""
     found = np.asarray(getattr(one, measure), float)
+    if measure == "sharpness":
+        return np.minimum(np.nan_to_num(found, nan=BOUND), BOUND)
     return found[:, 0] if measure in ("high", "low") else found
 
 

@@ -8,6 +8,7 @@ $H = \nabla^2 L(c)$ is never written out: all is of exact products $Hv$ (Pearlmu
 - **Trace**: mean of $z^\top H z$ over random signs $z$ (Hutchinson, 1989); its standard error is in the data.
 - **Sharpness**: the largest rise $\max_{|\delta| \le r |c|} L(c + \delta) - L(c)$ that projected gradient ascent finds
   from the gradient and from both ends of the first eigenvector (after Keskar et al., ICLR 2017): a lower bound.
+  Where an inner loop diverges within the ball there is no bound: more than $10^6$ is shown as $10^6$.
 
 Intervals are Student's over seeds (of logarithms, where an axis is logarithmic): three seeds make them wide. Curvature
 depends on the parametrisation (Dinh et al., ICML 2017): the task loss is one function of one network for all learners,

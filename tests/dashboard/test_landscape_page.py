@@ -251,6 +251,15 @@ def test_a_scale_of_logarithms_has_an_interval_of_logarithms():
     assert curvature_tables.triple(found, "low")[0] == pytest.approx(-37)
 
 
+def test_a_rise_without_bound_is_cut_in_the_figure():
+    one, ends = np.ones(3), np.array([[1.0], [10.0], [100.0]])
+    rise = np.array([2.0, 8e274, np.nan])
+    found = Curved("sap", -1, 5, one, one, one, ends, -ends, one, one, np.zeros((3, 0, 0)), np.zeros((3, 0, 0)), rise)
+    assert curvature_tables.by_seed(found, "sharpness") == pytest.approx([2, 1e6, 1e6])
+    assert np.isfinite(curvature_tables.triple(found, "sharpness")).all()
+    assert curvature_tables.table([found], {"sap": "SAP"}, {"sap": [0, 1, 2]})["sharpness"][1] == 8e274
+
+
 def test_only_plain_gradient_descent_has_a_limit_of_stability():
     rates = {name: curvature_tables.descent_rate(make(name)) for name in ("maml", "fomaml", "sap", "reptile", "turtle")}
     assert rates == {"maml": 0.01, "fomaml": 0.01, "sap": None, "reptile": None, "turtle": None}
