@@ -54,8 +54,8 @@ def watch() -> None:
 
 def _list(was_active: bool) -> None:
     found = jobs.jobs(root())
-    if was_active and not any(job.status in jobs.ACTIVE for job in found):
-        st.rerun()  # the last one has ended: nothing to follow any more
+    if was_active != any(job.status in jobs.ACTIVE for job in found):
+        st.rerun()  # the last one has ended, or one has begun: from now on there is nothing, or something, to follow
     if not found:
         st.caption("No trainings yet. What you start here, or with the command above, appears here.")
     for job in found[:SHOWN]:

@@ -44,7 +44,8 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     expect(card(page).get_by_text("done · update 1,500 of 1,500")).to_be_visible()
     before = load(own_runs / "sine" / FOLDER)
 
-    card(page).get_by_text("Open on the live page").click()
+    expect(page.locator(IDLE)).to_have_count(1)
+    card(page).get_by_role("link", name="Open on the live page").click()
     page.wait_for_url(re.compile(r"on=maml"))
     expect(page.locator(".learner", has_text="MAML").first).to_be_visible()
     assert "runs=my-sine" in page.url

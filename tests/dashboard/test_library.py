@@ -26,6 +26,7 @@ def add_run(folder: Path, learner: str, task: str, shots: int, status: str = "do
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project."""
     monkeypatch.setattr(library, "PROJECT", tmp_path)
+    monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(library, "CHECKPOINTS", tmp_path / "checkpoints")
     return tmp_path
 
