@@ -114,6 +114,8 @@ def resume(
         raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
     planned = replace_fields(plan_of(folder), device=device)
     with Locks(planned.folders):
+        for path in planned.folders:
+            (path / CANCEL).unlink(missing_ok=True)  # what called it off before; not in `begin`: one may just have come
         return begin(planned, resumed=True, until=until, report=report)
 
 
@@ -124,8 +126,6 @@ def begin(
 
     What ends it is in the records: status "done", "cancelled", or "failed" with a sentence as `error`.
     """
-    for folder in planned.folders:
-        (folder / CANCEL).unlink(missing_ok=True)
     try:
         session = _Session(planned)
         if resumed:

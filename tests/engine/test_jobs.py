@@ -170,6 +170,17 @@ def test_cancelled_it_keeps_its_best_and_resumes_to_the_same_bits(whole, tmp_pat
     assert [outcome(folder) for folder in job.folders] == whole
 
 
+def test_a_cancellation_just_before_the_first_update_is_heard(tmp_path):
+    """Between its turn and its beginning a worker imports PyTorch: seconds in which somebody may change their mind."""
+    plan = planned(tmp_path, iterations=50_000)
+    plan.prepare("queued")
+    with Locks(plan.folders):
+        jobs.cancel(plan.folders[0])
+        sessions.begin(plan)
+    assert [load(folder).record["status"] for folder in plan.folders] == ["cancelled", "cancelled"]
+    assert read_record(plan.folders[0])["iteration"] == 0
+
+
 def test_jobs_wait_their_turn_in_order_and_a_waiting_one_can_be_cancelled(tmp_path, queue):
     first, second, third = (jobs.submit(planned(tmp_path / name, seeds=(0,)), queue=queue) for name in "abc")
     until(lambda: jobs.job(first.folder).status == "running", "the start of the first")
