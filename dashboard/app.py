@@ -55,6 +55,13 @@ pages = [
         help="Which parameters SAP adapts, how strongly, and whether the tasks ask for it.",
     ),
     st.Page(
+        "views/attribution.py",
+        title="Attribution",
+        icon=":material/ads_click:",
+        url_path="attribution",
+        help="Which support points, labels, layers and units made a prediction.",
+    ),
+    st.Page(
         "views/train.py",
         title="Train",
         icon=":material/model_training:",

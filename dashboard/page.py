@@ -76,7 +76,7 @@ class Choice:
     ensembles: list[Ensemble]
 
 
-def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") -> Choice:
+def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine", shots: int = 10) -> Choice:
     """Controls for collection, shots and learners, kept in the URL; offers only what the probe applies to.
 
     Args:
@@ -84,6 +84,7 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
         probe: a key of `PROBES`.
         default: names of the learners that are on at first.
         task: the task distribution that the runs were trained on.
+        shots: those that are chosen at first, where there are such runs.
     """
     names = library.collections()
     row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
@@ -92,15 +93,15 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
     )
     collection = collection if collection in names else names[0]
     offered = library.shots(collection, task) or [10]
-    shots = row.segmented_control(
+    picked = row.segmented_control(
         "Shots in training",
         offered,
-        default=offered[-1] if 10 not in offered else 10,
+        default=shots if shots in offered else offered[-1],
         key=f"{prefix}-shots",
         format_func=str,
         bind="query-params",
     )
-    found, complaints = library.ensembles(collection, task, shots or offered[-1])
+    found, complaints = library.ensembles(collection, task, picked or offered[-1])
     for complaint in complaints:
         st.error(complaint, icon=":material/error:")
     module = asking.find(probe)
@@ -115,7 +116,7 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine") 
         bind="query-params",
         wrap=True,
     )
-    return Choice(collection, shots or offered[-1], [by_name[name] for name in by_name if name in (chosen or [])])
+    return Choice(collection, picked or offered[-1], [by_name[name] for name in by_name if name in (chosen or [])])
 
 
 def frame(

@@ -84,7 +84,7 @@ def from_query(
         "task": lambda text: _between(int(text), 0, 10**9),
         **{name: _ranged(*bounds) for name, bounds in RANGES.items()},
         "truth": lambda text: _one_of(text, ("0", "1")) == "1",
-        "points": _read_points,
+        "points": read_points,
         "step": lambda text: _between(int(text), 0, MAX_STEP),
         "on": lambda text: () if text == NOBODY else _names(text, learners),
         "off": lambda text: _all_but(_names(text, learners), learners),
@@ -140,6 +140,11 @@ class _Refused(ValueError):
     pass
 
 
+def write_points(points: Points) -> str:
+    """Points as links write them: x:y,x:y ..."""
+    return ",".join(f"{x:g}:{y:g}" for x, y in points)
+
+
 def _write(value: Any) -> str:
     if isinstance(value, bool):
         return str(int(value))
@@ -148,7 +153,7 @@ def _write(value: Any) -> str:
     if value == ():
         return NOBODY
     if isinstance(value, tuple):
-        return ",".join(part if isinstance(part, str) else f"{part[0]:g}:{part[1]:g}" for part in value)
+        return ",".join(value) if isinstance(value[0], str) else write_points(value)
     return str(value)
 
 
@@ -177,7 +182,12 @@ def _ranged(low: float, high: float) -> Callable[[str], float]:
     return lambda text: min(float(_between(float(text), low, high + 1e-3)), high)  # a link rounds 2 pi up
 
 
-def _read_points(text: str) -> Points:
+def read_points(text: str) -> Points:
+    """Points as links write them, x:y,x:y ...
+
+    Raises:
+        ValueError: it is not 1 to 64 pairs of numbers within the pad.
+    """
     pairs = [part.split(":") for part in text[:2000].split(",") if part]
     if any(len(pair) != 2 for pair in pairs):
         raise _Refused("points are written x:y, separated by commas")

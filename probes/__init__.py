@@ -26,4 +26,5 @@ PROBES: dict[str, str] = {
     "memory": "probes.memory",
     "subspace": "probes.subspace",
     "moving": "probes.moving",
+    "attribution": "probes.attribution",
 }

@@ -215,9 +215,14 @@ def _drawn(distribution: Sine, shots: int, tasks: int, points: int, index: int =
     return drawn, grid, wave(grid.expand(tasks, -1, -1))[..., 0].double().numpy()
 
 
-def predictions(ensemble: Ensemble, support_x: Tensor, support_y: Tensor, x: Tensor) -> np.ndarray:
-    """What every seed says at inputs x (points, 1) after adapting to N supports: (seeds, N, points)."""
-    return _said(ensemble.learner, ensemble.params, support_x, support_y, x)
+def predictions(
+    ensemble: Ensemble, support_x: Tensor, support_y: Tensor, x: Tensor, steps: int | None = None
+) -> np.ndarray:
+    """What every seed says at inputs x (points, 1) after adapting to N supports: (seeds, N, points).
+
+    Takes as many inner steps as in evaluation unless `steps` are given.
+    """
+    return _said(ensemble.learner, ensemble.params, support_x, support_y, x, steps)
 
 
 def _said(

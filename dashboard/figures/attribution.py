@@ -1,0 +1,395 @@
+"""Figures of attributions: influence on the sine plot, its reach, and what layers and units carry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.figures import marks, palette
+
+SYMBOLS = ("circle", "diamond", "square", "cross")  # of the methods, in their order
+WIDEST = 6.0  # pixels, of the line to the point with the largest influence
+PANEL = 400  # pixels, of a learner's two panels
+ROW = 34  # pixels, of a support point's row in a heat map
+
+
+@dataclass(frozen=True)
+class Influence:
+    """One learner at one query.
+
+    Attributes:
+        name, title: of the learner.
+        before, after: its curves, (seeds, queries).
+        values: attributions by method, (seeds, K).
+    """
+
+    name: str
+    title: str
+    before: np.ndarray
+    after: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+
+def push(dark: bool) -> tuple[str, str]:
+    """The colours of what pulls a prediction down, and of what pushes it up."""
+    return ("#5AA7DC", "#F0945A") if dark else ("#1A6CA6", "#B24A0A")
+
+
+def influence(
+    found: Sequence[Influence],
+    shown: str,
+    points: np.ndarray,
+    grid: np.ndarray,
+    truth: np.ndarray,
+    at: int,
+    dark: bool,
+) -> go.Figure:
+    """Each learner's curve with a line from every support point to the query, and all methods' values below.
+
+    Args:
+        found: the learners.
+        shown: the method that lines and bars stand for; the others are marks beside the bars.
+        points: the support, (K, 2).
+        grid: even inputs, (queries,).
+        truth: the true function there; NaN: unknown.
+        at: the place of the query among them.
+        dark: colours for the dark background.
+    """
+    across = min(2, len(found))
+    down = -(-len(found) // across)
+    fig = make_subplots(
+        rows=2 * down,
+        cols=across,
+        row_heights=[0.62, 0.38] * down,
+        horizontal_spacing=0.05,
+        vertical_spacing=50 / (PANEL * down),
+        subplot_titles=[one.title if i % 2 == 0 else "" for one, i in _titles(found, across)],
+    )
+    every = np.concatenate([one.values[shown].mean(0) for one in found])
+    largest = float(np.nanmax(np.abs(every), initial=1e-9))
+    highest = float(np.nanmax(np.abs(np.concatenate([points[:, 1], truth])), initial=1.0))
+    limit = 1.15 * max(highest, *(min(float(np.nanmax(np.abs(o.after), initial=0.0)), 2 * highest) for o in found))
+    reach = 1.15 * max(_largest(one.values.values(), 4 * largest) for one in found)
+    for index, one in enumerate(found):
+        column, row = index % across + 1, 2 * (index // across) + 1
+        place, below = {"row": row, "col": column}, {"row": row + 1, "col": column}
+        _curves(fig, one, grid, truth, dark, place)
+        _links(fig, one, shown, points, grid, at, largest, dark, place)
+        _values(fig, one, shown, points, dark, below, legend=index == 0)
+        for panel in (place, below):
+            line = {"color": marks.ink(dark), "width": 1, "dash": "dot"}
+            fig.add_vline(float(grid[at]), line=line, opacity=0.6, **panel)
+        fig.update_yaxes(range=[-limit, limit], title_text="y" if column == 1 else None, zeroline=False, **place)
+        fig.update_yaxes(range=[-reach, reach], title_text="influence" if column == 1 else None, **below)
+        fig.update_xaxes(showticklabels=False, **place)
+        fig.update_xaxes(title_text="x" if row + 2 > 2 * down - 1 else None, **below)
+    fig.update_xaxes(range=[float(grid[0]), float(grid[-1])], zeroline=False)
+    fig.update_layout(
+        height=PANEL * down + 60,
+        margin={"l": 55, "r": 10, "t": 60, "b": 40},
+        hovermode="closest",
+        dragmode=False,
+        clickmode="event+select",
+        legend={"orientation": "h", "x": 0, "y": 1 + 36 / (PANEL * down), "yanchor": "bottom"},
+    )
+    return fig
+
+
+def _titles(found: Sequence[Influence], across: int) -> list[tuple[Influence, int]]:
+    """What stands above each panel, row by row: a learner's name above its upper one."""
+    rows = [found[i : i + across] for i in range(0, len(found), across)]
+    return [(one, half) for row in rows for half in (0, 1) for one in [*row, *[row[-1]] * (across - len(row))]]
+
+
+def _largest(values: Sequence[np.ndarray], most: float) -> float:
+    """The largest mean among methods, but no more than `most`: one that ran away must not flatten the others."""
+    return min(most, max(float(np.nanmax(np.abs(v.mean(0)), initial=1e-9)) for v in values))
+
+
+def _curves(
+    fig: go.Figure, one: Influence, grid: np.ndarray, truth: np.ndarray, dark: bool, place: dict[str, int]
+) -> None:
+    colour, style = marks.colour(one.name, dark), palette.style(one.name)
+    line = {"color": marks.grey(dark), "dash": "dot", "width": 1.5}
+    fig.add_scatter(x=grid, y=truth, mode="lines", line=line, hoverinfo="skip", showlegend=False, **place)
+    early = {"color": marks.soft(colour, 0.55), "width": 1.3}
+    fig.add_scatter(x=grid, y=one.before.mean(0), mode="lines", line=early, hoverinfo="skip", showlegend=False, **place)
+    marks.band(fig, grid, one.after.min(0), one.after.max(0), colour, **place)
+    fig.add_scatter(
+        x=grid,
+        y=one.after.mean(0),
+        mode="lines+markers",
+        line={"color": colour, "dash": style.plotly_dash, "width": 2.4},
+        marker={"size": 14, "opacity": 0},  # what a click finds
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=np.arange(len(grid)).tolist(),
+        hovertemplate=f"<b>{one.title}</b> says %{{y:.2f}} at x = %{{x:.1f}}<br>click: ask about it<extra></extra>",
+        showlegend=False,
+        **place,
+    )
+
+
+def _links(
+    fig: go.Figure,
+    one: Influence,
+    shown: str,
+    points: np.ndarray,
+    grid: np.ndarray,
+    at: int,
+    largest: float,
+    dark: bool,
+    place: dict[str, int],
+) -> None:
+    """Lines from points to the prediction, as wide as their influence."""
+    values, (down, up) = one.values[shown].mean(0), push(dark)
+    x, y = float(grid[at]), float(one.after[:, at].mean())
+    for point, value in zip(points, values, strict=True):
+        if np.isfinite(value):
+            width = 0.4 + (WIDEST - 0.4) * min(abs(value) / largest, 1.0)
+            line = {"color": marks.soft(up if value > 0 else down, 0.5), "width": width}
+            fig.add_scatter(
+                x=[point[0], x], y=[point[1], y], mode="lines", line=line, hoverinfo="skip", showlegend=False, **place
+            )
+    said = [f"{v:+.2f}" if np.isfinite(v) else "unknown: an adaptation ran away" for v in values]
+    fig.add_scatter(
+        x=points[:, 0],
+        y=points[:, 1],
+        mode="markers",
+        marker={
+            "size": 10,
+            "color": [marks.grey(dark) if not np.isfinite(v) else up if v > 0 else down for v in values],
+            "line": {"color": marks.background(dark), "width": 1.2},
+            "opacity": 1,
+        },
+        text=said,
+        hovertemplate="support point x %{x:.2f}, y %{y:.2f}<br>influence %{text}<extra></extra>",
+        showlegend=False,
+        **place,
+    )
+    ring = {"size": 13, "color": marks.background(dark), "line": {"color": marks.colour(one.name, dark), "width": 3}}
+    fig.add_scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        marker=ring,
+        hovertemplate=f"<b>{one.title}</b> says %{{y:.2f}} here<extra></extra>",
+        showlegend=False,
+        **place,
+    )
+
+
+def _values(
+    fig: go.Figure, one: Influence, shown: str, points: np.ndarray, dark: bool, place: dict[str, int], *, legend: bool
+) -> None:
+    """Bars for the method shown with the range of its seeds, a mark for each of the others."""
+    down, up = push(dark)
+    mine = one.values[shown]
+    mean = mine.mean(0)
+    colours = [marks.soft(up if v > 0 else down, 0.85) for v in np.nan_to_num(mean)]
+    fig.add_bar(
+        x=points[:, 0],
+        y=mean,
+        width=0.16,
+        marker={"color": colours, "line": {"width": 0}},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": mine.max(0) - mean,
+            "arrayminus": mean - mine.min(0),
+            "color": marks.ink(dark),
+            "thickness": 1,
+            "width": 0,
+        },
+        hovertemplate=f"{shown}: %{{y:.3f}}<br>point at x = %{{x:.2f}}<extra></extra>",
+        name=shown,
+        showlegend=False,
+        **place,
+    )
+    others = [method for method in one.values if method != shown]
+    for number, (method, values) in enumerate(one.values.items()):
+        if method == shown:
+            continue
+        fig.add_scatter(
+            x=points[:, 0] + 0.14 * (others.index(method) - (len(others) - 1) / 2),
+            y=values.mean(0),
+            mode="markers",
+            marker={
+                "symbol": f"{SYMBOLS[number % len(SYMBOLS)]}-open",
+                "size": 7,
+                "color": marks.ink(dark),
+                "line": {"width": 1.4},
+                "opacity": 1,
+            },
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
+            name=method,
+            legendgroup=method,
+            showlegend=legend,
+            hovertemplate=f"{method}: %{{y:.3f}}<extra></extra>",
+            **place,
+        )
+    fig.add_hline(0, line={"color": marks.grey(dark), "width": 1}, **place)
+
+
+def reach(
+    panels: Sequence[tuple[str, np.ndarray]], points: np.ndarray, grid: np.ndarray, at: int, dark: bool
+) -> go.Figure:
+    """What every support point adds to every prediction, a heat map for each learner, points sorted by input.
+
+    Args:
+        panels: title and mean influence (K, queries) of each learner.
+        points: the support, (K, 2).
+        grid: even inputs, (queries,).
+        at: the place of the query.
+        dark: colours for the dark background.
+    """
+    across = min(2, len(panels))
+    down = -(-len(panels) // across)
+    order = np.argsort(points[:, 0])
+    fig = make_subplots(
+        rows=down,
+        cols=across,
+        horizontal_spacing=0.08,
+        vertical_spacing=62 / (down * (110 + ROW * len(points))),
+        subplot_titles=[title for title, _ in panels],
+    )
+    every = np.abs(np.concatenate([values.ravel() for _, values in panels]))
+    most = float(np.nanpercentile(every, 98)) if np.isfinite(every).any() else 1.0
+    rows = list(range(len(points)))
+    for index, (title, values) in enumerate(panels):
+        place = {"row": index // across + 1, "col": index % across + 1}
+        fig.add_heatmap(
+            z=values[order],
+            x=grid,
+            y=rows,
+            zmin=-most,
+            zmax=most,
+            colorscale=marks.diverging(dark),
+            showscale=index == 0,
+            colorbar={"title": "influence", "thickness": 11, "outlinewidth": 0},
+            hovertemplate=f"<b>{title}</b><br>point %{{y}} at query x = %{{x:.1f}}: %{{z:.2f}}<extra></extra>",
+            **place,
+        )
+        fig.add_scatter(
+            x=points[order, 0],
+            y=rows,
+            mode="markers",
+            marker={"size": 7, "color": marks.ink(dark), "line": {"color": marks.background(dark), "width": 1}},
+            hoverinfo="skip",
+            **place,
+        )
+        fig.add_vline(float(grid[at]), line={"color": marks.ink(dark), "width": 1, "dash": "dot"}, **place)
+        fig.update_yaxes(
+            tickvals=rows,
+            ticktext=[f"x = {x:.1f}" for x in points[order, 0]],
+            showgrid=False,
+            zeroline=False,
+            automargin=True,
+            **place,
+        )
+        last = index // across == down - 1
+        fig.update_xaxes(title_text="x of the query" if last else None, showgrid=False, zeroline=False, **place)
+    fig.update_layout(
+        height=down * (110 + ROW * len(points)),
+        margin={"l": 10, "r": 10, "t": 40, "b": 45},
+        showlegend=False,
+        hovermode="closest",
+    )
+    return fig
+
+
+def layers(panels: Sequence[tuple[str, str, Sequence[str], np.ndarray]], dark: bool) -> go.Figure:
+    """How far each layer's change moved the prediction: bars by learner, the seeds as dots.
+
+    Args:
+        panels: registered name, title, layers and values (seeds, layers) of each learner.
+        dark: colours for the dark background.
+    """
+    fig = go.Figure()
+    spots, names = [], []
+    place = 0.0
+    for name, _title, parts, values in panels:
+        spot = place + np.arange(len(parts))
+        colour = marks.colour(name, dark)
+        fig.add_bar(
+            x=spot,
+            y=values.mean(0),
+            width=0.7,
+            marker={"color": marks.soft(colour, 0.75), "line": {"color": colour, "width": 1}},
+            customdata=list(parts),
+            hovertemplate="%{customdata}: %{y:+.3f}<extra></extra>",
+        )
+        fig.add_scatter(
+            x=np.repeat(spot, len(values)) + np.tile(np.linspace(-0.15, 0.15, len(values)), len(parts)),
+            y=values.T.ravel(),
+            mode="markers",
+            marker={"size": 5, "color": marks.ink(dark)},
+            hoverinfo="skip",
+        )
+        spots.extend(spot)
+        names.extend(part.removeprefix("layer ") for part in parts)
+        place += len(parts) + 1.2
+    start = 0.0
+    for name, title, parts, _ in panels:
+        fig.add_annotation(
+            x=start + (len(parts) - 1) / 2,
+            y=1.0,
+            yref="paper",
+            yanchor="bottom",
+            text=title,
+            showarrow=False,
+            font={"color": marks.colour(name, dark), "size": 13},
+        )
+        start += len(parts) + 1.2
+    marks.laid_out(fig, 320)
+    fig.update_xaxes(tickvals=spots, ticktext=names, title_text="layer", showgrid=False, zeroline=False)
+    fig.update_yaxes(title_text="change of y at x*", zeroline=True)
+    return fig
+
+
+def units(panels: Sequence[tuple[str, str, str, np.ndarray, np.ndarray]], dark: bool) -> go.Figure:
+    """Conductance of hidden units after adapting over that before, one panel for each learner and layer.
+
+    Args:
+        panels: registered name, title, layer, and conductances (seeds, units) before and after.
+        dark: colours for the dark background.
+    """
+    across = min(4, len(panels))
+    down = -(-len(panels) // across)
+    fig = make_subplots(
+        rows=down,
+        cols=across,
+        horizontal_spacing=0.06,
+        vertical_spacing=0.22 / down,
+        subplot_titles=[f"{title}, {layer}" for _, title, layer, _, _ in panels],
+    )
+    for index, (name, _title, _layer, before, after) in enumerate(panels):
+        place = {"row": index // across + 1, "col": index % across + 1}
+        both = np.concatenate([before.ravel(), after.ravel()])
+        ends = [float(np.nanmin(both)), float(np.nanmax(both))]
+        line = {"color": marks.grey(dark), "width": 1, "dash": "dot"}
+        fig.add_scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip", **place)
+        seed, unit = np.divmod(np.arange(before.size), before.shape[1])
+        fig.add_scatter(
+            x=before.ravel(),
+            y=after.ravel(),
+            mode="markers",
+            marker={"size": 6, "color": marks.soft(marks.colour(name, dark), 0.75)},
+            customdata=np.stack([unit, seed], -1).tolist(),
+            hovertemplate="unit %{customdata[0]}, seed %{customdata[1]}<br>before %{x:.3f}, after %{y:.3f}"
+            "<extra></extra>",
+            **place,
+        )
+        fig.update_xaxes(title_text="before" if index // across == down - 1 else None, **place)
+        fig.update_yaxes(title_text="after" if index % across == 0 else None, **place)
+    fig.update_layout(
+        height=60 + 260 * down,
+        margin={"l": 55, "r": 10, "t": 40, "b": 45},
+        showlegend=False,
+        hovermode="closest",
+    )
+    fig.update_annotations(font={"size": 12})
+    return fig
