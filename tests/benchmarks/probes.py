@@ -135,6 +135,47 @@ def landscape_page() -> Callable[[], Any]:
     return open_it
 
 
+FOUR = ("finetuning", "maml", "lstm", "op-lstm")
+
+
+def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
+    """One query of 4 learners, 5 points, all methods: another query each time, or (fresh) another task, too."""
+
+    def prepare() -> Callable[[], Any]:
+        from probes import asking
+
+        asked, count = ensembles(FOUR, shots=5), 0
+
+        def ask() -> None:
+            nonlocal count
+            count += 1
+            values = {"query": count % 40 / 10, "task": count % 49 if fresh else 49}
+            for ensemble in asked:
+                asking.ask("attribution", [ensemble], values)
+
+        ask()  # Captum is imported with the first
+        return ask
+
+    return prepare
+
+
+def attribution_page() -> Callable[[], Any]:
+    """The page Attribution, its query moved."""
+    from streamlit.testing.v1 import AppTest
+
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+    at.switch_page("views/attribution.py")
+    assert not at.run().exception
+    query = 0.0
+
+    def move() -> None:
+        nonlocal query
+        query -= 0.1
+        assert not at.slider(key="attribution-x").set_value(round(query, 1)).run().exception
+
+    return move
+
+
 TIMINGS: dict[str, Timing] = {
     "behaviour": Timing("behaviour of 8 learners x 3 seeds x 1,000 tasks", 10.0, behaviour),
     "behaviour-one": Timing("behaviour of OP-LSTM, 3 seeds x 200 tasks", 2.0, one_learner_on_the_page),
@@ -147,6 +188,9 @@ TIMINGS: dict[str, Timing] = {
     "landscape": Timing("task loss of 1-40-40-1 on 41 x 41 places", 5.0, plane),
     "eigenvalues": Timing("five eigenvalues at both ends of its Hessian", 2.0, eigenvalues),
     "curvature": Timing("curvature of the task loss, 3 seeds", 5.0, asked_of_maml("curvature")),
+    "attribution": Timing("attribution of a query, 4 learners x 3 seeds, 5 points", 0.3, attribution(False)),
+    "attribution-new": Timing("the same on points not seen before", 0.6, attribution(True)),
+    "attribution-page": Timing("page Attribution, its query moved", 2.0, attribution_page),
     "landscape-page": Timing("page Loss landscape as it opens, on another task", 2.0, landscape_page),
 }
 
