@@ -46,6 +46,9 @@ COLLECTIONS = {
     "sine-subspace-published": Collection(
         "chapter 6: published training", "A single inner step on 1-40-40-1, with the published outer loop."
     ),
+    "sine-subspace-t10": Collection(
+        "chapter 6: ten inner steps", "Ten inner steps in training and at test, on 1-40-40-1; our outer loop."
+    ),
 }
 DEFAULT = next(iter(COLLECTIONS))
 
