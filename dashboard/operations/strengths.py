@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import page
+from dashboard.behaviour.controls import pair
 from dashboard.figures import operations as figures
 from dashboard.figures.operations import spoken
 from dashboard.operations import words
@@ -75,7 +76,7 @@ def show_effect(ensemble: Ensemble) -> None:
     )
     chosen = chosen if chosen in moving else best
     number = row.number_input("Task", 0, TASKS - 1, 0, key="sap-task", bind="query-params", width=120)
-    left, right = st.columns([1.15, 1], gap="large")
+    left, right = pair("sap-one")
     relative = found.strengths.mean(0) / found.start
     with left:
         event = page.frame(
