@@ -1,0 +1,60 @@
+"""Several visitors at once, over the websocket and without a browser: each is answered about its own points."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.benchmarks import load
+
+SESSIONS, EDITS = 4, 6
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, int]]:
+    """A dashboard in a process of its own."""
+    with load.served() as found:
+        yield found
+
+
+async def together(address: str) -> list[load.Session]:
+    """Visitors who move their points at the same time."""
+    everybody = [load.Session(number, address) for number in range(SESSIONS)]
+    for one in everybody:
+        await one.open()
+    for _ in range(EDITS):
+        await asyncio.gather(*(one.edit() for one in everybody))
+    for one in everybody:
+        await one.close()
+    return everybody
+
+
+def test_visitors_at_once_get_their_own_answers_and_no_error(server: tuple[str, int]):
+    everybody = asyncio.run(together(server[0]))
+    assert [one.errors for one in everybody] == [[] for _ in everybody]  # points that are not one's own are errors
+    curves = [one.curves() for one in everybody]
+    assert all(one == curves[0].keys() for one in (c.keys() for c in curves))
+    for name in curves[0]:
+        assert len({one[name] for one in curves}) == SESSIONS, f"{name} gave two visitors the same curves"
+
+
+def test_the_same_points_get_the_same_answer_whoever_else_is_there(server: tuple[str, int]):
+    first = asyncio.run(together(server[0]))
+    second = asyncio.run(together(server[0]))
+    assert [one.curves() for one in first] == [one.curves() for one in second]
+
+
+def test_a_session_tells_what_went_wrong():
+    """So that the tests above can fail."""
+    session = load.Session(0, "nowhere")
+    message = load.ForwardMsg()
+    message.delta.new_element.exception.type = "ValueError"
+    message.delta.new_element.exception.message = "broken"
+    session._hear(message.SerializeToString())
+    assert session.errors == ["ValueError: broken"]
+    failed = load.ForwardMsg()
+    failed.script_finished = load.ForwardMsg.FINISHED_WITH_COMPILE_ERROR
+    assert session._hear(failed.SerializeToString())
+    assert session.errors[1:] == ["the script failed"]
