@@ -1,0 +1,190 @@
+"""Links and run folders that somebody else wrote: no page fails, and nothing outside the runs folder changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from streamlit.testing.v1 import AppTest
+
+from dashboard import library
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "checkpoints" / "sine"
+# Each page with its tabs' parameter, and one cheap learner: what a link leaves open must not take minutes here.
+PAGES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
+    "live": ("live-tabs", ("Points", "Data"), {}),
+    "behaviour": ("behaviour-part", (), {"behaviour-learners": "MAML", "behaviour-tasks": "200"}),
+    "features": ("features-part", ("Diversity", "Maps"), {"features-learners": "MAML"}),
+    "landscape": ("landscape-part", (), {"landscape-learners": "MAML"}),
+    "rules": ("rules-part", ("Directions", "The rule"), {"rules-learners": "OP-LSTM"}),
+    "operations": ("sap-part", (), {"sap-learners": "SAP"}),
+    "attribution": ("attribution-part", (), {"attribution-learners": "MAML"}),
+    "train": ("", (), {}),
+    "runs": ("", (), {"runs-own": "true"}),
+}
+NASTY = [
+    "", " ", "NaN", "-1", "0", "1e309", "9" * 400, "null", "[]", "{}", "true", "%00", "\x00", "../../etc/passwd",
+    "/etc/passwd", "<script>alert(1)</script>", "'; drop table runs; --", "MAML,MAML", "MAML", "50", "10.5", "ü☃𝔘",
+    "-0:1", "1:2,3", "nan:nan", "a" * 5000, "__import__('os').system('true')", "${jndi:x}", "\u202e", "0x10", "+5",
+]  # fmt: skip
+VALUES = st.one_of(
+    st.sampled_from(NASTY),
+    st.integers(-10, 2**70).map(str),
+    st.floats().map(str),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+    st.lists(st.sampled_from(NASTY), min_size=2, max_size=4),
+)
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for own runs."""
+    monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
+    (tmp_path / "runs").mkdir()
+    library._load.clear()  # copies keep their times: a folder of an earlier test would be taken for this one
+    library._shots.clear()
+    return tmp_path / "runs"
+
+
+def opened(page: str, query: dict[str, str | list[str]]) -> AppTest:
+    """A page at a link."""
+    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=300)
+    at.switch_page(f"views/{page}.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
+
+
+def parameters(page: str) -> list[str]:
+    """What the page itself keeps in links: the keys of its widgets, in each of its parts."""
+    tab, parts, query = PAGES[page]
+    found = set()
+    for part in parts or ("",):
+        at = opened(page, query | ({tab: part} if part else {}))
+        found |= {str(key) for key in at.session_state._state.filtered_state}
+    live = {"runs", "shots", "task", "amplitude", "points", "step", "on", "off", "truth", "noise"}
+    return sorted(found | (live if page == "live" else {tab} if tab else set()))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_link_breaks_a_page_or_touches_a_file(page: str, own: Path):
+    """At least 200 links over all pages; the parameters are the page's own, and some that nobody has."""
+    known, before = parameters(page), written()
+    assert len(known) > 2
+    names = st.one_of(st.sampled_from(known), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9))
+    quiet = settings(
+        max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+
+    @quiet
+    @given(st.dictionaries(names, VALUES, min_size=1, max_size=4))
+    def opens(query: dict[str, str | list[str]]) -> None:
+        at = opened(page, PAGES[page][2] | query)
+        assert not at.exception, (query, at.exception)
+
+    opens()
+    assert written() == before
+    assert not list(own.rglob("*"))
+
+
+def written() -> list[tuple[str, int]]:
+    """Every file of the project that a page could have written, with its time."""
+    folders = [ROOT / name for name in ("checkpoints", "dashboard", "engine", "probes")]
+    files = [
+        path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in str(path)
+    ]
+    return sorted((str(path), path.stat().st_mtime_ns) for path in files)
+
+
+# ---- run folders -------------------------------------------------------------------------------------
+
+
+def flip(folder: Path) -> None:
+    """One bit of the weights."""
+    content = bytearray((folder / "weights.safetensors").read_bytes())
+    content[-40] ^= 1
+    (folder / "weights.safetensors").write_bytes(bytes(content))
+
+
+def cut(folder: Path) -> None:
+    """Half of the weights."""
+    content = (folder / "weights.safetensors").read_bytes()
+    (folder / "weights.safetensors").write_bytes(content[: len(content) // 2])
+
+
+def spoil(folder: Path) -> None:
+    """Weights that are no numbers."""
+    tensors = load_file(folder / "weights.safetensors")
+    save_file(
+        {key: torch.full_like(value, torch.nan) for key, value in tensors.items()}, folder / "weights.safetensors"
+    )
+
+
+def tear(folder: Path) -> None:
+    """The last line of the history, and one in its middle."""
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    lines[len(lines) // 2] = lines[len(lines) // 2][:7]
+    (folder / "history.jsonl").write_text("\n".join(lines)[:-9])
+
+
+def empty(folder: Path) -> None:
+    """No history at all."""
+    (folder / "history.jsonl").write_text("")
+
+
+def forge(folder: Path) -> None:
+    """A record of another kind."""
+    (folder / "run.json").write_text(json.dumps({"schema": 1, "learner": {"name": []}, "status": 7}))
+
+
+def garble(folder: Path) -> None:
+    """A record that is no text."""
+    (folder / "run.json").write_bytes(os.urandom(200))
+
+
+BROKEN = (flip, cut, spoil, tear, empty, forge, garble)
+SHOWN_STILL = (tear, empty)  # their weights are sound
+
+
+@pytest.mark.parametrize("harm", BROKEN)
+def test_a_broken_run_costs_the_others_nothing(harm: Callable[[Path], None], own: Path):
+    for name in ("maml-k5-s0", "reptile-k5-s0"):
+        shutil.copytree(SHIPPED / name, own / "mine" / name)
+    sound = {p: p.read_bytes() for p in (own / "mine" / "maml-k5-s0").iterdir() if p.is_file()}
+    harm(own / "mine" / "reptile-k5-s0")
+    runs = opened("runs", {"runs-own": "true"})
+    assert not runs.exception, runs.exception
+    assert "runs/mine/maml-k5-s0" in list(runs.dataframe[0].value["run"])
+    live = opened("live", {"runs": "my-mine", "shots": "5"})
+    assert not live.exception, live.exception
+    found, complaints = library.ensembles("my-mine", "sine", 5)
+    learners = {e.learner.name for e in found}
+    assert "maml" in learners
+    if harm in SHOWN_STILL:
+        assert "reptile" in learners and not complaints
+    else:
+        assert "reptile" not in learners
+        assert all("\n" not in complaint for complaint in complaints)
+        assert [error.value for error in live.error] == complaints
+    assert {path: path.read_bytes() for path in sound} == sound
+
+
+@pytest.mark.parametrize("page", ["behaviour", "attribution", "landscape"])
+def test_a_page_with_a_broken_learner_says_so_and_shows_the_others(page: str, own: Path):
+    for name in ("maml-k5-s0", "reptile-k5-s0"):
+        shutil.copytree(SHIPPED / name, own / "mine" / name)
+    flip(own / "mine" / "reptile-k5-s0")
+    key = page
+    at = opened(page, {f"{key}-runs": library.title("my-mine"), f"{key}-shots": "5", f"{key}-learners": "MAML"})
+    assert not at.exception, at.exception
+    assert any("its hash is" in error.value for error in at.error)
+    assert at.get("plotly_chart")
