@@ -2,6 +2,7 @@
 
 import math
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from probes.adaptation import Adaptation, adaptation, stops
 GRID = np.linspace(*X_DOMAIN, 121)
 QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve does not depend on luck
 UNIT = 0.001
+# Thousands of tiny products let go of the interpreter after each and wait for it again: of several visitors' answers
+# computed at once, each takes many times as long as one after the other.
+ONE_AT_A_TIME = threading.Lock()
 OUTSIDE = 30.0
 LONG_EQUATION = 50  # letters; a longer one may be broken within
 
@@ -124,7 +128,8 @@ def answers(view: View, ensembles: Sequence[Ensemble]) -> list[Adaptation]:
     """What every learner that is switched on makes of the points of the view; nothing is computed for the others."""
     steps, points = stops(ensembles), points_of(view)
     truth = (lambda x: true_function(view, x)) if view.truth else None
-    return [adaptation(e, points, GRID, steps, truth, QUERY) for e in shown(view, ensembles)]
+    with ONE_AT_A_TIME:
+        return [adaptation(e, points, GRID, steps, truth, QUERY) for e in shown(view, ensembles)]
 
 
 def pad_data(
