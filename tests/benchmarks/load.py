@@ -5,16 +5,18 @@
 Method: a fresh server; every session opens Streamlit's websocket as a browser does, loads the live page, and then moves
 its points `--rate` times a second by sending the pad's state for the fragment that draws it. Latency runs from the tick
 to the answer to it: the script has finished, and the pad was sent curves that carry the number of the edit. As the pad
-in a browser, a session sends nothing while an answer is out; ticks that fall into that time become one edit, whose
-latency counts from the first of them. Errors are exceptions on the page, scripts that failed, and answers whose points
-are not the session's own. Memory is the server's resident set, after a warm-up and at the end. Clients and server share
-the machine.
+in a browser, a session sends nothing while an answer is out; ticks that fall into that time become one edit, the newest
+place, sent when the answer is there. Its latency counts from the first of these ticks, so waiting is not left out; from
+the newest of them, which is where the hand is, and from the sending are printed beside it. Errors are exceptions on the
+page, scripts that failed, and answers whose points are not the session's own. Memory is the server's resident set,
+after a warm-up, on the way, and at the end. Clients and server share the machine.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import socket
 import statistics
@@ -37,6 +39,7 @@ HOST = "127.0.0.1"
 PAD = "innerloop_pad"
 WARM_UP = 5  # edits of each session before anything counts
 PATIENCE_S = 120
+PARTS = 4  # memory is read at the end of each part of the time
 FAILED = (ForwardMsg.FINISHED_WITH_COMPILE_ERROR,)
 
 
@@ -48,7 +51,9 @@ class Session:
         number: tells the sessions' points apart.
         address: of the server, host:port.
         errors: one sentence each.
-        latencies: seconds, one for each edit that counted.
+        latencies: seconds from the first tick that an edit stands for to its answer, one for each edit that counted.
+        newest: the same from the last tick that it stands for.
+        answers: the same from its sending.
         merged: ticks that fell into the wait for an answer.
     """
 
@@ -56,6 +61,8 @@ class Session:
     address: str
     errors: list[str] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+    newest: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
     merged: int = 0
     _pad: dict[str, Any] = field(default_factory=dict)
     _pad_id: str = ""
@@ -137,16 +144,30 @@ class Session:
 
     async def move(self, rate: float, seconds: float, start: float) -> None:
         """Edits at every tick; ticks while an answer is out become one edit."""
-        tick = 0
-        while tick < rate * seconds:
-            due = start + tick / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        first, ticks = 0, math.ceil(rate * seconds)
+        while first < ticks:
+            await asyncio.sleep(max(0.0, start + first / rate - time.perf_counter()))
+            sent = time.perf_counter()
+            last = newest(sent, start, rate, first, ticks)
             await self.edit()
             now = time.perf_counter()
-            self.latencies.append(now - due)
-            passed = max(tick + 1, int((now - start) * rate) if now > due + 1 / rate else tick + 1)
-            self.merged += passed - tick - 1
-            tick = passed
+            self.latencies.append(now - start - first / rate)
+            self.newest.append(now - start - last / rate)
+            self.answers.append(now - sent)
+            self.merged += last - first
+            first = last + 1
+
+
+def newest(now: float, start: float, rate: float, first: int, ticks: int) -> int:
+    """The last tick that has passed, of `first` and those after it."""
+    return min(max(first, int((now - start) * rate)), ticks - 1)
+
+
+def spread(name: str, seconds: list[float]) -> dict[str, float]:
+    """Median and 95th percentile in milliseconds."""
+    ranked = sorted(seconds)
+    at = int(0.95 * (len(ranked) - 1))
+    return {f"{name}median_ms": 1000 * statistics.median(ranked), f"{name}p95_ms": 1000 * ranked[at]}
 
 
 @contextlib.contextmanager
@@ -193,27 +214,56 @@ async def visit(address: str, pid: int, sessions: int, rate: float, seconds: flo
         await one.open()
     for _ in range(WARM_UP):
         await asyncio.gather(*(one.edit() for one in everybody))
-    before = resident_mb(pid)
+    before, memory = resident_mb(pid), []
     start = time.perf_counter() + 0.1
-    await asyncio.gather(*(one.move(rate, seconds, start + i / rate / sessions) for i, one in enumerate(everybody)))
+
+    async def watch() -> None:
+        for part in range(1, PARTS):
+            await asyncio.sleep(max(0.0, start + part * seconds / PARTS - time.perf_counter()))
+            memory.append(resident_mb(pid))
+
+    moves = (one.move(rate, seconds, start + i / rate / sessions) for i, one in enumerate(everybody))
+    await asyncio.gather(watch(), *moves)
     took, after = time.perf_counter() - start, resident_mb(pid)
     for one in everybody:
         await one.close()
-    latencies = sorted(x for one in everybody for x in one.latencies)
     return {
         "sessions": sessions,
         "rate_hz": rate,
         "seconds": took,
-        "edits": len(latencies),
+        "edits": sum(len(one.latencies) for one in everybody),
         "merged_ticks": sum(one.merged for one in everybody),
         "errors": [error for one in everybody for error in one.errors],
-        "median_ms": 1000 * statistics.median(latencies),
-        "p95_ms": 1000 * latencies[int(0.95 * (len(latencies) - 1))],
+        **spread("", [x for one in everybody for x in one.latencies]),
+        **spread("newest_", [x for one in everybody for x in one.newest]),
+        **spread("answer_", [x for one in everybody for x in one.answers]),
         "memory_before_mb": before,
+        "memory_between_mb": memory,
         "memory_after_mb": after,
         "cores": os.cpu_count(),
         "load_average": os.getloadavg()[0],
     }
+
+
+def report(found: dict[str, Any]) -> str:
+    """The measurements as lines for people."""
+
+    def both(name: str) -> str:
+        return f"median {found[f'{name}median_ms']:.0f} ms, p95 {found[f'{name}p95_ms']:.0f} ms"
+
+    memory = [found["memory_before_mb"], *found["memory_between_mb"], found["memory_after_mb"]]
+    return "\n".join(
+        [
+            f"{found['sessions']} sessions, {found['rate_hz']:g} ticks a second each, {found['seconds']:.0f} s; "
+            f"{found['cores']} cores, load {found['load_average']:.1f}",
+            f"{found['edits']:,} edits answered, {found['merged_ticks']:,} ticks merged into them, "
+            f"{len(found['errors'])} errors",
+            f"from the first tick of an edit to its answer: {both('')}",
+            f"from its newest tick: {both('newest_')}",
+            f"from its sending: {both('answer_')}",
+            f"memory of the server: {', '.join(f'{mb:.0f}' for mb in memory)} MB",
+        ]
+    )
 
 
 def main() -> None:
@@ -231,13 +281,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:
-        print(
-            f"{found['sessions']} sessions, {found['rate_hz']:g} ticks a second each, {found['seconds']:.0f} s: "
-            f"{found['edits']:,} edits answered ({found['merged_ticks']:,} ticks merged into later ones), "
-            f"{len(found['errors'])} errors; median {found['median_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms; memory "
-            f"{found['memory_before_mb']:.0f} MB before, {found['memory_after_mb']:.0f} MB after; "
-            f"{found['cores']} cores, load {found['load_average']:.1f}"
-        )
+        print(report(found))
     for error in found["errors"][:5]:
         print(error, file=sys.stderr)
 
