@@ -117,7 +117,8 @@ def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
 @st.cache_data(show_spinner=False, max_entries=64)
 def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
     records = find(roots()[collection])
-    return sorted({int(r["shots"]) for _, r in records if r.get("task") == task and r.get("status") in TRAINED})
+    trained = [r for _, r in records if r.get("task") == task and r.get("status") in TRAINED]
+    return sorted({r["shots"] for r in trained if "shots" in r})
 
 
 @st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)

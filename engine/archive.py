@@ -26,8 +26,9 @@ from engine.runs import (
     RECORD,
     REQUIRED,
     WEIGHTS,
+    history_values,
+    is_row,
     load,
-    read_history,
     read_record,
     write_atomically,
     write_json,
@@ -154,8 +155,8 @@ def _check(staging: Path) -> None:
     if numbers * 4 > MAX_BYTES[WEIGHTS]:
         raise BadRun(f"{RECORD} describes {numbers:,} parameters; that is more than {WEIGHTS} may hold.")
     load(staging)
-    rows = read_history(staging)
-    if not all(isinstance(row, dict) and isinstance(row.get("iteration"), int) for row in rows):
+    rows = history_values(staging)
+    if not all(map(is_row, rows)):
         raise BadRun(f"{HISTORY} must hold one object with an iteration per line.")
     write_atomically(staging / HISTORY, "".join(_strict(row) + "\n" for row in rows).encode())
     kept = {key: value for key, value in record.items() if key not in ("pid", "error", "group")}

@@ -55,7 +55,7 @@ class Job:
     def share(self) -> float:
         """How much of it is done, 0 to 1."""
         iterations = (self.record.get("training") or {}).get("iterations") or 0
-        return min(1.0, int(self.record.get("iteration") or 0) / iterations) if iterations else 0.0
+        return min(int(self.record.get("iteration") or 0), iterations) / iterations if iterations else 0.0
 
     @property
     def eta_s(self) -> float | None:
@@ -128,7 +128,9 @@ def job(folder: Path) -> Job:
         BadRun: the folder is not a run.
     """
     record = read_record(folder)
-    names = [Path(str(name)).name for name in record.get("group") or [folder.name]]
+    names = [Path(str(name)).name for name in record.get("group") or []]
+    if folder.name not in names:  # a renamed folder: what its record calls its group is elsewhere, or somebody else
+        names = [folder.name]
     folders = tuple(folder.parent / name for name in names)
     first = record if folders[0] == folder or not (folders[0] / RECORD).is_file() else read_record(folders[0])
     return Job(folders, _status(folders), first)

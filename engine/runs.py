@@ -4,6 +4,7 @@ The dashboard is a viewer of these folders: what the command line trains, the pa
 """
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -31,9 +32,10 @@ KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 500_000_000
 REQUIRED = ("schema", "learner", "hyper_parameters", "task", "task_parameters", "seed", "weights_sha256")
-KINDS = {
+KINDS: dict[str, tuple[type | tuple[type, ...], tuple[str, ...]]] = {
     "text": (str, ("learner", "task", "status", "weights_sha256")),
-    "a whole number": (int, ("seed", "shots")),
+    "a whole number": (int, ("seed", "shots", "iteration")),
+    "a number": ((int, float), ("seconds", "tasks_per_s")),
     "an object": (dict, ("hyper_parameters", "task_parameters", "training", "metrics")),
     "a list": (list, ("group",)),
 }
@@ -231,22 +233,43 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise BadRun(f"{path} must hold one JSON object.")
     if record.get("schema") != SCHEMA:
         raise BadRun(f"{path} has schema {record.get('schema')!r}; this version reads schema {SCHEMA}.")
+    _check_kinds(path, record)
+    return record
+
+
+def _check_kinds(path: Path, record: dict[str, Any]) -> None:
+    """Raises BadRun where a value that people or pages read is of another kind."""
     for what, (kind, keys) in KINDS.items():
         for key in keys:
             if key in record and not isinstance(record[key], kind):
                 raise BadRun(f"{path}: {key} must be {what}, got {record[key]!r}.")
-    return record
+    for key, value in record.get("metrics", {}).items():
+        if not isinstance(value, int | float | None):
+            raise BadRun(f"{path}: {key} of metrics must be a number, got {value!r}.")
+    for key in ("iterations", "meta_batch"):
+        if not isinstance(value := record.get("training", {}).get(key, 0), int):
+            raise BadRun(f"{path}: {key} of training must be a whole number, got {value!r}.")
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The whole rows of `history.jsonl`; what follows a line cut off by a crash is passed over."""
-    path, rows = folder / HISTORY, []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    """The whole rows of `history.jsonl`; what follows a line cut off by a crash, or no row at all, is passed over."""
+    return list(itertools.takewhile(is_row, history_values(folder)))
+
+
+def history_values(folder: Path) -> list[Any]:
+    """What the lines of `history.jsonl` hold, rows or not, up to the first that is not JSON."""
+    path, values = folder / HISTORY, []
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            values.append(json.loads(line))
+        except (ValueError, RecursionError):
             break
-    return rows
+    return values
+
+
+def is_row(value: Any) -> bool:
+    """Whether it is a row of a history: an object with an iteration."""
+    return isinstance(value, dict) and isinstance(value.get("iteration"), int)
 
 
 def load(folder: str | Path) -> Run:

@@ -116,7 +116,7 @@ def bring_in() -> None:
         if given and st.button("Import", type="primary", key="runs-import"):
             try:
                 folder = _take([(file.name, file.getvalue()) for file in given])
-            except EngineError as error:
+            except (EngineError, OSError) as error:
                 st.error(str(error), icon=":material/error:")
                 return
             state["runs-imports"] = state.get("runs-imports", 0) + 1  # an empty uploader

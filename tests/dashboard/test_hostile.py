@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
 from dashboard import library
+from tests.engine.test_faults import BOUND, on_linux, write_protect
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "checkpoints" / "sine"
@@ -151,8 +154,27 @@ def garble(folder: Path) -> None:
     (folder / "run.json").write_bytes(os.urandom(200))
 
 
-BROKEN = (flip, cut, spoil, tear, empty, forge, garble)
-SHOWN_STILL = (tear, empty)  # their weights are sound
+def blur(folder: Path) -> None:
+    """A history that is no text, with a row that is none."""
+    (folder / "history.jsonl").write_bytes(b'{"iteration": 0}\n7\n\xff\xfe\x9c\n')
+
+
+def forget(folder: Path) -> None:
+    """A record without the number of shots, by which pages offer runs."""
+    record = json.loads((folder / "run.json").read_text())
+    del record["shots"]
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+def praise(folder: Path) -> None:
+    """Words where numbers belong."""
+    record = json.loads((folder / "run.json").read_text())
+    record |= {"iteration": "all", "seconds": "few", "metrics": {"test_mse": "good"}, "training": {"iterations": "x"}}
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+BROKEN = (flip, cut, spoil, tear, empty, blur, forge, garble, forget, praise)
+SHOWN_STILL = (tear, empty, blur)  # their weights are sound
 
 
 @pytest.mark.parametrize("harm", BROKEN)
@@ -164,6 +186,8 @@ def test_a_broken_run_costs_the_others_nothing(harm: Callable[[Path], None], own
     runs = opened("runs", {"runs-own": "true"})
     assert not runs.exception, runs.exception
     assert "runs/mine/maml-k5-s0" in list(runs.dataframe[0].value["run"])
+    train = opened("train", {})
+    assert not train.exception, train.exception
     live = opened("live", {"runs": "my-mine", "shots": "5"})
     assert not live.exception, live.exception
     found, complaints = library.ensembles("my-mine", "sine", 5)
@@ -188,3 +212,41 @@ def test_a_page_with_a_broken_learner_says_so_and_shows_the_others(page: str, ow
     assert not at.exception, at.exception
     assert any("its hash is" in error.value for error in at.error)
     assert at.get("plotly_chart")
+
+
+OPEN = """
+import sys
+from streamlit.testing.v1 import AppTest
+for page, query in (("runs", {"runs-own": "true"}), ("train", {}), ("live", {"runs": "my-mine", "shots": "5"})):
+    at = AppTest.from_file("dashboard/app.py", default_timeout=300)
+    at.switch_page(f"views/{page}.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception, (page, at.exception)
+    assert not at.error, (page, at.error)
+    if page == "train":
+        at.button("train-start").click().run()
+        assert not at.exception, at.exception
+        (said,) = [error.value for error in at.error]
+        assert "Permission denied" in said and "\\n" not in said
+    print(page)
+"""
+
+
+@on_linux
+def test_pages_open_where_no_run_can_be_written_and_train_says_so(tmp_path: Path):
+    root = tmp_path / "own"
+    shutil.copytree(SHIPPED / "maml-k5-s0", root / "mine" / "maml-k5-s0")
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    write_protect(root, allowed=False)
+    try:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "INNERLOOP_RUNS": str(root)}
+        done = subprocess.run(
+            [sys.executable, "-c", BOUND + OPEN], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+    finally:
+        write_protect(root, allowed=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["runs", "train", "live"]
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before

@@ -1,0 +1,245 @@
+"""What a disk, a copy or an editor does to run folders: one clear sentence, nothing lost, the others still listed.
+
+A folder that cannot be written is a real one. Where the tests run as root, whom permissions do not bind, a child
+process first gives that privilege up.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import jobs, plans, sessions
+from engine.errors import BadRun
+from engine.runs import HISTORY, RECORD, WEIGHTS, find, load, read_history, read_record
+from engine.tasks import Sine
+from engine.training import Training
+from tests.engine.conftest import short
+
+ROOT = Path(__file__).resolve().parents[2]
+DISTRIBUTION = Sine(shots=4, queries=6)
+TRAINING = Training(iterations=12, meta_batch=2, validate_every=4, validation_tasks=5, snapshot_every=3, lr=0.01)
+
+# Capabilities 1 and 2: to write and to read whatever the permissions say. For others than root this changes nothing.
+BOUND = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+sets = (ctypes.c_uint32 * 6)()
+assert libc.capget(header, sets) == 0
+for k in (0, 1, 2):
+    sets[k] &= ~0b110
+assert libc.capset(header, sets) == 0
+"""
+has_capabilities = hasattr(ctypes.CDLL(None), "capset")
+on_linux = pytest.mark.skipif(not has_capabilities, reason="gives up a privilege of root, as on Linux")
+
+
+@pytest.fixture(autouse=True)
+def _few_test_tasks(monkeypatch):
+    monkeypatch.setattr(sessions, "TEST_TASKS", 10)
+
+
+def train(root, until=None, seeds=(0,)):
+    learner = short("maml", steps=2, test_steps=3)
+    return sessions.train(learner, DISTRIBUTION, TRAINING, seeds, root, until=until)
+
+
+def content(root):
+    """Every file but the locks, with its bytes."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def write_protect(root, allowed):
+    """Folders and files below `root`: nobody may write them, or the owner again."""
+    for path in [root, *root.rglob("*")]:
+        path.chmod((0o755 if allowed else 0o555) if path.is_dir() else (0o644 if allowed else 0o444))
+
+
+@pytest.fixture
+def protected(tmp_path):
+    """A folder of runs, one trained and one interrupted, that cannot be written; its content before."""
+    root = tmp_path / "runs"
+    train(root / "done")
+    train(root / "cut", until=7)
+    before = content(root)
+    write_protect(root, allowed=False)
+    yield root, before
+    write_protect(root, allowed=True)
+
+
+def bound(code, *arguments):
+    """Runs Python in a process whom permissions bind: exit code, output, errors."""
+    done = subprocess.run(
+        [sys.executable, "-c", BOUND + code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+SHELL = "import sys; from engine.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@on_linux
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["resume", "{root}/cut/maml-k4-s0"],
+        ["resume", "{root}/cut/maml-k4-s0", "--detach"],
+        ["cancel", "{root}/cut/maml-k4-s0"],
+        ["restart", "{root}/cut/maml-k4-s0"],
+        ["delete", "{root}/done/maml-k4-s0", "--runs", "{root}"],
+        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new"],
+        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/done", "--replace"],
+        ["import", "{zip}", "--runs", "{root}"],
+    ],
+    ids=lambda words: " ".join(word for word in words if not word.startswith("{")),
+)
+def test_where_nothing_can_be_written_the_shell_says_so_in_one_sentence(words, protected, tmp_path):
+    from engine import archive
+
+    root, before = protected
+    (tmp_path / "run.zip").write_bytes(archive.pack(root / "done" / "maml-k4-s0"))
+    code, _, said = bound(SHELL, *(word.format(root=root, zip=tmp_path / "run.zip") for word in words))
+    (line,) = said.strip().splitlines()
+    assert (code, line[:7]) == (2, "Error: ")
+    assert str(root) in line and "Permission denied" in line
+    assert content(root) == before
+
+
+@on_linux
+def test_where_nothing_can_be_written_all_can_still_be_read(protected):
+    root, before = protected
+    code, said, _ = bound(SHELL, "runs", root, "--json")
+    assert code == 0
+    assert len(json.loads(said)) == 2
+    code, said, errors = bound(SHELL, "evaluate", root / "done" / "maml-k4-s0", "--tasks", "5", "--json")
+    assert code == 0, errors
+    assert content(root) == before
+
+
+PROTECTED_HALFWAY = """
+import os, sys
+from pathlib import Path
+from engine import sessions
+folder = Path(sys.argv[1])
+def protect(progress):
+    if progress.iteration == 8:
+        folder.chmod(0o555)
+sessions.resume(folder, report=protect)
+"""
+
+
+@on_linux
+def test_write_protected_in_the_middle_it_goes_on_later_to_the_same_bits(tmp_path):
+    (whole,) = train(tmp_path / "whole")
+    (cut,) = train(tmp_path / "cut", until=7)
+    code, _, said = bound(PROTECTED_HALFWAY, cut)
+    assert code == 1
+    assert "Permission denied" in said.strip().splitlines()[-1]
+    assert jobs.job(cut).status == "interrupted"  # the record cannot say more, but nobody is there
+    assert read_history(cut)
+    cut.chmod(0o755)
+    sessions.resume(cut)
+    assert load(cut).sha256 == load(whole).sha256
+
+
+def test_weights_that_break_under_an_honest_hash_are_named_and_the_others_are_listed(tmp_path):
+    """Bytes of the header flipped or missing, and the hash made to fit: whoever did this meant it."""
+    bad, good = train(tmp_path, seeds=(0, 1))
+    whole, sound = (bad / WEIGHTS).read_bytes(), content(good)
+    for place in (*range(0, 64), len(whole) // 2, -1):
+        torn = bytearray(whole)
+        torn[place] ^= 0xFF
+        _put(bad, bytes(torn))
+        _refused_or_read(bad)
+    for size in (0, 1, 7, 8, 9, 100, len(whole) - 1):
+        _put(bad, whole[:size])
+        with pytest.raises(BadRun, match=r"weights\.safetensors is not a safetensors file") as error:
+            load(bad)
+        assert "\n" not in str(error.value)
+    assert [path for path, _ in find(tmp_path)] == [bad, good]
+    assert content(good) == sound
+
+
+def _put(folder, weights):
+    (folder / WEIGHTS).write_bytes(weights)
+    record = {**read_record(folder), "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    (folder / RECORD).write_text(json.dumps(record))
+
+
+def _refused_or_read(folder):
+    try:
+        load(folder)  # another number in the weights is a weight
+    except BadRun as error:
+        assert "\n" not in str(error) and WEIGHTS in str(error)
+
+
+TORN = {
+    "the last line": (lambda lines: [*lines[:-1], lines[-1][:9]], 12),
+    "a line in the middle": (lambda lines: [*lines[:5], lines[5][:9], *lines[6:]], 5),
+    "an empty file": (lambda _: [], 0),
+    "a block of zeros": (lambda lines: [*lines[:5], "\0" * 512], 5),
+    "no text": (lambda lines: [*lines[:5], b"\xff\xfe\x9c".decode("latin-1")], 5),
+    "a row that is a number": (lambda lines: [*lines[:5], "7", *lines[6:]], 5),
+    "a row without its iteration": (lambda lines: [*lines[:5], '{"loss": 1}', *lines[6:]], 5),
+}
+
+
+@pytest.mark.parametrize("how", TORN)
+def test_a_torn_history_is_read_as_far_as_it_is_whole_and_mended_by_resuming(how, tmp_path):
+    tear, whole_rows = TORN[how]
+    (whole,), (cut,) = train(tmp_path / "whole"), train(tmp_path / "cut", until=7)
+    for folder, kept in ((whole, whole_rows), (cut, min(whole_rows, 7))):
+        path = folder / HISTORY
+        rows = read_history(folder)
+        path.write_bytes("\n".join(tear(path.read_text().splitlines())).encode("latin-1"))
+        assert read_history(folder) == rows[:kept]
+    sessions.resume(cut)
+    assert [row["iteration"] for row in load(cut).history()] == list(range(13))
+    assert load(cut).sha256 == load(whole).sha256
+
+
+WRONG = {
+    "iteration": "many",
+    "seconds": [1],
+    "tasks_per_s": "fast",
+    "metrics": {"test_mse": "good"},
+    "training": {"iterations": "many"},
+    "schema": 2,
+    "group": "maml-k4-s0",
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_a_record_with_a_wrong_value_is_one_sentence_and_the_others_are_listed(key, tmp_path):
+    bad, good = train(tmp_path, until=7, seeds=(0, 1))
+    record = json.loads((bad / RECORD).read_text())
+    (bad / RECORD).write_text(json.dumps({**record, "group": [bad.name], key: WRONG[key]}))
+    (good / RECORD).write_text(json.dumps({**read_record(good), "group": [good.name]}))
+    before = content(bad)
+    with pytest.raises(BadRun, match=rf"run\.json.*\b{key}\b") as error:
+        sessions.resume(bad)
+    assert "\n" not in str(error.value)
+    assert content(bad) == before
+    assert [path for path, _ in find(tmp_path)] == [good]
+    assert [job.folder for job in jobs.jobs(tmp_path)] == [good]
+
+
+def test_a_renamed_run_is_a_job_of_its_own(tmp_path):
+    """Its record still calls it by its old name."""
+    (folder,) = train(tmp_path / "runs")
+    new = folder.rename(folder.with_name("the best one"))
+    assert [(job.folder, job.status) for job in jobs.jobs(tmp_path)] == [(new, "done")]
+    (another,) = train(tmp_path / "runs")
+    assert {job.folder for job in jobs.jobs(tmp_path)} == {new, another}
+    assert plans.run_folder(tmp_path / "runs", DISTRIBUTION, short("maml"), 0) == another
