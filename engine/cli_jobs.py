@@ -122,7 +122,8 @@ def import_(files: tuple[Path, ...], root: Path) -> None:
     """Takes up a run from a zip, or from a .safetensors file and its run.json; refuses what is not sound."""
     from engine import archive
     from engine.errors import BadInput
-    from engine.runs import HISTORY, RECORD, WEIGHTS
+    from engine.history import HISTORY
+    from engine.runs import RECORD, WEIGHTS
 
     if len(files) == 1:
         click.echo(str(archive.unpack(archive.read(files[0], archive.MAX_ARCHIVE_BYTES), root)))

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from engine.errors import BadInput
-from engine.runs import read_history, read_record
+from engine.history import read_history
+from engine.runs import read_record
 
 FORMATS = ("csv", "json", "parquet")
 SCALARS = ("loss", "validation", "best", "lr", "tasks_per_s")

@@ -4,7 +4,6 @@ The dashboard is a viewer of these folders: what the command line trains, the pa
 """
 
 import hashlib
-import itertools
 import json
 import os
 import tempfile
@@ -21,12 +20,13 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from engine.errors import BadInput, BadRun, EngineError
+from engine.history import read_history
 from engine.learners import Learner, Params, Trajectory, configure, learner_class
 from engine.tasks import TaskDistribution, TaskSpec, stream, task_class
 from engine.trees import Tree, from_names, named_leaves
 
 SCHEMA = 1
-RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.jsonl"
+RECORD, WEIGHTS = "run.json", "weights.safetensors"
 TRAINED = ("done", "cancelled")  # the status of runs that have weights
 KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
@@ -249,27 +249,6 @@ def _check_kinds(path: Path, record: dict[str, Any]) -> None:
     for key in ("iterations", "meta_batch"):
         if not isinstance(value := record.get("training", {}).get(key, 0), int):
             raise BadRun(f"{path}: {key} of training must be a whole number, got {value!r}.")
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The whole rows of `history.jsonl`; what follows a line cut off by a crash, or no row at all, is passed over."""
-    return list(itertools.takewhile(is_row, history_values(folder)))
-
-
-def history_values(folder: Path) -> list[Any]:
-    """What the lines of `history.jsonl` hold, rows or not, up to the first that is not JSON."""
-    path, values = folder / HISTORY, []
-    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
-        try:
-            values.append(json.loads(line))
-        except (ValueError, RecursionError):
-            break
-    return values
-
-
-def is_row(value: Any) -> bool:
-    """Whether it is a row of a history: an object with an iteration."""
-    return isinstance(value, dict) and isinstance(value.get("iteration"), int)
 
 
 def load(folder: str | Path) -> Run:

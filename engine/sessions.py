@@ -16,19 +16,11 @@ from safetensors.torch import save as save_tensors
 from engine import snapshots
 from engine.errors import BadInput, BadRun, EngineError
 from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.history import HISTORY
 from engine.learners import Learner
 from engine.locks import Locks
 from engine.plans import CANCEL, Plan, now, plan, plan_of
-from engine.runs import (
-    HISTORY,
-    KEPT,
-    RECORD,
-    WEIGHTS,
-    read_record,
-    save,
-    write_atomically,
-    write_json,
-)
+from engine.runs import KEPT, RECORD, WEIGHTS, read_record, save, write_atomically, write_json
 from engine.tasks import TaskDistribution
 from engine.training import Progress, Trainer, Training
 from engine.trees import named_leaves, tree_map

@@ -12,6 +12,7 @@ from dashboard.attribution import words
 from dashboard.attribution.controls import take_query
 from dashboard.behaviour.tables import titles
 from dashboard.figures import attribution as figures
+from dashboard.figures import attribution_inside as inside
 from engine.ensembles import Ensemble
 from probes.attribution import Attributions, OfLearner
 
@@ -134,7 +135,7 @@ def show_inside(found: Attributions, ensembles: Sequence[Ensemble]) -> None:
     page.frame(
         "Which layer's change moved the prediction?",
         f"Shapley value of each layer's change for the prediction at {x}, in units of y; dots: seeds.",
-        figures.layers([(one.learner, names[one.learner], one.layers, one.by_layer) for one in kept], page.dark()),
+        inside.layers([(one.learner, names[one.learner], one.layers, one.by_layer) for one in kept], page.dark()),
         "attribution-layers",
         read=words.LAYERS,
         data=pd.DataFrame(
@@ -151,7 +152,7 @@ def show_inside(found: Attributions, ensembles: Sequence[Ensemble]) -> None:
         "Which units carry it, before and after?",
         f"Conductance of every hidden unit for the prediction at {x}, after adapting over before; dots: units of all "
         "seeds.",
-        figures.units(
+        inside.units(
             [(one.learner, names[one.learner], u.layer, u.before, u.after) for one in kept[:MOST] for u in one.units],
             page.dark(),
         ),

@@ -10,7 +10,8 @@ from dashboard.training import notes, table, watch
 from dashboard.training.readonly import SENTENCE, read_only
 from engine import archive, exports, jobs
 from engine.errors import EngineError
-from engine.runs import HISTORY, RECORD, WEIGHTS, read_record
+from engine.history import HISTORY
+from engine.runs import RECORD, WEIGHTS, read_record
 
 state = st.session_state
 MOST = 8  # columns of a comparison

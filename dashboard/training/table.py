@@ -10,7 +10,8 @@ from dashboard import library
 from dashboard.training.notes import Note
 from engine import jobs
 from engine.errors import EngineError
-from engine.runs import find, read_history
+from engine.history import read_history
+from engine.runs import find
 
 KNOWN = ("hyper_parameters", "training", "task_parameters")
 COLUMNS = ("run", "learner", "task", "shots", "seed", "status", "error", "recipe", "minutes", "updated", "tags", "note")

@@ -11,9 +11,9 @@ from dashboard.figures import training as figures
 from dashboard.training.readonly import read_only
 from engine import jobs
 from engine.errors import EngineError
+from engine.history import read_history
 from engine.jobs import Job
 from engine.learners import LEARNERS
-from engine.runs import read_history
 
 ICONS = {
     "queued": ":material/hourglass_empty:",

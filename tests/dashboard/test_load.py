@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,6 +20,12 @@ def server() -> Iterator[tuple[str, int]]:
         yield found
 
 
+def visit(address: str) -> list[load.Session]:
+    """Visitors who move their points at the same time, in a thread: this one may hold a browser's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(together(address))).result()
+
+
 async def together(address: str) -> list[load.Session]:
     """Visitors who move their points at the same time."""
     everybody = [load.Session(number, address) for number in range(SESSIONS)]
@@ -32,7 +39,7 @@ async def together(address: str) -> list[load.Session]:
 
 
 def test_visitors_at_once_get_their_own_answers_and_no_error(server: tuple[str, int]):
-    everybody = asyncio.run(together(server[0]))
+    everybody = visit(server[0])
     assert [one.errors for one in everybody] == [[] for _ in everybody]  # points that are not one's own are errors
     curves = [one.curves() for one in everybody]
     assert all(one == curves[0].keys() for one in (c.keys() for c in curves))
@@ -41,8 +48,8 @@ def test_visitors_at_once_get_their_own_answers_and_no_error(server: tuple[str, 
 
 
 def test_the_same_points_get_the_same_answer_whoever_else_is_there(server: tuple[str, int]):
-    first = asyncio.run(together(server[0]))
-    second = asyncio.run(together(server[0]))
+    first = visit(server[0])
+    second = visit(server[0])
     assert [one.curves() for one in first] == [one.curves() for one in second]
 
 

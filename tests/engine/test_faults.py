@@ -16,7 +16,8 @@ import pytest
 
 from engine import jobs, plans, sessions
 from engine.errors import BadRun
-from engine.runs import HISTORY, RECORD, WEIGHTS, find, load, read_history, read_record
+from engine.history import HISTORY, read_history
+from engine.runs import RECORD, WEIGHTS, find, load, read_record
 from engine.tasks import Sine
 from engine.training import Training
 from tests.engine.conftest import short

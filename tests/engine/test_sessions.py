@@ -7,8 +7,9 @@ import pytest
 from engine import sessions, snapshots
 from engine.errors import BadConfig, BadInput, BadRun
 from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
+from engine.history import read_history
 from engine.locks import Busy, held
-from engine.runs import load, read_history, read_record, save
+from engine.runs import load, read_record, save
 from engine.tasks import GaussianClasses, Sine, stream
 from engine.training import Training
 from tests.engine.conftest import CASES, short

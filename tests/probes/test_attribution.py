@@ -16,8 +16,10 @@ from engine.networks import mlp
 from engine.runs import Run
 from engine.tasks import Sine, stream
 from engine.trees import tree_map
-from probes import asking, attribution, blackbox
-from probes.attribution import Coalitions, Config
+from probes import asking, attribution, blackbox, conductance
+from probes import coalitions as games
+from probes.attribution import Config
+from probes.coalitions import Coalitions
 from tests.probes.test_diversity import ensemble
 
 POINTS = np.array([[-3.0, 1.0], [-1.0, -0.5], [0.5, 2.0], [2.5, 0.7]])
@@ -62,14 +64,14 @@ def value_of(coalitions: Coalitions, seed: int):
 @pytest.mark.parametrize("name", ["maml", "op-lstm", "lstm", "lstm-sequential", "turtle", "finetuning"])
 def test_shapley_values_sum_to_what_the_points_changed(name: str, orders: int):
     table = Coalitions(double(name), POINTS, GRID)
-    values, _ = attribution.shapley_values(table, orders)
+    values, _ = games.shapley_values(table, orders)
     everything, nothing = table.values([15, 0]).swapaxes(0, 1)
     assert np.abs(everything - nothing).max() > 1e-3
     np.testing.assert_allclose(values.sum(1), everything - nothing, atol=1e-10)
 
 
 def test_shapley_values_are_those_of_captum(coalitions: Coalitions):
-    ours, error = attribution.shapley_values(coalitions, 0)
+    ours, error = games.shapley_values(coalitions, 0)
     for seed in (0, 1):
         theirs = ShapleyValues(value_of(coalitions, seed)).attribute(torch.ones(1, 4).double())
         np.testing.assert_allclose(ours[seed, :, QUERY], theirs[0].numpy(), atol=1e-6)
@@ -77,9 +79,9 @@ def test_shapley_values_are_those_of_captum(coalitions: Coalitions):
 
 
 def test_sampled_shapley_values_are_those_of_captum_on_the_same_orders(coalitions: Coalitions):
-    ours, _ = attribution.shapley_values(coalitions, 8)
+    ours, _ = games.shapley_values(coalitions, 8)
     sampling = ShapleyValueSampling(value_of(coalitions, 0))
-    sampling.permutation_generator = lambda features, count: iter(attribution.orders_of(4, 8).tolist())
+    sampling.permutation_generator = lambda features, count: iter(games.orders_of(4, 8).tolist())
     theirs = sampling.attribute(torch.ones(1, 4).double(), n_samples=8)
     np.testing.assert_allclose(ours[0, :, QUERY], theirs[0].numpy(), atol=1e-6)
 
@@ -87,17 +89,17 @@ def test_sampled_shapley_values_are_those_of_captum_on_the_same_orders(coalition
 def test_the_mean_over_every_order_is_exact(coalitions: Coalitions, monkeypatch: pytest.MonkeyPatch):
     every = np.array(list(itertools.permutations(range(4))))
     pairs = [order for one in every if tuple(one) < tuple(one[::-1]) for order in (one, one[::-1])]
-    monkeypatch.setattr(attribution, "orders_of", lambda points, count: np.array(pairs))
-    sampled, _ = attribution.shapley_values(coalitions, 24)
-    exact, _ = attribution.shapley_values(coalitions, 0)
+    monkeypatch.setattr(games, "orders_of", lambda points, count: np.array(pairs))
+    sampled, _ = games.shapley_values(coalitions, 24)
+    exact, _ = games.shapley_values(coalitions, 0)
     np.testing.assert_allclose(sampled, exact, atol=1e-10)
 
 
 def test_the_standard_error_is_that_of_the_pairs(coalitions: Coalitions):
-    exact, _ = attribution.shapley_values(coalitions, 0)
-    sampled, error = attribution.shapley_values(coalitions, 200)
+    exact, _ = games.shapley_values(coalitions, 0)
+    sampled, error = games.shapley_values(coalitions, 200)
     assert (np.abs(sampled - exact) < 5 * error + 1e-12).all()
-    _, fewer = attribution.shapley_values(coalitions, 50)
+    _, fewer = games.shapley_values(coalitions, 50)
     assert 1.5 < fewer.mean() / error.mean() < 2.7  # a quarter of the orders, twice the error
 
 
@@ -111,7 +113,7 @@ def test_leaving_one_out_is_captums_ablation(maml: Ensemble, coalitions: Coaliti
 def test_twin_points_share_alike_and_leaving_one_out_is_no_sum():
     twins = POINTS[[0, 1, 1, 3]]
     table = Coalitions(double("maml"), twins, GRID)
-    values, _ = attribution.shapley_values(table, 0)
+    values, _ = games.shapley_values(table, 0)
     np.testing.assert_allclose(values[:, 1], values[:, 2], atol=1e-10)
     left = table.values([15])[:, 0] - table.values([11])[:, 0]
     assert np.abs(left - values[:, 1]).max() > 1e-4
@@ -195,7 +197,7 @@ def test_what_integrated_gradients_miss_are_the_jumps(maml: Ensemble):
     one = POINTS[2:3] * [1.0, 2.0]
     config = Config(points=tuple(map(tuple, one)), steps=400)
     values, explained = attribution.integrated_gradients(maml, one, 2.0, config)
-    x, y, _ = attribution._in_type(maml, one, 2.0)
+    x, y, _ = conductance.in_type(maml, one, 2.0)
     fine = 20_001
     labels = torch.linspace(0, 1, fine).double()[:, None, None] * y[None, :, None]
     said = blackbox.predictions(maml, x.expand(fine, 1, 1), labels, torch.tensor([[2.0]]).double())[..., 0]
@@ -231,7 +233,7 @@ def test_conductance_of_units_that_can_be_read_off():
         "bias2": torch.ones(1, 1).double(),
     }
     both = {key: torch.cat([value, 2 * value]) for key, value in net.items()}
-    found = attribution._conductance(attribution.Networks(both), torch.tensor([[2.0]]).double(), 1)
+    found = conductance._conductance(conductance.Networks(both), torch.tensor([[2.0]]).double(), 1)
     np.testing.assert_allclose(found["units"][0].before[0], [6, 0, 10], rtol=1e-3)
     np.testing.assert_allclose(found["units"][0].after[0], [24, 0, 40], rtol=1e-3)
     np.testing.assert_allclose(found["through"], [[16, 64]], atol=1e-9)
@@ -240,7 +242,7 @@ def test_conductance_of_units_that_can_be_read_off():
 def test_stacked_networks_are_each_network():
     generator = torch.Generator().manual_seed(0)
     nets = [mlp.init(generator, (1, 6, 5, 1), output_bias=True) for _ in range(3)]
-    model = attribution.Networks({key: torch.stack([net[key] for net in nets]) for key in nets[0]})
+    model = conductance.Networks({key: torch.stack([net[key] for net in nets]) for key in nets[0]})
     x = torch.linspace(-2, 2, 3).unsqueeze(-1)
     found = model(x, torch.arange(3).unsqueeze(-1).expand(-1, 3))
     expected = torch.cat([mlp.forward(net, x[i : i + 1])[0] for i, net in enumerate(nets)])
@@ -285,7 +287,7 @@ def test_another_query_adapts_to_no_coalition_again(monkeypatch: pytest.MonkeyPa
         calls.append(args)
         return real(*args, **more)
 
-    monkeypatch.setattr(attribution, "predictions", counted)
+    monkeypatch.setattr(games, "predictions", counted)
     first = asking.ask("attribution", [found], {"points": POINTS.tolist(), "query": 1.0})
     count = len(calls)
     second = asking.ask("attribution", [found], {"points": POINTS.tolist(), "query": -2.0})
