@@ -267,3 +267,31 @@ def watch(live: LivePage) -> None:
             live.problems.append(f"request to another host: {request.url}")
 
     live.page.on("request", check)
+
+
+@pytest.fixture
+def open_page(server: str, chromium: sync_api.Browser) -> Iterator[Callable[..., sync_api.Page]]:
+    """Opens a page at a query: `open_page("rules", "rules-part=Memory")`. Any error in the console fails the test."""
+    contexts, problems = [], []
+
+    def opens(path: str, query: str = "", **options: object) -> sync_api.Page:
+        ours = re.compile(rf"/{path}/_stcore/(health|host-config)$")  # Streamlit looks below a page first, then above
+
+        def heard(message: sync_api.ConsoleMessage) -> None:
+            if message.type == "error" and not ours.search(message.location.get("url", "")):
+                problems.append(message.text)
+
+        context = chromium.new_context(viewport={"width": 1440, "height": 1400}, **options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        page = context.new_page()
+        page.on("console", heard)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"{server}/{path}?{query}")
+        return page
+
+    yield opens
+    for context in contexts:
+        context.close()
+    assert not problems, problems

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,8 +11,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests 
 expect = sync_api.expect
 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-PATIENCE_MS = 180_000
-ASKED_BY_STREAMLIT = re.compile(r"/attribution/_stcore/(health|host-config)$")  # it looks below a page first
 PLACE = """([chart, x]) => {
     const plot = chart.querySelector('.js-plotly-plot'), area = plot.getBoundingClientRect();
     const full = plot._fullLayout, data = plot.data.find((trace) => trace.customdata);
@@ -25,30 +22,14 @@ Open = Callable[..., "sync_api.Page"]
 
 
 @pytest.fixture
-def attribution(server: str, chromium: sync_api.Browser) -> Iterator[Open]:
-    """Opens the page with MAML alone. Any error in the console fails the test."""
-    contexts, problems = [], []
+def attribution(open_page: Open) -> Open:
+    """Opens the page with one learner, unless the query chooses."""
 
-    def heard(message: sync_api.ConsoleMessage) -> None:
-        if message.type == "error" and not ASKED_BY_STREAMLIT.search(message.location.get("url", "")):
-            problems.append(message.text)
-
-    def open_page(query: str, **options: object) -> sync_api.Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 1600}, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        page = context.new_page()
-        page.on("console", heard)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+    def opens(query: str, **options: object) -> sync_api.Page:
         alone = "" if "attribution-learners" in query else "attribution-learners=MAML&"
-        page.goto(f"{server}/attribution?{alone}{query}")
-        return rested(page)
+        return rested(open_page("attribution", alone + query, **options))
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not problems, problems
+    return opens
 
 
 def rested(page: sync_api.Page) -> sync_api.Page:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,8 +11,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests 
 expect = sync_api.expect
 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-PATIENCE_MS = 180_000
-ASKED_BY_STREAMLIT = re.compile(r"/operations/_stcore/(health|host-config)$")  # it looks below a page first
 PLACE = """([chart, name]) => {
     const plot = chart.querySelector('.js-plotly-plot'), area = plot.getBoundingClientRect(), full = plot._fullLayout;
     const dots = plot.calcdata.find((cd) => cd[0].trace.customdata);
@@ -25,31 +22,16 @@ Open = Callable[..., "sync_api.Page"]
 
 
 @pytest.fixture
-def operations(server: str, chromium: sync_api.Browser) -> Iterator[Open]:
-    """Opens a part of the page. Any error in the console fails the test."""
-    contexts, problems = [], []
+def operations(open_page: Open) -> Open:
+    """Opens the page at a query, and waits until it rests."""
 
-    def heard(message: sync_api.ConsoleMessage) -> None:
-        if message.type == "error" and not ASKED_BY_STREAMLIT.search(message.location.get("url", "")):
-            problems.append(message.text)
-
-    def open_page(query: str, **options: object) -> sync_api.Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 1400}, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        page = context.new_page()
-        page.on("console", heard)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(f"{server}/operations?{query}")
+    def opens(query: str, **options: object) -> sync_api.Page:
+        page = open_page("operations", query, **options)
         expect(page.locator(".js-plotly-plot").first).to_be_visible()
         expect(page.locator(IDLE)).to_have_count(1)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not problems, problems
+    return opens
 
 
 def test_a_click_on_an_operation_switches_it_off_and_the_link_keeps_it(operations: Open):

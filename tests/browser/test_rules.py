@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,37 +11,19 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests 
 expect = sync_api.expect
 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-PATIENCE_MS = 180_000
-ASKED_BY_STREAMLIT = re.compile(r"/rules/_stcore/(health|host-config)$")  # it looks below a page first, then above
 TITLES = "(chart) => chart.querySelector('.js-plotly-plot').layout.annotations.map((note) => note.text).join('|')"
 Open = Callable[..., "sync_api.Page"]
 
 
 @pytest.fixture
-def rules(server: str, chromium: sync_api.Browser) -> Iterator[Open]:
-    """Opens the page with OP-LSTM alone: `rules("rules-part=Memory")`. Any error in the console fails the test."""
-    contexts, problems = [], []
+def rules(open_page: Open) -> Open:
+    """Opens the page with one learner, unless the query chooses."""
 
-    def heard(message: sync_api.ConsoleMessage) -> None:
-        if message.type == "error" and not ASKED_BY_STREAMLIT.search(message.location.get("url", "")):
-            problems.append(message.text)
-
-    def open_page(query: str, **options: object) -> sync_api.Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 1400}, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        page = context.new_page()
-        page.on("console", heard)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+    def opens(query: str, **options: object) -> sync_api.Page:
         alone = "" if "rules-learners" in query else "rules-learners=OP-LSTM&"
-        page.goto(f"{server}/rules?{alone}{query}")
-        return rested(page)
+        return rested(open_page("rules", alone + query, **options))
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not problems, problems
+    return opens
 
 
 def rested(page: sync_api.Page) -> sync_api.Page:
