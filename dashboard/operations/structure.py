@@ -99,30 +99,28 @@ def show_others(choice: page.Choice) -> None:
     from probes import moving
 
     asked = [e for e in everybody if moving.applies(e) is None and e.learner.meta_trained]
-    found = page.answer("moving", asked, "Adapting everybody ...", tasks=TASKS) if asked else None
+    answers = [page.answer("moving", [e], f"Adapting {e.learner.title} ...", tasks=TASKS) for e in asked]
+    found = [one for answer in answers if answer is not None for one in answer.learners]
     if not found:
         return
     rows = sorted(
-        (
-            (m.learner, make(m.learner).title, np.nanmean(m.share, (0, 1)), float(np.nanmedian(m.after)))
-            for m in found.learners
-        ),
+        ((m.learner, make(m.learner).title, np.nanmean(m.share, (0, 1)), float(np.nanmedian(m.after))) for m in found),
         key=lambda row: row[3],
     )
     page.frame(
         "Which layers move, how far, for which error?",
         f"Movement of each layer as a share of its length, mean over {TASKS} held-out tasks and seeds; "
         "the best learner (median error) at the top.",
-        worth_figures.moved(rows, found.learners[0].layers, dark=page.dark()),
+        worth_figures.moved(rows, found[0].layers, dark=page.dark()),
         "sap-moved",
         read=words.MOVED,
         data=pd.DataFrame(
             [
-                {"learner": title, "median error": error, **dict(zip(found.learners[0].layers, share, strict=True))}
+                {"learner": title, "median error": error, **dict(zip(found[0].layers, share, strict=True))}
                 for _, title, share, error in rows
             ]
         ),
-        says=_moved_sentence(rows, found.learners[0].layers),
+        says=_moved_sentence(rows, found[0].layers),
     )
 
 
