@@ -124,9 +124,10 @@ def train(
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
     from engine import jobs, plans, recipes, sessions
+    from engine.gradients import can_compile
     from engine.learners import LEARNERS, configure, learner_class, make
     from engine.tasks import task_class
-    from engine.training import Training, can_compile
+    from engine.training import Training
 
     if (learner is None) == (not everything):
         raise BadConfig("Say either which learner to train, or --all.")

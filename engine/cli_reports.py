@@ -101,8 +101,8 @@ def structure(
     """Does SAP learn which operations to adapt? All 15 synthetic families, protocols P1 to P3, with controls."""
     from dataclasses import replace
 
+    from engine.gradients import can_compile
     from engine.structure import FORMS, TRAINING, read, run, table
-    from engine.training import can_compile
 
     if training:
         budget = TRAINING if iterations is None else replace(TRAINING, iterations=iterations)

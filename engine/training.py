@@ -5,21 +5,20 @@ stream of tasks, and nothing crosses between them (gradients are clipped seed by
 """
 
 import math
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.func import grad_and_value, vmap
 
 from engine.evaluation import step_errors
+from engine.gradients import flat_meta_gradient
 from engine.learners import Learner, Params
 from engine.tasks import NoisyTask, Task, TaskDistribution, stream
-from engine.trees import Layout, Tree, count, leaves, stack, tree_map
+from engine.trees import Layout, count, stack, tree_map
 
 BLOCK = 50  # iterations whose tasks are drawn at once, from the stream with that block's index
 LOGGED = 100  # rows of a history, besides the validations
@@ -59,113 +58,6 @@ class Training:
         if self.schedule == "cosine":
             return self.lr * (1 + math.cos(math.pi * done)) / 2
         return self.lr * (1 - done) if self.schedule == "linear" else self.lr
-
-
-MetaGradient = Callable[[Params, Any], tuple[Tree, Tensor]]  # (parameters, a Task or NoisyTask)
-
-
-def meta_gradient(learner: Learner) -> MetaGradient:
-    """The averaged meta-gradient of a batch of tasks for a stack of seeds, as one function.
-
-    Returns:
-        f(params, tasks) -> (gradient, loss): params and gradient with a leading axis of seeds, tasks with axes
-        (seeds, meta_batch), loss (seeds,).
-    """
-    if type(learner).meta_gradient is not Learner.meta_gradient:
-
-        def one_seed(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
-            gradients, losses = vmap(learner.meta_gradient, in_dims=(None, 0))(params, tasks)
-            return tree_map(lambda g: g.mean(0), gradients), losses.mean()
-    else:
-        # The gradient is linear: one gradient of the mean costs less than the mean of many.
-
-        def one_seed(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
-            def mean_loss(p: Params) -> Tensor:
-                return vmap(learner.meta_loss, in_dims=(None, 0))(p, tasks).mean()
-
-            return grad_and_value(mean_loss)(params)
-
-    return vmap(one_seed)
-
-
-def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = None) -> MetaGradient:
-    """The same as `meta_gradient`, with the inner loop in Python around one batched inner step.
-
-    For learners whose unrolled graph would compile too slowly (`compile_whole` is False): `step` is then the
-    compiled form of `batched_step(learner)`. A learner that reads its support set in `chunk`s takes each step as one
-    call per chunk, so that the compiled graph is no longer than a chunk.
-    """
-    step = step or batched_step(learner)
-    start, predict = batched(learner.start), batched(learner.predict)
-    loss_of = vmap(vmap(learner.loss))
-
-    def gradient(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
-        fresh = tree_map(lambda p: p.detach().requires_grad_(), params)
-        state = start(fresh, tasks.support_x, tasks.support_y)
-        chunk = learner.chunk or tasks.support_x.shape[2]
-        chunks = list(zip(tasks.support_x.split(chunk, 2), tasks.support_y.split(chunk, 2), strict=True))
-        for _ in range(learner.train_steps):
-            for support_x, support_y in chunks:
-                state = step(fresh, state, support_x, support_y)
-        losses = loss_of(predict(fresh, state, tasks.query_x), tasks.query_y).mean(1)
-        gradients = iter(torch.autograd.grad(losses.sum(), list(leaves(fresh)), materialize_grads=True))
-        return tree_map(lambda _: next(gradients), fresh), losses.detach()
-
-    return gradient
-
-
-def batched(function: Callable[..., Any]) -> Callable[..., Any]:
-    """f(params, *per-task arguments) over seeds and tasks: params (seeds, ...), the others (seeds, tasks, ...)."""
-
-    def over_tasks(params: Params, *arguments: Any) -> Any:
-        return vmap(lambda *one: function(params, *one))(*arguments)
-
-    return vmap(over_tasks)
-
-
-def batched_step(learner: Learner) -> Callable[..., Any]:
-    """One inner step for a batch of seeds and tasks."""
-    return batched(learner.step)
-
-
-def compiled_meta_gradient(learner: Learner) -> MetaGradient:
-    """`meta_gradient` through torch.compile: minutes the first time, then several times faster than eager."""
-    if learner.compile_whole:
-        return _compile(meta_gradient(learner))
-    return stepwise_meta_gradient(learner, _compile(batched_step(learner)))
-
-
-def flat_meta_gradient(
-    learner: Learner, layout: Layout, *, compiled: bool
-) -> Callable[[Tensor, Any], tuple[Tensor, Tensor]]:
-    """The meta-gradient with parameters and gradient as one tensor (seeds, N) each: a call costs less with fewer."""
-
-    def flat(function: MetaGradient) -> Callable[[Tensor, Any], tuple[Tensor, Tensor]]:
-        def gradient(parameters: Tensor, tasks: Any) -> tuple[Tensor, Tensor]:
-            found, loss = function(layout.unpack(parameters), tasks)
-            return layout.pack(found), loss
-
-        return gradient
-
-    if compiled and learner.compile_whole:
-        return _compile(flat(meta_gradient(learner)))
-    return flat(compiled_meta_gradient(learner) if compiled else meta_gradient(learner))
-
-
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One graph or an error (a silent break would run eagerly); on a CPU called from C++, which saves its dispatch.
-
-    All functions that vmap returns share their code, for which a process compiles 8 graphs at most by default; counted
-    apart, any number of trainings can follow each other.
-    """
-    options: dict[str, Any] = {} if torch.cuda.is_available() else {"cpp_wrapper": True}
-    modes: dict[str, Any] = {"dynamic": False, "fullgraph": True, "isolate_recompiles": True}
-    return torch.compile(function, options=options, **modes)
-
-
-def can_compile() -> bool:
-    """Whether torch.compile finds what it needs: a C++ compiler (or Triton on a GPU)."""
-    return torch.cuda.is_available() or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
 @dataclass(frozen=True)
@@ -230,7 +122,8 @@ class Trainer:
     def _make_optimiser(self) -> torch.optim.Optimizer:
         optimised = [self.flat[:, : self._optimised]]
         if self.training.optimiser == "adam":
-            return torch.optim.Adam(optimised, lr=self.training.lr, foreach=True)
+            whole = optimised[0].is_contiguous()  # the fused kernel wants that; it takes half the time of the other
+            return torch.optim.Adam(optimised, lr=self.training.lr, fused=whole, foreach=not whole)
         return torch.optim.SGD(optimised, lr=self.training.lr)
 
     def tasks(self, iteration: int) -> Task | NoisyTask:
@@ -295,8 +188,8 @@ class Trainer:
         """
         end, clip = self._optimised, self.training.clip
         norm = torch.linalg.vector_norm(gradient[:, :end], dim=1)  # (seeds,)
-        fine = torch.linalg.vector_norm(gradient, dim=1).isfinite()
-        if not bool(fine.all()):
+        fine = (norm if end == gradient.shape[1] else torch.linalg.vector_norm(gradient, dim=1)).isfinite()
+        if not all(fine.tolist()):
             self.skipped += (~fine).cpu()
             gradient = torch.where(fine.unsqueeze(1), gradient, 0.0)
         if clip is not None:

@@ -13,9 +13,10 @@ from dashboard import families, library
 from dashboard.training.fields import draw
 from engine import recipes
 from engine.errors import EngineError
+from engine.gradients import can_compile
 from engine.learners import LEARNERS, Learner, configure
 from engine.tasks import TASKS, TaskDistribution
-from engine.training import Training, can_compile
+from engine.training import Training
 
 FIRST = ("iterations", "meta_batch", "lr")  # parameters of the training that are shown at once
 COMPILE_FROM = 2000  # updates; compiling takes about a minute

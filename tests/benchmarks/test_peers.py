@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from engine.gradients import can_compile
 from engine.learners import MAML
 from engine.tasks import Sine, stream
-from engine.training import can_compile
 from engine.trees import tree_map
 from tests.benchmarks.peers import Missing, Work, build
 

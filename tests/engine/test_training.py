@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from engine.errors import BadConfig, UnknownName
+from engine.gradients import _compile, can_compile, compiled_meta_gradient, meta_gradient
 from engine.learners import LEARNERS, MAML, configure, make
 from engine.learners.reptile import Reptile
 from engine.tasks import Sine, stream
-from engine.training import Trainer, Training, _compile, can_compile, compiled_meta_gradient, meta_gradient
+from engine.training import Trainer, Training
 from engine.trees import stack, tree_map
 from tests.engine.conftest import CASES, few
 

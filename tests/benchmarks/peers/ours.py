@@ -2,16 +2,16 @@
 
 from torch import Tensor
 
+from engine.gradients import MetaGradient, compiled_meta_gradient, meta_gradient
 from engine.learners import MAML
 from engine.networks.mlp import Net
 from engine.tasks import Task
-from engine.training import MetaGradient, compiled_meta_gradient, meta_gradient
 from engine.trees import Tree, tree_map
 from tests.benchmarks.peers import Work
 
 
 class Eager:
-    """`engine.training.meta_gradient`: vmap over seeds of the gradient of the mean of a vmap over tasks."""
+    """`engine.gradients.meta_gradient`: vmap over seeds of the gradient of the mean of a vmap over tasks."""
 
     transform = staticmethod(meta_gradient)
 
@@ -35,6 +35,6 @@ class Eager:
 
 
 class Compiled(Eager):
-    """`engine.training.compiled_meta_gradient`: the same function through torch.compile."""
+    """`engine.gradients.compiled_meta_gradient`: the same function through torch.compile."""
 
     transform = staticmethod(compiled_meta_gradient)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from engine.gradients import stepwise_meta_gradient
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.tasks import Sine, stream
-from engine.training import stepwise_meta_gradient
 from engine.trees import count, stack, tree_map
 from tests.engine.conftest import init
 from tests.engine.networks.test_lstm_cell import reference

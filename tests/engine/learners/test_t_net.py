@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
+from engine.gradients import meta_gradient
 from engine.learners import MAML, MTNet, TNet
 from engine.networks import mlp
 from engine.tasks import NoisyTask, Sine, TaskSpec, stream
-from engine.training import meta_gradient
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
 
