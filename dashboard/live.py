@@ -2,7 +2,6 @@
 
 import math
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +10,17 @@ import numpy as np
 import torch
 
 from dashboard import families
+from dashboard.answering import DESK, Question
 from dashboard.components.pad import PadLearner, encode_curves
 from dashboard.figures import palette
 from dashboard.state import DECIMALS, MAX_POINTS, X_DOMAIN, View, place
 from engine.ensembles import Ensemble
 from engine.tasks import Sine, stream
-from probes.adaptation import Adaptation, adaptation, stops
+from probes.adaptation import Adaptation, Scene, stops
 
 GRID = np.linspace(*X_DOMAIN, 121)
 QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve does not depend on luck
 UNIT = 0.001
-# Thousands of tiny products let go of the interpreter after each and wait for it again: of several visitors' answers
-# computed at once, each takes many times as long as one after the other.
-ONE_AT_A_TIME = threading.Lock()
 OUTSIDE = 30.0
 LONG_EQUATION = 50  # letters; a longer one may be broken within
 
@@ -124,12 +121,18 @@ def shown(view: View, ensembles: Sequence[Ensemble]) -> list[Ensemble]:
     return [ensemble for ensemble in ensembles if ensemble.learner.name in on]
 
 
-def answers(view: View, ensembles: Sequence[Ensemble]) -> list[Adaptation]:
-    """What every learner that is switched on makes of the points of the view; nothing is computed for the others."""
-    steps, points = stops(ensembles), points_of(view)
-    truth = (lambda x: true_function(view, x)) if view.truth else None
-    with ONE_AT_A_TIME:
-        return [adaptation(e, points, GRID, steps, truth, QUERY) for e in shown(view, ensembles)]
+def answers(view: View, ensembles: Sequence[Ensemble], drawn: int | None = None) -> list[Adaptation]:
+    """What every learner that is switched on makes of the points of the view; nothing is computed for the others.
+
+    Args:
+        view: the points, and what is compared with.
+        ensembles: all learners of the collection.
+        drawn: the place of the only stop that is looked at just now; None: curves at all of them.
+    """
+    steps = tuple(stops(ensembles))
+    scene = Scene(points_of(view), (lambda x: true_function(view, x)) if view.truth else None)
+    only = None if drawn is None else steps[drawn : drawn + 1] or None
+    return DESK.ask(Question(scene, shown(view, ensembles), steps, only, GRID, QUERY))
 
 
 def pad_data(
@@ -170,6 +173,7 @@ def pad_data(
         "grid": GRID.round(4).tolist(),
         "truth": true_function(view, GRID).round(DECIMALS).tolist() if view.truth else None,
         "stops": steps,
+        "drawn": _places(found, steps),
         "step_index": int(np.argmin([abs(s - step) for s in steps])),
         "learners": [_pad_learner(e, by_name.get(e.learner.name), len(steps), first) for e in ensembles],
         "unit": UNIT,
@@ -178,6 +182,11 @@ def pad_data(
         "message": message,
         "band_label": f"bands: range of {seeds} seeds",
     }
+
+
+def _places(found: Sequence[Adaptation], steps: list[int]) -> list[int]:
+    """The stops that the answers have a curve for, by their place among all of them."""
+    return [steps.index(int(step)) for step in found[0].drawn] if found else list(range(len(steps)))
 
 
 def _pad_learner(ensemble: Ensemble, found: Adaptation | None, count: int, first: Sequence[str]) -> PadLearner:

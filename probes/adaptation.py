@@ -15,18 +15,33 @@ class Adaptation:
     Attributes:
         learner: its registered name.
         steps: the inner steps looked at, (stops,).
-        curves: predictions on the grid, (stops, seeds, grid).
         errors: mean squared error at the scored points, (stops, seeds).
+        drawn: the steps that have a curve; all of them unless fewer were asked for.
+        curves: predictions on the grid, (drawn, seeds, grid).
     """
 
     learner: str
     steps: np.ndarray
-    curves: np.ndarray
     errors: np.ndarray
+    drawn: np.ndarray
+    curves: np.ndarray
 
     def band(self) -> np.ndarray:
-        """Mean, lowest and highest over seeds: (stops, 3, grid)."""
+        """Mean, lowest and highest over seeds: (drawn, 3, grid)."""
         return np.stack([self.curves.mean(1), self.curves.min(1), self.curves.max(1)], axis=1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A one-dimensional regression task that somebody looks at.
+
+    Attributes:
+        points: support points (K, 2), columns x and y.
+        truth: the true function, if there is one: errors are then query errors, else support errors.
+    """
+
+    points: np.ndarray
+    truth: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def stops(ensembles: Sequence[Ensemble]) -> list[int]:
@@ -54,10 +69,39 @@ def adaptation(
         truth: the true function, if there is one: errors are then query errors at `query_x`, else support errors.
         query_x: query inputs (Q,), needed with `truth`.
     """
-    support = points.astype(np.float32)
-    trajectory = ensemble.adapt(support[:, :1], support[:, 1:])
-    scored_x, target = (support[:, 0], support[:, 1]) if truth is None or query_x is None else (query_x, truth(query_x))
-    x = np.concatenate([grid, scored_x]).astype(np.float32)[:, None]
-    predicted = ensemble.predict(trajectory, x, list(steps))[..., 0].double().numpy()  # (stops, seeds, grid + scored)
-    curves, scored = predicted[..., : len(grid)], predicted[..., len(grid) :]
-    return Adaptation(ensemble.learner.name, np.asarray(steps), curves, ((scored - target) ** 2).mean(-1))
+    scene = Scene(points, truth if query_x is not None else None)
+    return adaptations(ensemble, [scene], grid, steps, query_x if query_x is not None else grid)[0]
+
+
+def adaptations(
+    ensemble: Ensemble,
+    scenes: Sequence[Scene],
+    grid: np.ndarray,
+    steps: Sequence[int],
+    query_x: np.ndarray,
+    drawn: Sequence[int] | None = None,
+) -> list[Adaptation]:
+    """The same for several tasks at once, which have equally many points and either all a true function or none.
+
+    Args:
+        ensemble: the seeds of a learner.
+        scenes: the tasks.
+        grid: where to draw the curves, (grid,).
+        steps: inner steps to score; steps beyond a learner's last repeat it.
+        query_x: query inputs (Q,), used where there is a true function.
+        drawn: the steps to draw (all unless given): a hand that moves points sees one of them.
+    """
+    support = np.stack([scene.points for scene in scenes]).astype(np.float32)
+    labelled = zip(scenes, support, strict=True)
+    places = [(query_x, one.truth(query_x)) if one.truth else (xy[:, 0], xy[:, 1]) for one, xy in labelled]
+    scored_x, lines = np.stack([x for x, _ in places]), np.broadcast_to(grid, (len(scenes), len(grid)))
+    queries = [(scored_x, steps), (lines, drawn)] if drawn else [(np.concatenate([scored_x, lines], axis=1), steps)]
+    inputs = [(x.astype(np.float32)[..., None], list(after)) for x, after in queries]
+    found = [y[..., 0].double().numpy() for y in ensemble.predict_each(support[..., :1], support[..., 1:], inputs)]
+    count = scored_x.shape[1]
+    scored, curves = found if drawn else (found[0][..., :count], found[0][..., count:])
+    asked, shown = np.asarray(steps), np.asarray(drawn or steps)
+    return [
+        Adaptation(ensemble.learner.name, asked, ((score - target) ** 2).mean(-1), shown, curve)
+        for curve, score, (_, target) in zip(curves, scored, places, strict=True)
+    ]

@@ -1,11 +1,13 @@
 """Live adaptation: drag the points, and every learner adapts before the hand stops moving."""
 
+from typing import NamedTuple
+
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import families, library, live
-from dashboard.components.pad import pad, read_edit, read_switches
+from dashboard.components.pad import pad, read_edit, read_place, read_switches
 from dashboard.live_folds import data_table, how_to_read, publication_figure
 from dashboard.state import (
     MAX_STEP,
@@ -24,6 +26,7 @@ from engine.learners import LEARNERS
 from probes.adaptation import Adaptation
 
 PAD = "pad"
+DRAWERS = ("Figure", "Data")  # parts of the page that need every curve
 TASK = "sine"
 state = st.session_state
 
@@ -34,8 +37,17 @@ def current() -> View:
 
 
 def ensembles(view: View) -> list[Ensemble]:
-    """The learners of a view."""
-    return library.ensembles(view.runs, TASK, view.shots)[0]
+    """The learners of a view, as they are on the disk now."""
+    state.opened = (view.runs, view.shots, library.ensembles(view.runs, TASK, view.shots)[0])
+    return state.opened[2]  # type: ignore[no-any-return]
+
+
+def ensembles_at_hand(view: View) -> list[Ensemble]:
+    """The same, but while a hand moves those that were found last: asking the disk takes an eighth of an answer."""
+    edit = (state.get(PAD) or {}).get("edit")
+    moves = isinstance(edit, dict) and edit.get("final") is False
+    known = state.get("opened", ())
+    return known[2] if moves and known[:2] == (view.runs, view.shots) else ensembles(view)
 
 
 def show(view: View, *, moved: bool = True) -> None:
@@ -170,10 +182,19 @@ def link(view: View) -> str:
     return f"{base}?{query}" if query else base
 
 
-def read_pad(learners: list[Ensemble]) -> tuple[View, str, bool]:
-    """The view after what the browser sent: points, scrubber, switches. Returns a message and whether a hand rests."""
+class Heard(NamedTuple):
+    """What the pad sent: the view after it, a message, whether the hand rests, and the only stop it looks at if not."""
+
+    view: View
+    message: str
+    rests: bool
+    stop: int | None
+
+
+def read_pad(learners: list[Ensemble]) -> Heard:
+    """Hears the pad: points, scrubber, switches."""
     view, sent = current(), state.get(PAD) or {}
-    message, rests = "", True
+    message, rests, stop = "", True, None
     edit = sent.get("edit")
     seq = edit.get("seq") if isinstance(edit, dict) else None
     if edit is not None and not isinstance(seq, int):
@@ -181,7 +202,7 @@ def read_pad(learners: list[Ensemble]) -> tuple[View, str, bool]:
     elif edit is not None and seq != state.seen:
         points, message = read_edit(edit, x_domain=X_DOMAIN, y_domain=(-Y_LIMIT, Y_LIMIT), max_points=64)
         state.seen = seq
-        rests = bool(edit.get("final", True))
+        rests, stop = bool(edit.get("final", True)), read_place(edit.get("place"))
         if points:
             view = view.changed(points=tuple(place(x, y) for x, y in points))
     if isinstance(sent.get("step"), int) and 0 <= sent["step"] <= MAX_STEP:
@@ -192,14 +213,14 @@ def read_pad(learners: list[Ensemble]) -> tuple[View, str, bool]:
         state.heard, on = switches
         view = view.changed(on=families.chosen(on, of))
     state.view = view
-    return view, message, rests
+    return Heard(view, message, rests, None if rests or state.get("live-tabs") in DRAWERS else stop)
 
 
 @st.fragment
 def stage(title: DeltaGenerator) -> None:
     """The pad with its curves; a drag reruns this and nothing else, but for the headline, which counts."""
-    learners = ensembles(current())
-    view, message, rests = read_pad(learners)
+    learners = ensembles_at_hand(current())
+    view, message, rests, stop = read_pad(learners)
     shown = live.shown(view, learners)
     title.title(live.headline(view, len(shown)), anchor=False)
     if not learners:
@@ -208,7 +229,7 @@ def stage(title: DeltaGenerator) -> None:
             f"`python -m engine train --all --shots {view.shots} --seeds 3 --runs checkpoints/{view.runs}`"
         )
         return
-    found = live.answers(view, learners)
+    found = live.answers(view, learners, stop)
     revision, turn = str(state.revision), state.heard
     pad(live.pad_data(view, learners, found, answer=state.seen, revision=revision, message=message, turn=turn), key=PAD)
     st.caption(live.sentence(view, learners, found))

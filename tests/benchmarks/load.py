@@ -92,7 +92,8 @@ class Session:
         """Moves the points and waits for the answer to exactly that."""
         self._seq += 1
         points = self.points(self._seq)
-        state = {"edit": {"seq": self._seq, "points": points, "final": False}}
+        place = len(self._pad["stops"]) - 1  # the last step is on screen, as on a fresh page
+        state = {"edit": {"seq": self._seq, "points": points, "final": False, "place": place}}
         message = BackMsg()
         message.rerun_script.fragment_id = self._fragment
         message.rerun_script.page_script_hash = self._page
@@ -117,7 +118,8 @@ class Session:
         await self._socket.send(message.SerializeToString())
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                if self._hear(await self._socket.recv()) and answer in (None, self._pad.get("answer")):
+                finished = self._hear(await self._socket.recv())
+                if finished and (self.errors or answer in (None, self._pad.get("answer"))):
                     return
 
     def _hear(self, content: str | bytes) -> bool:

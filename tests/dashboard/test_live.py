@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from dashboard import live
+from dashboard.answering import Question, answer_all
+from dashboard.components.pad import read_place
 from dashboard.state import MAX_POINTS, X_DOMAIN, View, to_query
 from engine import Run, Sine, make
 from engine.ensembles import Ensemble
 from engine.learners import LEARNERS
 from engine.tasks import stream
+from probes.adaptation import Scene, stops
 
 FEW_STEPS = {
     "finetuning": {"widths": (8,), "test_steps": 6},
@@ -290,3 +293,47 @@ def test_table_and_export_agree_with_the_pad(ensembles: list[Ensemble]):
             assert row["mse"] == one["mse"][one["steps"].index(row["step"])][row["seed"]]
         taken = {row["step"] for row in rows if row["learner"] == one["learner"]}
         assert max(taken) == shown["steps"], "the table has no steps that a learner did not take"
+
+
+def test_visitors_with_other_points_and_learners_are_answered_together_as_alone(ensembles: list[Ensemble]):
+    views = [
+        View(on=("maml", "lstm")),
+        View(on=("lstm",), points=((0.0, 1.0), (1.0, 2.0), (2.0, 0.5))),
+        View(on=("maml",), points=((0.0, 1.0), (1.0, 2.0), (2.0, -0.5)), truth=False),
+        View(on=("maml", "lstm"), points=((0.5, 1.0), (1.0, 2.0), (2.0, -0.5))),
+        View(on=()),
+    ]
+    steps = tuple(stops(ensembles))
+
+    def question(view: View) -> Question:
+        scene = Scene(live.points_of(view), (lambda x: live.true_function(view, x)) if view.truth else None)
+        return Question(scene, live.shown(view, ensembles), steps, None, live.GRID, live.QUERY)
+
+    for view, found in zip(views, answer_all([question(view) for view in views]), strict=True):
+        alone = live.answers(view, ensembles)
+        assert [a.learner for a in found] == [a.learner for a in alone]
+        for one, other in zip(found, alone, strict=True):
+            assert np.allclose(one.curves, other.curves, rtol=1e-4, atol=1e-5)
+            assert np.allclose(one.errors, other.errors, rtol=1e-3, atol=1e-6)
+
+
+def test_while_a_hand_moves_only_the_stop_on_screen_is_drawn(ensembles: list[Ensemble]):
+    view = View(on=("maml", "lstm"))
+    whole, some = live.answers(view, ensembles), live.answers(view, ensembles, 1)
+    packed = {"answer": 1, "revision": "0", "message": ""}
+    data, every = (live.pad_data(view, ensembles, found, **packed) for found in (some, whole))
+    assert (data["drawn"], every["drawn"]) == ([1], list(range(len(every["stops"]))))
+    size = 3 * len(live.GRID)
+    for name in view.on or ():
+        curves, all_curves = (
+            np.frombuffer(base64.b64decode(next(r["curves"] for r in d["learners"] if r["name"] == name)), "<i2")
+            for d in (data, every)
+        )
+        assert curves.shape == (size,)
+        assert np.abs(curves.astype(int) - all_curves[size : 2 * size]).max() <= 1
+    assert live.answers(view, ensembles, 99)[0].drawn.tolist() == data["stops"], "a place that is none draws all"
+
+
+@pytest.mark.parametrize("place", [None, True, -1, 1.5, "2", 2**60, [1]])
+def test_a_place_that_is_none_is_read_as_all_of_them(place: object):
+    assert read_place(place) is None

@@ -39,7 +39,7 @@ def test_curves_are_clipped_not_wrapped():
 @pytest.mark.parametrize(
     ("array", "unit", "says"),
     [
-        (np.zeros((2, 3)), 0.001, r"expected shape \(n_stops, 3, n_grid\), got \(2, 3\)"),
+        (np.zeros((2, 3)), 0.001, r"expected shape \(n_drawn, 3, n_grid\), got \(2, 3\)"),
         (np.zeros((2, 2, 5)), 0.001, r"got \(2, 2, 5\)"),
         (np.full((1, 3, 2), np.nan), 0.001, "6 NaN values"),
         (np.zeros((1, 3, 2)), 0, "unit: expected a positive number, got 0"),

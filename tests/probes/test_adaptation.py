@@ -10,7 +10,7 @@ import pytest
 from engine import LEARNERS, Run, Sine, make
 from engine.ensembles import Ensemble
 from engine.tasks import stream
-from probes.adaptation import Adaptation, adaptation, stops
+from probes.adaptation import Adaptation, Scene, adaptation, adaptations, stops
 
 REGRESSORS = [name for name, cls in LEARNERS.items() if "regression" in cls.kinds]
 GRID = np.linspace(-5, 5, 9)
@@ -79,11 +79,41 @@ def test_stops_after_the_last_step_repeat_it():
 
 def test_the_band_is_mean_lowest_and_highest():
     curves = np.random.default_rng(0).normal(size=(2, 3, 4))
-    band = Adaptation("maml", np.array([0, 1]), curves, np.zeros((2, 3))).band()
+    band = Adaptation("maml", np.array([0, 1]), np.zeros((2, 3)), np.array([0, 1]), curves).band()
     assert band.shape == (2, 3, 4)
     assert np.array_equal(band[:, 0], (curves[:, 0] + curves[:, 1] + curves[:, 2]) / 3)
     assert np.array_equal(band[:, 1], np.sort(curves, axis=1)[:, 0])
     assert np.array_equal(band[:, 2], np.sort(curves, axis=1)[:, -1])
+
+
+OTHERS = [POINTS + 0.1 * k for k in range(3)]
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+@pytest.mark.parametrize("of", [truth, None], ids=["query errors", "support errors"])
+def test_several_tasks_at_once_are_each_alone(name: str, of: object):
+    made, steps = ensemble(name), [0, 1, 2]
+    found = adaptations(made, [Scene(points, of) for points in OTHERS], GRID, steps, QUERY)
+    alone = [adaptation(made, points, GRID, steps, of, QUERY if of else None) for points in OTHERS]
+    for one, other in zip(found, alone, strict=True):
+        assert np.allclose(one.curves, other.curves, rtol=1e-4, atol=1e-5)
+        assert one.errors == pytest.approx(other.errors, rel=1e-3, abs=1e-6)
+    if name != "mt-net":  # its masks are drawn, and all closed here
+        assert not np.allclose(found[0].curves[-1], found[1].curves[-1], atol=1e-4), "tasks differ"
+
+
+@pytest.mark.parametrize("name", ["maml", "lstm", "reptile"])
+@pytest.mark.parametrize("scenes", [1, 3])
+def test_curves_at_one_step_are_those_among_all(name: str, scenes: int):
+    made, steps, tasks = ensemble(name), [0, 1, 2, 50], [Scene(points, truth) for points in OTHERS[:scenes]]
+    whole = adaptations(made, tasks, GRID, steps, QUERY)
+    for step in (1, 50):
+        some = adaptations(made, tasks, GRID, steps, QUERY, [step])
+        for one, every in zip(some, whole, strict=True):
+            assert one.drawn.tolist() == [step]
+            assert np.allclose(one.curves[0], every.curves[steps.index(step)], rtol=1e-5, atol=1e-6)
+            assert one.errors == pytest.approx(every.errors, rel=1e-4)
+            assert one.band().shape == (1, 3, len(GRID))
 
 
 def test_points_are_not_changed():

@@ -37,7 +37,7 @@ class PadLearner(TypedDict):
     seeds: int
     steps: int  # inner steps it can take; afterwards the data repeats its last state
     trained_steps: int  # inner steps it was meta-trained for
-    curves: str  # encode_curves(...) of (n_stops, 3, n_grid); "" keeps what the browser has
+    curves: str  # encode_curves(...) of (n_drawn, 3, n_grid); "" where the learner is off
     errors: list[float | None]  # (n_stops,)
     errors_lo: list[float | None]
     errors_hi: list[float | None]
@@ -57,6 +57,7 @@ class PadData(TypedDict):
     grid: list[float]
     truth: list[float] | None
     stops: list[int]  # inner steps the slider stops at, ascending
+    drawn: list[int]  # places of the stops that the curves are of; all, but for an edit that asked for one
     step_index: int
     learners: list[PadLearner]
     unit: float  # value of 1 in the encoded curves
@@ -100,7 +101,8 @@ def pad(
         on_on: Called when learners were switched on or off.
 
     Returns:
-        Streamlit's result with ``edit`` (``{"seq": int, "points": [[x, y], ...], "final": bool}``), ``step``
+        Streamlit's result with ``edit`` (``{"seq": int, "points": [[x, y], ...], "final": bool, "place": int | None}``;
+        place: of the only stop that is on screen while the hand moves), ``step``
         (an inner step of ``data["stops"]``) and ``on`` (``{"turn": int, "names": [...]}``, the learners that are
         on); each is ``None`` until it happens.
     """
@@ -134,18 +136,18 @@ def encode_curves(array: np.ndarray, unit: float) -> str:
     """Pack curves into text a browser can unpack without parsing numbers.
 
     Args:
-        array: Mean, low and high over seeds at each stop, (n_stops, 3, n_grid).
+        array: Mean, low and high over seeds at each stop, (n_drawn, 3, n_grid).
         unit: Value of one integer step, such as 0.001; values beyond 32767 units are clipped.
 
     Returns:
         Base64 of the little-endian int16 array, row-major.
 
     Raises:
-        ValueError: If the shape is not (n_stops, 3, n_grid), a value is NaN, or the unit is not positive.
+        ValueError: If the shape is not (n_drawn, 3, n_grid), a value is NaN, or the unit is not positive.
     """
     values = np.asarray(array, dtype=np.float64)
     if values.ndim != 3 or values.shape[1] != 3:
-        raise ValueError(f"curves: expected shape (n_stops, 3, n_grid), got {values.shape}")
+        raise ValueError(f"curves: expected shape (n_drawn, 3, n_grid), got {values.shape}")
     if not (math.isfinite(unit) and unit > 0):
         raise ValueError(f"unit: expected a positive number, got {unit!r}")
     if np.isnan(values).any():
@@ -189,6 +191,11 @@ def read_edit(
             return None, f"Support point {i} is not a pair of finite numbers."
         read.append([min(max(float(c), low), high) for c, (low, high) in zip(point, (x_domain, y_domain), strict=True)])
     return read, ""
+
+
+def read_place(value: object) -> int | None:
+    """Check what a browser sent as the ``place`` of an edit: a whole number from 0, or None for all stops."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 def read_switches(value: object, names: Sequence[str]) -> tuple[int, tuple[str, ...]] | None:

@@ -34,15 +34,17 @@ export function compose(pad) {
   const t = 1 - (1 - past) ** 3;
   const size = 3 * pad.data.grid.length;
   for (const [name, learner] of pad.learners) {
-    if (!learner.curves || learner.curves.length < size * pad.data.stops.length) {
+    if (!learner.curves || learner.curves.length < size * learner.drawn.length) {
       learner.shown = null;
       continue;
     }
+    const place = learner.drawn.indexOf(pad.index);
+    if (place < 0) continue; // not here yet: what is on screen stays until it is
     const start = tween?.shown.get(name);
     const eased = start && start.length === size;
     const shown = new Float32Array(size);
     for (let i = 0; i < size; i++) {
-      const target = learner.curves[pad.index * size + i] * pad.data.unit;
+      const target = learner.curves[place * size + i] * pad.data.unit;
       shown[i] = eased ? mix(start[i], target, t) : target;
     }
     learner.shown = shown;

@@ -138,12 +138,13 @@ function adoptLearners(pad, data) {
   pad.turn = Math.max(pad.turn, data.turn);
   const learners = new Map();
   for (const d of data.learners) {
-    const learner = pad.learners.get(d.name) || { name: d.name, on: d.on, parts: [], curves: null, shown: null };
+    const learner = pad.learners.get(d.name) || { name: d.name, on: d.on, parts: [], curves: null, drawn: [], shown: null };
     if (heard) learner.on = d.on;
     learner.data = d;
     if (d.curves && d.curves !== learner.packed) learner.curves = decode(d.curves);
     if (!d.curves) learner.curves = null; // off: what it said about other points is no longer true
     learner.packed = d.curves;
+    learner.drawn = data.drawn;
     learners.set(d.name, learner);
   }
   for (const [name, learner] of pad.learners) {
@@ -172,7 +173,9 @@ function pump(pad) {
   clearTimeout(pad.timer);
   // Each wait is twice the last: a slow computation must not be interrupted for ever by its own question.
   pad.timer = setTimeout(() => resend(pad), RESEND_MS * 2 ** pad.tries);
-  pad.setState("edit", { seq: pad.seq, points: pad.points.map(([x, y]) => [x, y]), final: pad.final });
+  // While a hand moves, only the step on screen is drawn: less to compute, and a twelfth to send.
+  const place = pad.final || pad.playing ? null : pad.index;
+  pad.setState("edit", { seq: pad.seq, points: pad.points.map(([x, y]) => [x, y]), final: pad.final, place });
 }
 
 function resend(pad) {
@@ -220,6 +223,8 @@ function go(pad, index) {
   pad.index = wanted;
   ease(pad, from, EASE_MS);
   redraw(pad);
+  const missing = [...pad.learners.values()].some((learner) => learner.curves && !learner.drawn.includes(wanted));
+  if (missing && !pad.flight && !pad.dirty && !pad.stage.drag) edited(pad, true); // a hand left without letting go
 }
 
 /** The slider came to rest: order the table, and tell Python which step is shown. */
