@@ -39,10 +39,9 @@ from engine.ensembles import Ensemble
 from engine.errors import BadInput
 from engine.learners import Learner
 from engine.tasks import Sine
-from engine.trees import tree_map
 from probes.asking import Progress, part
 from probes.coalitions import baselines, coalitions_of, shapley_values
-from probes.conductance import Units, in_type, through_layers
+from probes.conductance import Units, in_type, nothing, through_layers
 from probes.representations import tasks_of
 
 QUESTION = "Which support points, labels, layers and units made a prediction?"
@@ -66,6 +65,7 @@ class Config:
             which 6 points or fewer get anyway.
         baseline: labels y' that integrated gradients start from.
         steps: of the integral over labels (Gauss-Legendre).
+        inside: whether layers and units are asked about.
     """
 
     task: Annotated[int, Field(ge=0, lt=TASKS)] = 0
@@ -74,6 +74,7 @@ class Config:
     orders: Annotated[int, Field(ge=0, le=1000, multiple_of=2)] = 12
     baseline: Literal["zero", "before"] = "zero"
     steps: Annotated[int, Field(ge=2, le=500)] = 24
+    inside: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class OfLearner:
         integrated: at the query, (seeds, K).
         walked: at the even inputs, (seeds, K, queries).
         explained: what these two should sum to at the query, (seeds,).
-        layers: names of the layers, () for a learner without a network that adapts.
+        layers: names of the layers, () for a learner without a network that adapts, or if they were not asked about.
         by_layer: Shapley values of their changes at the query, (seeds, layers).
         units: of the hidden layers at the query.
         through: what conductances should sum to, before and after, (seeds, 2).
@@ -182,27 +183,26 @@ def _answer(
     ensemble: Ensemble, points: np.ndarray, grid: np.ndarray, at: int, config: Config, progress: Progress
 ) -> OfLearner:
     coalitions, k = coalitions_of(ensemble, points, grid), len(points)
-    leave_one_out = coalitions.values([(1 << k) - 1])[:, 0, None] - coalitions.values(
-        [(1 << k) - 1 - (1 << i) for i in range(k)]
-    )
+    everything = coalitions.values([(1 << k) - 1])[:, 0]
+    leave_one_out = everything[:, None] - coalitions.values([(1 << k) - 1 - (1 << i) for i in range(k)])
     shapley, error = shapley_values(coalitions, config.orders, part(progress, 0.0, 0.7))
-    walked = coalitions.walk(config.baseline)
+    walked, without = coalitions.walk(config.baseline)
     progress(0.8)
-    integrated, explained = integrated_gradients(ensemble, points, float(grid[at]), config)
+    integrated = integrated_gradients(ensemble, points, float(grid[at]), config)
     progress(0.9)
-    inside = through_layers(ensemble, points, float(grid[at]))
+    inside = through_layers(ensemble, points, float(grid[at])) if config.inside else nothing(len(ensemble.runs))
     progress(1.0)
     return OfLearner(
         ensemble.learner.name,
         [run.seed for run in ensemble.runs],
         coalitions.values([0])[:, 0],
-        coalitions.values([(1 << k) - 1])[:, 0],
+        everything,
         leave_one_out,
         shapley,
         error[..., at],
         integrated,
         walked,
-        explained,
+        (everything - without)[:, at],
         **inside,
     )
 
@@ -216,31 +216,27 @@ def differentiable(learner: Learner) -> Learner:
     return replace(learner, **changes) if "first_order" in {f.name for f in fields(learner)} else learner
 
 
-def integrated_gradients(
-    ensemble: Ensemble, points: np.ndarray, query: float, config: Config
-) -> tuple[np.ndarray, np.ndarray]:
-    """Integrated gradients of the prediction over the labels, (seeds, K), and what they should sum to, (seeds,)."""
+def integrated_gradients(ensemble: Ensemble, points: np.ndarray, query: float, config: Config) -> np.ndarray:
+    """Integrated gradients of the prediction over the labels, (seeds, K)."""
     from captum.attr import IntegratedGradients
 
-    learner, params = differentiable(ensemble.learner), ensemble.params
+    learner, seeds = differentiable(ensemble.learner), len(ensemble.runs)
     x, y, at = in_type(ensemble, points, query)
 
     def one(params: Any, labels: Tensor) -> Tensor:
+        """The prediction of one seed from labels (K,)."""
         labels = labels.unsqueeze(-1)
         state = learner.start(params, x, labels)
         for _ in range(learner.evaluation_steps):
             state = learner.step(params, state, x, labels)
         return learner.predict(params, state, at)[0, 0]
 
-    def said(labels: Tensor, seed: Tensor) -> Tensor:
-        return vmap(one)(tree_map(lambda leaf: leaf[seed], params), labels)
+    def said(labels: Tensor) -> Tensor:
+        """Predictions (rows,) from labels (rows, K): for every step of the integral all seeds in turn."""
+        every = vmap(vmap(one), (None, 0))
+        return every(ensemble.params, labels.unflatten(0, (-1, seeds))).flatten()
 
-    seeds = torch.arange(len(ensemble.runs))
-    labels = y.expand(len(seeds), -1)
+    labels = y.expand(seeds, -1)
     baseline = baselines(ensemble, x, y.unsqueeze(-1), config.baseline).to(y)
-    found = IntegratedGradients(said).attribute(
-        labels, baseline, additional_forward_args=(seeds,), n_steps=config.steps
-    )
-    with torch.no_grad():
-        explained = said(labels, seeds) - said(baseline, seeds)
-    return found.detach().double().numpy(), explained.double().numpy()
+    found = IntegratedGradients(said).attribute(labels, baseline, n_steps=config.steps)
+    return np.asarray(found.detach().double().numpy())

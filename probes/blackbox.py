@@ -228,21 +228,23 @@ def predictions(
 def _said(
     learner: Learner, params: Params, support_x: Tensor, support_y: Tensor, x: Tensor, steps: int | None = None
 ) -> np.ndarray:
-    def one(params: Params, support_x: Tensor, support_y: Tensor) -> Tensor:
+    like = in_type_of(params, Task(support_x, support_y, x, x))
+    x = like.query_x
+
+    def one(support_x: Tensor, support_y: Tensor) -> Tensor:
+        """All seeds at once, which broadcast: (seeds, points)."""
         state = learner.start(params, support_x, support_y)
         for _ in range(learner.evaluation_steps if steps is None else steps):
             state = learner.step(params, state, support_x, support_y)
-        return learner.predict(params, state, x)[:, 0]
+        return learner.predict(params, state, x)[..., 0]
 
-    batched = vmap(vmap(one, (None, 0, 0)), (0, None, None))
-    like = in_type_of(params, Task(support_x, support_y, x, x))
-    x = like.query_x
+    batched = vmap(one)
     with torch.no_grad():
         chunks = [
-            batched(params, like.support_x[i : i + CHUNK], like.support_y[i : i + CHUNK])
+            batched(like.support_x[i : i + CHUNK], like.support_y[i : i + CHUNK])
             for i in range(0, len(support_x), CHUNK)
         ]
-    return torch.cat(chunks, 1).double().numpy()
+    return torch.cat(chunks).transpose(0, 1).double().numpy()
 
 
 def shuffled(ensemble: Ensemble, config: Config) -> Order:

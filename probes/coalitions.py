@@ -34,7 +34,7 @@ class Coalitions:
         self._x, self._y = torch.from_numpy(points).unsqueeze(-1).unbind(1)
         self._grid = torch.from_numpy(grid).unsqueeze(-1)
         self._said: dict[int, np.ndarray] = {}
-        self._walked: dict[str, np.ndarray] = {}
+        self._walked: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._lock = threading.Lock()
 
     def ask(self, wanted: Sequence[int], progress: Progress | None = None) -> None:
@@ -56,15 +56,18 @@ class Coalitions:
         members = torch.tensor([[i for i in range(self.count) if c >> i & 1] for c in coalitions])
         return predictions(self.ensemble, self._x[members], self._y[members], self._grid)
 
-    def walk(self, baseline: str) -> np.ndarray:
-        """What every label's own steps from the baseline to its value change, (seeds, K, queries)."""
+    def walk(self, baseline: str) -> tuple[np.ndarray, np.ndarray]:
+        """What every label's own steps from the baseline to its value change, (seeds, K, queries), and f at its start.
+
+        That is what learners say after adapting to labels of the baseline, (seeds, queries).
+        """
         with self._lock:
             if baseline not in self._walked:
                 self._walked[baseline] = self._walk(baseline)
             return self._walked[baseline]
 
-    def _walk(self, baseline: str) -> np.ndarray:
-        k, rows = self.count, []
+    def _walk(self, baseline: str) -> tuple[np.ndarray, np.ndarray]:
+        k, rows, firsts = self.count, [], []
         ends = baselines(self.ensemble, self._x, self._y, baseline)  # (seeds, K)
         runs = [Ensemble((run,)) for run in self.ensemble.runs] if baseline == "before" else [self.ensemble]
         for alone, start in zip(runs, ends if len(runs) > 1 else ends[:1], strict=True):
@@ -78,7 +81,8 @@ class Coalitions:
             gains = np.diff(said, axis=1).reshape(len(said), STRETCHES, k, -1)
             gains[:, 1::2] = gains[:, 1::2, ::-1]
             rows.append(gains.sum(1))
-        return np.concatenate(rows)
+            firsts.append(said[:, 0])
+        return np.concatenate(rows), np.concatenate(firsts)
 
     def values(self, wanted: Sequence[int]) -> np.ndarray:
         """Predictions after adapting to each coalition, (seeds, coalitions, queries)."""

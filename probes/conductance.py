@@ -61,7 +61,7 @@ def through_layers(ensemble: Ensemble, points: np.ndarray, query: float) -> dict
         path = learner.adapt(ensemble.params, x, y.unsqueeze(-1))
         before, after = (learner.network(ensemble.params, state) for state in (path[0], path[-1]))
     if before is None or after is None:
-        return {"layers": [], "by_layer": np.zeros((seeds, 0)), "units": [], "through": np.zeros((seeds, 2))}
+        return nothing(seeds)
     nets = {key: torch.cat([before[key], after[key]]).detach() for key in after}
     model = Networks(nets)
     return {
@@ -69,6 +69,11 @@ def through_layers(ensemble: Ensemble, points: np.ndarray, query: float) -> dict
         "by_layer": _by_layer(model, at, seeds),
         **_conductance(model, at, seeds),
     }
+
+
+def nothing(seeds: int) -> dict[str, Any]:
+    """The same fields where there is nothing to look into."""
+    return {"layers": [], "by_layer": np.zeros((seeds, 0)), "units": [], "through": np.zeros((seeds, 2))}
 
 
 def _by_layer(model: Networks, query: Tensor, seeds: int) -> np.ndarray:

@@ -13,15 +13,16 @@ DEFAULT = ("finetuning", "maml", "lstm", "op-lstm")
 @st.fragment
 def show(ensembles: list[Ensemble], shots: int) -> None:
     """The controls of the query and the figures; a moved query reruns this and nothing else."""
-    values = ask(shots).values
-    found = parts.asked(ensembles, values)
-    if found is None:
-        return
-    if len(ensembles) > parts.MOST:
-        st.caption(f"Figures show the first {parts.MOST} of {len(ensembles)} learners; the tables hold all.")
+    values, above = ask(shots).values, st.container()
     tabs = st.tabs(
         ["Points", "Reach", "Layers and units"], key="attribution-part", on_change="rerun", bind="query-params"
     )
+    with above:
+        found = parts.asked(ensembles, values | {"inside": bool(tabs[-1].open)})  # a fifth of the time goes into that
+        if found is None:
+            return
+        if len(ensembles) > parts.MOST:
+            st.caption(f"Figures show the first {parts.MOST} of {len(ensembles)} learners; the tables hold all.")
     for tab, draw in zip(tabs, (parts.show_influence, parts.show_reach, parts.show_inside), strict=True):
         if tab.open:
             with tab:

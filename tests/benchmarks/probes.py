@@ -139,7 +139,7 @@ FOUR = ("finetuning", "maml", "lstm", "op-lstm")
 
 
 def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
-    """One query of 4 learners, 5 points, all methods: another query each time, or (fresh) another task, too."""
+    """One query of 4 learners, 5 points, as the page opens: another query each time, or (fresh) another task, too."""
 
     def prepare() -> Callable[[], Any]:
         from probes import asking
@@ -149,7 +149,7 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
         def ask() -> None:
             nonlocal count
             count += 1
-            values = {"query": count % 40 / 10, "task": count % 49 if fresh else 49}
+            values = {"query": count % 40 / 10, "task": count % 49 if fresh else 49, "inside": False}
             for ensemble in asked:
                 asking.ask("attribution", [ensemble], values)
 
@@ -189,7 +189,7 @@ TIMINGS: dict[str, Timing] = {
     "eigenvalues": Timing("five eigenvalues at both ends of its Hessian", 2.0, eigenvalues),
     "curvature": Timing("curvature of the task loss, 3 seeds", 5.0, asked_of_maml("curvature")),
     "attribution": Timing("attribution of a query, 4 learners x 3 seeds, 5 points", 0.3, attribution(False)),
-    "attribution-new": Timing("the same on points not seen before", 0.6, attribution(True)),
+    "attribution-new": Timing("the same on points not seen before", 0.3, attribution(True)),
     "attribution-page": Timing("page Attribution, its query moved", 2.0, attribution_page),
     "landscape-page": Timing("page Loss landscape as it opens, on another task", 2.0, landscape_page),
 }

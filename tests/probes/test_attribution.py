@@ -147,7 +147,8 @@ class Ridge(Learner):
 
     def step(self, params: dict, state: dict, support_x: torch.Tensor, support_y: torch.Tensor) -> dict:
         waves = self.waves(support_x)
-        return {"weight": torch.linalg.solve(waves.mT @ waves + 0.1 * torch.eye(2).double(), waves.mT @ support_y)}
+        solved = torch.linalg.solve(waves.mT @ waves + 0.1 * torch.eye(2).double(), waves.mT @ support_y)
+        return {"weight": solved.expand_as(state["weight"])}  # one for each of a stack of seeds
 
     def predict(self, params: dict, state: dict, x: torch.Tensor) -> torch.Tensor:
         return self.waves(x) @ state["weight"]
@@ -196,12 +197,12 @@ def test_what_integrated_gradients_miss_are_the_jumps(maml: Ensemble):
     """One label moves; where a ReLU switches, what MAML says jumps by as much as the integral lacks."""
     one = POINTS[2:3] * [1.0, 2.0]
     config = Config(points=tuple(map(tuple, one)), steps=400)
-    values, explained = attribution.integrated_gradients(maml, one, 2.0, config)
+    values = attribution.integrated_gradients(maml, one, 2.0, config)
     x, y, _ = conductance.in_type(maml, one, 2.0)
     fine = 20_001
     labels = torch.linspace(0, 1, fine).double()[:, None, None] * y[None, :, None]
     said = blackbox.predictions(maml, x.expand(fine, 1, 1), labels, torch.tensor([[2.0]]).double())[..., 0]
-    steps = np.diff(said, axis=1)
+    steps, explained = np.diff(said, axis=1), said[:, -1] - said[:, 0]
     usual = np.abs(np.median(steps, axis=1, keepdims=True))
     jumps = np.where(np.abs(steps) > 20 * usual, steps, 0.0).sum(1)
     missing = explained - values.sum(1)
@@ -216,7 +217,7 @@ def test_a_learner_that_cuts_its_graph_is_differentiated_as_the_function_that_it
     runs = zip(first.runs, second.runs, strict=True)
     first = Ensemble(tuple(replace(f, params=s.params) for f, s in runs))
     config = Config(points=tuple(map(tuple, POINTS)))
-    ours, theirs = (attribution.integrated_gradients(e, POINTS, -1.0, config)[0] for e in (first, second))
+    ours, theirs = (attribution.integrated_gradients(e, POINTS, -1.0, config) for e in (first, second))
     assert np.abs(theirs).max() > 1e-3
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
