@@ -73,7 +73,7 @@ class Config:
     query: Annotated[float, Field(ge=-1e3, le=1e3)] = 1.0
     orders: Annotated[int, Field(ge=0, le=1000, multiple_of=2)] = 12
     baseline: Literal["zero", "before"] = "zero"
-    steps: Annotated[int, Field(ge=2, le=500)] = 24
+    steps: Annotated[int, Field(ge=2, le=500)] = 12
     inside: bool = True
 
 

@@ -20,7 +20,7 @@ from probes.blackbox import predictions
 
 CHUNK = 64  # coalitions at once
 KEPT = 24  # tables of coalitions
-STRETCHES = 8  # of a walk; even, so that both directions count alike
+STRETCHES = 4  # of a walk; even, so that both directions count alike
 
 
 class Coalitions:
