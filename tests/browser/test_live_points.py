@@ -48,6 +48,24 @@ def test_the_answer_to_a_drag_is_the_answer_to_its_last_place(visit: Visit):
     assert again.errors() == live.errors()
 
 
+def test_the_scrubber_finds_curves_that_a_moving_hand_did_not_ask_for(visit: Visit):
+    """While points move, only the step on screen is drawn; a key that is never let go leaves it at that."""
+    live = visit()
+    last = live.paths()
+    live.point(0).focus()
+    for _ in range(3):
+        live.page.keyboard.down("ArrowUp")  # the second and third are repeats: a hand in motion
+    live.answered().all_moved(last)
+    moved = live.paths()
+    live.page.locator(".scrubber").focus()
+    live.page.keyboard.press("Home")
+    expect(live.page.locator(".step-label b")).to_have_text("0")
+    live.all_moved(moved).answered().remembered(step="0").drawn()
+    live.page.wait_for_function("() => (new URLSearchParams(location.search).get('points') || '') !== ''")
+    again = visit(url=live.page.url)
+    assert again.paths() == live.paths()
+
+
 def test_a_click_adds_and_a_double_click_removes(visit: Visit):
     live = visit()
     before, start = live.paths(), live.points()
