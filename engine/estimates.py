@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.learners import Learner, learner_class
+from engine.politeness import step_back
 from engine.runs import find
 from engine.tasks import TaskDistribution
 from engine.training import Training
@@ -113,6 +114,7 @@ def tried(
         check=False,
         cwd=Path(__file__).resolve().parents[1],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it was stopped (too little memory?)"]
@@ -129,6 +131,7 @@ def _main() -> None:
     from engine.learners import configure
     from engine.tasks import task_class
 
+    step_back()  # as the training would
     asked = json.load(sys.stdin)
     learner = configure(learner_class(asked["learner"]), asked["hyper_parameters"], "learner")
     distribution = configure(task_class(asked["task"]), asked["task_parameters"], "task")
