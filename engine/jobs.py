@@ -21,10 +21,11 @@ from typing import Any
 from engine import tickets
 from engine.errors import BadInput, BadRun
 from engine.locks import Locks, held
+from engine.places import own_runs
 from engine.plans import CANCEL, Plan, now, plan_of
 from engine.runs import RECORD, find, read_record, write_json
 
-QUEUE = Path("runs") / ".queue"
+QUEUE = own_runs() / ".queue"
 SLOTS = 1  # trainings at a time
 LOG = "log.txt"  # what a worker printed, in the first run's folder
 TRASH = ".trash"
@@ -81,8 +82,14 @@ def submit(planned: Plan, *, slots: int = SLOTS, queue: Path | None = None) -> J
     return job(planned.folders[0])
 
 
-def resume(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
+def resume(folder: Path, *, device: str | None = None, slots: int = SLOTS, queue: Path | None = None) -> Job:
     """Queues an interrupted, cancelled or failed training, to go on from its last snapshot.
+
+    Args:
+        folder: of any of its runs.
+        device: "cpu" or "cuda"; where it was trained so far unless given.
+        slots: at most so many trainings of this queue at a time.
+        queue: the folder of the queue (`QUEUE` unless given).
 
     Raises:
         BadRun: there is nothing to resume.
@@ -95,7 +102,8 @@ def resume(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Jo
         for path in planned.folders:
             (path / CANCEL).unlink(missing_ok=True)
             record = {key: value for key, value in read_record(path).items() if key not in ("error", "pid")}
-            write_json(path / RECORD, {**record, "status": "queued", **now()})
+            there = {"device": device} if device else {}
+            write_json(path / RECORD, {**record, **there, "status": "queued", **now()})
         _spawn(planned.folders[0], locks, slots, queue, "--resume")
     return job(folder)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine import tickets
 from engine.locks import Locks
-from engine.politeness import step_back
+from engine.processes import step_back
 
 CANCEL = "cancel"  # as in engine.plans, which is slow to import
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import jobs, plans, politeness, sessions, tickets, worker
+from engine import jobs, plans, processes, sessions, tickets, worker
 from engine.cli import main
 from engine.errors import BadInput, BadRun
 from engine.locks import Busy, Locks, held
@@ -23,7 +23,7 @@ from tests.engine.conftest import short
 
 DISTRIBUTION = Sine(shots=4, queries=6)
 OWN_NICENESS = os.getpriority(os.PRIO_PROCESS, os.getpid())
-GROUP_BEFORE = politeness.GROUP.read_text() if politeness.GROUP.exists() else ""
+GROUP_BEFORE = processes.GROUP.read_text() if processes.GROUP.exists() else ""
 PATIENCE = 300  # seconds for what takes a few: a busy machine is no failure
 
 
@@ -232,25 +232,25 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path, queue):
     assert ended(job.folder).status == "cancelled"
 
 
-@pytest.mark.skipif(not politeness.GROUP.exists(), reason="this kernel does not group processes by session")
+@pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
 def test_a_training_lets_everything_else_go_first(tmp_path, queue):
     """By its niceness, and by its session's: without the second the first counts for nothing between sessions."""
     job = jobs.submit(planned(tmp_path, iterations=50_000), queue=queue)
     until(lambda: _rows(job.folder) > 0, "the first update")
     pid = read_record(job.folder)["pid"]
     assert pid == os.getsid(pid) != os.getsid(0)
-    assert os.getpriority(os.PRIO_PROCESS, pid) == max(politeness.NICE, OWN_NICENESS)
-    assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == str(politeness.NICE)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == max(processes.NICE, OWN_NICENESS)
+    assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == str(processes.NICE)
     assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == OWN_NICENESS
-    assert politeness.GROUP.read_text() == GROUP_BEFORE
+    assert processes.GROUP.read_text() == GROUP_BEFORE
     jobs.cancel(job.folder)
     ended(job.folder)
 
 
-@pytest.mark.skipif(not politeness.GROUP.exists(), reason="this kernel does not group processes by session")
+@pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
 def test_who_leads_no_session_leaves_it_alone():
     """A training inside of a shell's session must not slow the shell down."""
-    code = "from engine import politeness; politeness.step_back(); print(politeness.GROUP.read_text(), end='')"
+    code = "from engine import processes; processes.step_back(); print(processes.GROUP.read_text(), end='')"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == GROUP_BEFORE
 
