@@ -8,7 +8,9 @@ import streamlit as st
 
 from dashboard import library, page
 from dashboard.figures import training as figures
+from dashboard.training import opening
 from dashboard.training.readonly import read_only
+from dashboard.training.words import reason
 from engine import jobs
 from engine.errors import EngineError
 from engine.history import read_history
@@ -33,7 +35,6 @@ MEANT = {
 }
 SHOWN = 8
 EVERY = 1.0  # seconds between looks
-PAGES = {"Live": "views/live.py", "Behaviour": "views/behaviour.py", "Features": "views/features.py"}
 
 
 def root() -> Path:
@@ -113,30 +114,14 @@ def _buttons(place: Any, job: Job, name: str) -> None:
     if job.status in jobs.RESUMABLE:
         button("Resume", "resume", lambda: jobs.resume(folder, queue=queue()))
         button("Restart", "restart_alt", lambda: jobs.restart(folder, queue=queue()))
-    if job.status in ("done", "cancelled") and folder.parent.parent == root():
-        place.page_link(
-            PAGES["Live"],
-            label="Open on the live page",
-            icon=":material/gesture:",
-            query_params=live_query(job),
-        )
-
-
-def live_query(job: Job) -> dict[str, str]:
-    """The live page's parameters that show a training, beside nobody else."""
-    record = job.record
-    return {
-        "runs": f"{library.OWN}{job.folder.parent.name}",
-        "shots": str(record.get("shots")),
-        "on": str(record.get("learner")),
-    }
+    opening.links(place, folder, job.record)
 
 
 def _do(act: Callable[[], object]) -> None:
     try:
         act()
     except (EngineError, OSError) as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(reason(error), icon=":material/error:")
 
 
 def spoken(seconds: float) -> str:
