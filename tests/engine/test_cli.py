@@ -2,15 +2,20 @@
 
 import json
 import re
+from dataclasses import fields
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine import recipes
 from engine.cli import cli, main
+from engine.errors import EngineError
 from engine.learners import LEARNERS
 from engine.runs import RECORD, read_record
 from engine.tasks import TASKS
+from engine.training import Training
 
 COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table", "reproduce", "structure"]
 COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # tests/engine/test_jobs.py
@@ -212,6 +217,42 @@ def test_a_mistake_ends_in_one_line_and_writes_nothing(capsys, empty, arguments,
     assert message in err
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
+
+
+class Accepted(EngineError):
+    """A configuration that is possible."""
+
+
+OWN = sorted({field.name for cls in LEARNERS.values() for field in fields(cls)})
+GROUPED = [f"training.{field.name}" for field in fields(Training)]
+GROUPED += sorted({f"task.{field.name}" for cls in TASKS.values() for field in fields(cls)})
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    learner=st.sampled_from(list(LEARNERS)) | WORDS,
+    task=st.sampled_from(list(TASKS)) | WORDS,
+    set_=st.lists(st.tuples(st.sampled_from(OWN + GROUPED) | WORDS, JSON.map(json.dumps) | WORDS), max_size=3),
+    numbers=st.dictionaries(st.sampled_from(["--shots", "--seeds", "--iterations"]), st.integers().map(str) | WORDS),
+)
+def test_no_configuration_does_more_than_be_refused(learner, task, set_, numbers, capsys, empty, monkeypatch):
+    """Whatever is asked for is either possible, or one line and exit code 2: never another error, never a file."""
+
+    def reached(*_, **__):
+        raise Accepted("possible")
+
+    monkeypatch.setattr("engine.plans.plan", reached)
+    words = [f"--task={task}", *(f"{key}={value}" for key, value in numbers.items())]
+    words += [f"--set={key}={value}" for key, value in set_]
+    code, out, err = run(capsys, "train", *words, "--detach", "--", learner)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ") and err.count("\n") == 1 and len(err) < 2000
 
 
 def test_without_a_command_it_teaches(capsys, empty):

@@ -288,8 +288,8 @@ def test_a_folder_that_cannot_be_written_is_the_reason_in_the_record(tmp_path, q
     plan = planned(tmp_path, iterations=40)
     plan.prepare("queued")
     (plan.folders[0] / "history.jsonl").mkdir()  # a file that cannot be written
-    with Locks(plan.folders) as locks:
-        jobs._spawn(plan.folders[0], locks, 1, queue)
+    with Locks(plan.folders) as locks, jobs._ticket(queue) as ticket:
+        jobs._spawn(plan.folders[0], locks, ticket, 1, queue)
     found = ended(plan.folders[0])
     assert found.status == "failed"
     assert "history.jsonl" in found.record["error"]
@@ -306,6 +306,37 @@ def test_no_clock_decides_who_lives(stamp, tmp_path):
     assert jobs.job(plan.folders[0]).status == "interrupted"
     with Locks(plan.folders):
         assert jobs.job(plan.folders[1]).status == "running"
+
+
+BACKWARDS = """
+import datetime, sys, time
+from pathlib import Path
+from engine import plans, worker
+started, looks = time.time(), []
+def earlier():
+    looks.append(1)
+    return started - 86_400 * len(looks)
+class Clock(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.datetime.fromtimestamp(earlier(), tz)
+time.time, plans.datetime = earlier, Clock
+worker.work(Path(sys.argv[1]), resumed=False, slots=1, queue=Path(sys.argv[2]))
+assert len(looks) > 10, looks
+"""
+
+
+def test_a_clock_that_goes_backwards_all_the_time_changes_nothing(whole, tmp_path, queue):
+    """A day earlier at every look: the training ends as ever, and its records tell the time that it was told."""
+    plan = planned(tmp_path)
+    plan.prepare("queued")
+    before = read_record(plan.folders[0])["updated"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", BACKWARDS, plan.folders[0], queue], check=True, env=environment)
+    assert read_record(plan.folders[0])["updated"] < before
+    assert jobs.job(plan.folders[0]).status == "done"
+    assert [outcome(folder) for folder in plan.folders] == whole
+    assert [job.folder for job in jobs.jobs(tmp_path)] == [plan.folders[0]]
 
 
 def test_interrupted_ones_can_be_cancelled_for_good(tmp_path):
