@@ -111,9 +111,10 @@ def training(name: str = "maml", shots: int = 10, *, compiled: bool | None = Non
 
 def _submitted(runs: Path, name: str, shots: int, compiled: bool | None) -> Any:
     from engine import jobs, plans, recipes
+    from engine.gradients import can_compile
     from engine.learners import configure, make
     from engine.tasks import Sine
-    from engine.training import Training, can_compile
+    from engine.training import Training
 
     recipe = recipes.recipe("sine", "default", name, shots)
     learner = make(name, **recipe.hyper_parameters)

@@ -3,7 +3,7 @@
     python tests/benchmarks/devices.py [--device auto] [--learners maml sap op-lstm] [--tasks 25] [--seconds 3]
                                        [--compiled] [--json]
 
-Method: the shipped recipe of each learner, 10 shots, float32, one seed. *vmapped* is `engine.training.meta_gradient`,
+Method: the shipped recipe of each learner, 10 shots, float32, one seed. *vmapped* is `engine.gradients.meta_gradient`,
 which trainings use; *compiled* is the same through torch.compile; *loop* takes the very same learner's meta-gradient
 task by task on the same device, and averages. All are warmed up, then take turns in 5 rounds, each call on another
 batch that already lies on the device; a call ends when the device has finished it. Reported is the median call. That
@@ -65,7 +65,7 @@ def ways(learner: Any, compiled: bool) -> dict[str, Call]:
     """The ways to compute the same: (params of one stacked seed, tasks with axes (1, N)) to (gradient, loss)."""
     import torch
 
-    from engine.training import compiled_meta_gradient, meta_gradient
+    from engine.gradients import compiled_meta_gradient, meta_gradient
     from engine.trees import tree_map
 
     def loop(given: Any) -> tuple[Any, Any]:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.func import vmap
 
+from engine.gradients import meta_gradient, stepwise_meta_gradient
 from engine.tasks import GaussianClasses, NoisyTask, Sine, stream
-from engine.training import meta_gradient, stepwise_meta_gradient
 from engine.trees import leaves, tree_map
 from tests.engine.conftest import CASES, short
 
