@@ -126,7 +126,7 @@ def bring_in() -> None:
             accept_multiple_files=True,
             key=f"runs-import-{state.get('runs-imports', 0)}",
             label_visibility="collapsed",
-            max_upload_size=archive.MAX_ARCHIVE_BYTES // 1_000_000,
+            max_upload_size=min(archive.MAX_ARCHIVE_BYTES // 1_000_000, st.get_option("server.maxUploadSize")),
         )
         if given and st.button("Import", type="primary", key="runs-import"):
             try:
