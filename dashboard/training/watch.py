@@ -26,7 +26,7 @@ ICONS = {
     "interrupted": ":material/pause_circle:",
 }
 MEANT = {
-    "queued": "waits for its turn",
+    "queued": "waits for its turn, or is about to begin",
     "running": "running",
     "done": "done",
     "cancelled": "called off; its best weights so far are kept",
@@ -83,7 +83,8 @@ def _show(job: Job) -> None:
     said.append(f"update {int(record.get('iteration') or 0):,} of {iterations:,}")
     if job.status == "running":
         rate, left = record.get("tasks_per_s"), job.eta_s
-        said += [f"{rate:,.0f} tasks/s"] if rate else ["starting"]
+        starting = "compiling, about a minute" if record.get("compiled") else "starting"
+        said += [f"{rate:,.0f} tasks/s"] if rate else [starting]
         said += [f"about {spoken(left)} left"] if left is not None else []
     metrics = record.get("metrics") or {}
     for key, what in (("test_mse", "test error"), ("test_accuracy", "test accuracy")):
