@@ -9,6 +9,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the project's
     sys.path.insert(0, str(PROJECT))
 
+from dashboard import serving  # noqa: E402 - found by the lines above
+
+if serving.served():
+    serving.tune()  # `streamlit run` comes here first; `python -m dashboard` has done it
 st.set_page_config(page_title="Innerloop", page_icon=str(PROJECT / "dashboard" / "icon.png"), layout="wide")
 st.logo(str(PROJECT / "dashboard" / "logo.svg"), size="large")
 pages = [

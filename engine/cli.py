@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from engine import cli_jobs, cli_reports
-from engine.console import bar, json_option, parse_settings, show
+from engine.console import bar, device_option, json_option, parse_settings, sentence, show
 from engine.errors import BadConfig, EngineError
+from engine.places import own_runs
 
-ROOTS = (Path("checkpoints"), Path("runs"))
 TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -70,7 +69,7 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     from engine.runs import find
 
     rows = []
-    for path, record in find(*(roots or ROOTS)):
+    for path, record in find(*(roots or (Path("checkpoints"), own_runs()))):
         metrics = record.get("metrics") or {}
         row = {"path": str(path), **{key: record.get(key) for key in ("learner", "task", "shots", "seed", "status")}}
         row["recipe"] = record.get("recipe")
@@ -149,7 +148,7 @@ def train(
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
             worthwhile = made.meta_trained and training.iterations >= 2000 and can_compile()
-            what = (made, distribution, training, tuple(range(seeds)), root or Path("runs") / task)
+            what = (made, distribution, training, tuple(range(seeds)), root or own_runs() / task)
             compiles = worthwhile if compiled is None else compiled
             how: dict[str, Any] = {"device": device, "compiled": compiles, "recipe": recipe, "replace": replace}
             if detach:
@@ -168,17 +167,20 @@ def train(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--detach", is_flag=True, help="In a process of its own.")
 @cli_jobs.slots_option
-@device_option
+@click.option("--device", help="auto, cpu or cuda.  [default: where it was trained so far]")
 @json_option(TRAINED, f"a list of objects{cli_reports.CLASSES}")
-def resume(folder: Path, detach: bool, slots: int, device: str, as_json: bool) -> None:
+def resume(folder: Path, detach: bool, slots: int, device: str | None, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
     from engine import jobs, sessions
 
+    device = device and sessions.pick_device(device)
     if detach:
-        show([cli_jobs.row(jobs.resume(folder, slots=slots))], as_json, ("folder", "status", "iteration"))
+        show(
+            [cli_jobs.row(jobs.resume(folder, device=device, slots=slots))], as_json, ("folder", "status", "iteration")
+        )
         return
     with bar(f"resuming {folder.name}", as_json) as report:
-        folders = sessions.resume(folder, device=sessions.pick_device(device), report=report)
+        folders = sessions.resume(folder, device=device, report=report)
     done = [_trained(path) for path in folders]
     show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
 
@@ -200,8 +202,11 @@ def main(arguments: list[str] | None = None) -> int:
     except EngineError as error:
         click.echo(f"Error: {error}", err=True)
         return 2
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return 2
+    except click.ClickException as error:
+        click.echo(f"Error: {sentence(error)}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped. `python -m engine resume FOLDER` continues from the last snapshot.", err=True)

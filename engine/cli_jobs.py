@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from engine.console import json_option, show
+from engine.places import own_runs
 
 KEYS = "folder, status, learner, shots, seeds, iteration, iterations, eta_s, error"
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
 root_option = click.option(
-    "--runs", "root", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
+    "--runs", "root", type=click.Path(path_type=Path), default=own_runs, show_default="runs", help="Where runs are."
 )
 slots_option = click.option(
     "--slots", type=click.IntRange(1, 64), default=1, show_default=True, help="With --detach: so many at a time."

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from engine.console import bar, json_option, parse_settings, show
+from engine.console import bar, device_option, json_option, parse_settings, show
 
 CLASSES = " (accuracy in place of mse where there are classes)"
 
@@ -15,12 +15,19 @@ CLASSES = " (accuracy in place of mse where there are classes)"
 @click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
 @click.option("--fresh-head", is_flag=True, help="Start from a new random output layer in every task.")
+@device_option
 @json_option(
     "path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step",
     "one object (where there are classes accuracy in place of mse, and loss_per_step in the end)",
 )
 def evaluate(
-    folder: Path, tasks: int, steps: int | None, settings: tuple[str, ...], fresh_head: bool, as_json: bool
+    folder: Path,
+    tasks: int,
+    steps: int | None,
+    settings: tuple[str, ...],
+    fresh_head: bool,
+    device: str,
+    as_json: bool,
 ) -> None:
     """Query error, or accuracy, of the run in FOLDER on test tasks, after every inner step, with 95 % intervals.
 
@@ -31,8 +38,10 @@ def evaluate(
     """
     from engine.report import evaluate_run, lines
     from engine.runs import load
+    from engine.sessions import pick_device
 
-    result = evaluate_run(load(folder), tasks, steps, parse_settings(settings), fresh_head=fresh_head)
+    there, changes = pick_device(device), parse_settings(settings)
+    result = evaluate_run(load(folder), tasks, steps, changes, fresh_head=fresh_head, device=there)
     if as_json:
         show(result, True)
         return
@@ -42,15 +51,17 @@ def evaluate(
 @click.command()
 @click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@device_option
 @json_option(
     "collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, minutes",
     f"a list of objects{CLASSES}",
 )
-def table(root: Path, tasks: int, as_json: bool) -> None:
+def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
     """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
     from engine.report import markdown, rows
+    from engine.sessions import pick_device
 
-    content = rows(root, tasks)
+    content = rows(root, tasks, pick_device(device))
     if as_json:
         show(content, True)
         return
@@ -60,12 +71,14 @@ def table(root: Path, tasks: int, as_json: bool) -> None:
 @click.command()
 @click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@device_option
 @json_option("table, method, shots, published, published_ci95, recipe, collection, ours, ci95, median, per_seed, seeds")
-def reproduce(root: Path, tasks: int, as_json: bool) -> None:
+def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
     """Published results beside ours, on the same networks: with the published outer loop, and with our own."""
     from engine.reproduce import markdown, rows
+    from engine.sessions import pick_device
 
-    content = rows(root, tasks)
+    content = rows(root, tasks, pick_device(device))
     if as_json:
         show(content, True)
         return
@@ -85,6 +98,7 @@ def reproduce(root: Path, tasks: int, as_json: bool) -> None:
     help="Where results are.",
 )
 @click.option("--compile/--no-compile", "compiled", default=None, help="torch.compile; default: where it can.")
+@device_option
 @json_option(
     "form, learner, training, seeds, test_tasks, factors, operations, families, chance, gates, mse, mse_without, "
     "protocols, history, controls"
@@ -96,14 +110,17 @@ def structure(
     training: bool,
     root: Path,
     compiled: bool | None,
+    device: str,
     as_json: bool,
 ) -> None:
     """Does SAP learn which operations to adapt? All 15 synthetic families, protocols P1 to P3, with controls."""
     from dataclasses import replace
 
     from engine.gradients import can_compile
+    from engine.sessions import pick_device
     from engine.structure import FORMS, TRAINING, read, run, table
 
+    device = pick_device(device)
     if training:
         budget = TRAINING if iterations is None else replace(TRAINING, iterations=iterations)
         for form in forms or tuple(FORMS):
@@ -114,6 +131,7 @@ def structure(
                     seeds=seeds,
                     training=budget,
                     compiled=can_compile() if compiled is None else compiled,
+                    device=device,
                     report=report,
                 )
     results = [result for result in read(root) if not forms or result["form"] in forms]

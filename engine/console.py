@@ -17,6 +17,17 @@ def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], A
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON, with the keys {keys}.")
 
 
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+def sentence(error: click.ClickException) -> str:
+    """A wrong call of the command line in one line: what is wrong, and which help says what is right."""
+    said = " ".join(error.format_message().split())
+    said += "" if said.endswith((".", "?", "!", ")")) else "."
+    context = getattr(error, "ctx", None)
+    return f"{said} See `{context.command_path} --help`." if context else said
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """KEY=VALUE options as a dictionary; values are JSON, or else text."""
     values = {}

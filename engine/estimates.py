@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -12,11 +11,13 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.learners import Learner, learner_class
+from engine.processes import peak_memory, step_back
 from engine.runs import find
 from engine.tasks import TaskDistribution
 from engine.training import Training
 
 TRIAL_S = 3.0  # seconds of trying after the first update
+BASE = 400_000_000  # bytes that a process holds which has imported PyTorch and trains the smallest network
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def from_records(learner: Learner, distribution: TaskDistribution, training: Tra
     """The time of the most similar finished training of this learner, scaled to so many updates and tasks.
 
     Returns:
-        seconds, and `run` and `took`: the run it is scaled from and its seconds; empty where there is none to compare.
+        seconds; `run` and `took`: the run it is scaled from and its seconds; and `memory`, the bytes that it held at
+        most, if it had the same networks and tasks and its record says so. Empty where there is none to compare.
     """
     best: tuple[tuple[bool, ...], dict[str, Any]] | None = None
     for path, record in find(*roots):
@@ -64,7 +66,26 @@ def from_records(learner: Learner, distribution: TaskDistribution, training: Tra
         work = training.iterations * training.meta_batch / (told["iterations"] * told.get("meta_batch", 1))
         if best is None or close > best[0]:
             best = close, {"seconds": took * work, "run": str(path), "took": took}
+            if all(close) and record.get("memory") and told.get("meta_batch") == training.meta_batch:
+                best[1]["memory"] = record["memory"]
     return best[1] if best else {}
+
+
+def least_memory(learner: Learner, distribution: TaskDistribution, training: Training, seeds: tuple[int, ...]) -> float:
+    """Bytes that a training holds at least, counted, not tried.
+
+    PyTorch itself; the meta-parameters of every seed with their gradient, the optimiser's two averages and the best
+    so far; and one copy of them for each task and inner step, which the meta-gradient goes back through.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from engine.tasks import stream
+    from engine.trees import count
+
+    with FakeTensorMode():  # counts the parameters without making them
+        numbers = count(learner.init(stream("init"), distribution.spec))
+    copies = 5 + training.meta_batch * learner.train_steps
+    return BASE + 4.0 * len(seeds) * numbers * copies
 
 
 def trial(
@@ -84,9 +105,7 @@ def trial(
         trainer.update()
         count += 1
     update = (time.perf_counter() - began) / count
-    unit = 1 if sys.platform == "darwin" else 1024
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {"update_s": update, "seconds": update * training.iterations, "memory": float(memory)}
+    return {"update_s": update, "seconds": update * training.iterations, "memory": float(peak_memory())}
 
 
 def tried(
@@ -113,6 +132,7 @@ def tried(
         check=False,
         cwd=Path(__file__).resolve().parents[1],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it was stopped (too little memory?)"]
@@ -129,6 +149,7 @@ def _main() -> None:
     from engine.learners import configure
     from engine.tasks import task_class
 
+    step_back()  # as the training would
     asked = json.load(sys.stdin)
     learner = configure(learner_class(asked["learner"]), asked["hyper_parameters"], "learner")
     distribution = configure(task_class(asked["task"]), asked["task_parameters"], "task")

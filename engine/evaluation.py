@@ -1,7 +1,7 @@
 """The one evaluation: query error, and accuracy where there are classes, after every inner step; 95 % intervals."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,7 +35,12 @@ class Scores(NamedTuple):
 
 
 def step_scores(
-    learner: Learner, params: Params, tasks: Task, steps: int | None = None, heads: Head | None = None
+    learner: Learner,
+    params: Params,
+    tasks: Task,
+    steps: int | None = None,
+    heads: Head | None = None,
+    device: str | None = None,
 ) -> Scores:
     """How well each task is predicted before the first inner step and after each one.
 
@@ -45,6 +50,7 @@ def step_scores(
         tasks: a batch of N tasks.
         steps: inner steps T; the learner's evaluation steps unless given.
         heads: output layers to start from instead of the learned one, one per task (see `engine.heads`).
+        device: where to compute, a chunk of tasks at a time; where everything already is unless given.
     """
     classes = not tasks.query_y.is_floating_point()
 
@@ -55,11 +61,16 @@ def step_scores(
         losses = torch.stack([learner.loss(prediction, task.query_y) for prediction in predicted])
         return (losses, (predicted.argmax(-1) == task.query_y).to(losses).mean(-1)) if classes else (losses,)
 
+    def there(tree: Any) -> Any:
+        return tree if device is None else tree_map(lambda v: v.to(device), tree)
+
+    params = there(params)
     arguments = (tasks,) if heads is None else (tasks, heads)
     starts = range(0, len(tasks.query_x), CHUNK)
     with torch.no_grad():
-        chunks = [vmap(one)(*tree_map(lambda v: v[i : i + CHUNK], arguments)) for i in starts]  # noqa: B023
+        chunks = [vmap(one)(*there(tree_map(lambda v: v[i : i + CHUNK], arguments))) for i in starts]  # noqa: B023
     columns = [torch.cat(column) for column in zip(*chunks, strict=True)]
+    columns = columns if device is None else [column.cpu() for column in columns]
     return Scores(columns[0], columns[1] if classes else None)
 
 

@@ -85,6 +85,6 @@ def snippet(folder: Path) -> str:
     return (
         "import engine\n\n"
         f'run = engine.load("{folder.as_posix()}")\n'
-        "trajectory = run.adapt(x, y)  # arrays or tensors, (K, 1) each\n"
-        "run.predict(trajectory, query_x)  # (Q, 1), after the last inner step\n"
+        "trajectory = run.adapt(x, y)  # arrays or tensors: K inputs and their targets\n"
+        "run.predict(trajectory, query_x)  # for Q query inputs, after the last inner step\n"
     )

@@ -21,10 +21,11 @@ from typing import Any
 from engine import tickets
 from engine.errors import BadInput, BadRun
 from engine.locks import Locks, held
+from engine.places import own_runs
 from engine.plans import CANCEL, Plan, now, plan_of
 from engine.runs import RECORD, find, read_record, write_json
 
-QUEUE = Path("runs") / ".queue"
+QUEUE = own_runs() / ".queue"
 SLOTS = 1  # trainings at a time
 LOG = "log.txt"  # what a worker printed, in the first run's folder
 TRASH = ".trash"
@@ -75,14 +76,20 @@ def submit(planned: Plan, *, slots: int = SLOTS, queue: Path | None = None) -> J
     Raises:
         Busy: another process is at work in one of the folders.
     """
-    with Locks(planned.folders) as locks:
+    with Locks(planned.folders) as locks, _ticket(queue) as ticket:
         planned.prepare("queued")
-        _spawn(planned.folders[0], locks, slots, queue)
+        _spawn(planned.folders[0], locks, ticket, slots, queue)
     return job(planned.folders[0])
 
 
-def resume(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
+def resume(folder: Path, *, device: str | None = None, slots: int = SLOTS, queue: Path | None = None) -> Job:
     """Queues an interrupted, cancelled or failed training, to go on from its last snapshot.
+
+    Args:
+        folder: of any of its runs.
+        device: "cpu" or "cuda"; where it was trained so far unless given.
+        slots: at most so many trainings of this queue at a time.
+        queue: the folder of the queue (`QUEUE` unless given).
 
     Raises:
         BadRun: there is nothing to resume.
@@ -91,12 +98,13 @@ def resume(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Jo
     if read_record(folder).get("status") == "done":
         raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
     planned = plan_of(folder)
-    with Locks(planned.folders) as locks:
+    with Locks(planned.folders) as locks, _ticket(queue) as ticket:
         for path in planned.folders:
             (path / CANCEL).unlink(missing_ok=True)
             record = {key: value for key, value in read_record(path).items() if key not in ("error", "pid")}
-            write_json(path / RECORD, {**record, "status": "queued", **now()})
-        _spawn(planned.folders[0], locks, slots, queue, "--resume")
+            there = {"device": device} if device else {}
+            write_json(path / RECORD, {**record, **there, "status": "queued", **now()})
+        _spawn(planned.folders[0], locks, ticket, slots, queue, "--resume")
     return job(folder)
 
 
@@ -225,25 +233,30 @@ def _below(folder: Path, root: Path) -> Path:
         raise BadInput(f"{folder} does not lie below {root}; shipped runs and others are left alone.") from None
 
 
-def _spawn(folder: Path, locks: Locks, slots: int, queue: Path | None, *more: str) -> None:
-    """Starts a worker that outlives this process, and hands it the locks and a ticket."""
-    queue = queue or QUEUE
-    ticket = tickets.draw(queue)
+@contextlib.contextmanager
+def _ticket(queue: Path | None) -> Iterator[int]:
+    """A ticket to hand over, drawn before anything is changed: there may be no room for it."""
+    ticket = tickets.draw(queue or QUEUE)
     try:
-        handed = [*locks.descriptors, ticket]
-        command = [sys.executable, "-m", "engine.worker", str(folder.resolve()), "--slots", str(slots), *more]
-        command += ["--queue", str(queue.resolve()), "--locks", ",".join(map(str, locks.descriptors))]
-        with (folder / LOG).open("wb") as log:
-            worker = subprocess.Popen(
-                [*command, "--ticket", str(ticket)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=handed,
-                start_new_session=True,
-                cwd=Path(__file__).resolve().parents[1],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        threading.Thread(target=worker.wait, daemon=True).start()  # so that no zombie stays when it ends
+        yield ticket
     finally:
-        os.close(ticket)
+        os.close(ticket)  # a worker that inherited it keeps it
+
+
+def _spawn(folder: Path, locks: Locks, ticket: int, slots: int, queue: Path | None, *more: str) -> None:
+    """Starts a worker that outlives this process, and hands it the locks and a ticket."""
+    command = [sys.executable, "-m", "engine.worker", str(folder.resolve()), "--slots", str(slots), *more]
+    command += ["--queue", str((queue or QUEUE).resolve()), "--ticket", str(ticket)]
+    command += ["--locks", ",".join(map(str, locks.descriptors))]
+    with (folder / LOG).open("wb") as log:
+        worker = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[*locks.descriptors, ticket],
+            start_new_session=True,
+            cwd=Path(__file__).resolve().parents[1],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    threading.Thread(target=worker.wait, daemon=True).start()  # so that no zombie stays when it ends

@@ -1,8 +1,10 @@
 """What is to be trained, and in which run folders: all that a process needs to begin a training or go on with it."""
 
 import functools
+import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +21,7 @@ from engine.snapshots import PREVIOUS, SNAPSHOT
 from engine.tasks import TaskDistribution, task_class
 from engine.training import Training
 
+STAGED = ".run.json.new"  # a record that is about to take effect
 CANCEL = "cancel"  # a file of this name in a run folder calls its training off
 
 
@@ -58,13 +61,24 @@ class Plan:
         }
 
     def prepare(self, status: str) -> None:
-        """Empties the run folders, which must be locked, and writes their records."""
-        for folder in self.folders:
-            leftover = (CANCEL, HISTORY, SNAPSHOT, PREVIOUS, WEIGHTS)
-            for path in (*(folder / name for name in leftover), *(folder / KEPT).glob("*.safetensors")):
+        """Empties the run folders, which must be locked, and writes their records.
+
+        Where these cannot be written, on a full disk, everything stays as it was. A crash in between leaves nothing
+        that resuming could take for this training's own: snapshots go before the new records come, the rest after.
+        """
+        staged = [folder / STAGED for folder in self.folders]
+        try:
+            for index, path in enumerate(staged):
+                write_json(path, {**self.record(index), "iteration": 0, "status": status, **now()})
+        except OSError:
+            for path in staged:
                 path.unlink(missing_ok=True)
-        for index, folder in enumerate(self.folders):
-            write_json(folder / RECORD, {**self.record(index), "iteration": 0, "status": status, **now()})
+            raise
+        _remove(folder / name for folder in self.folders for name in (CANCEL, SNAPSHOT, PREVIOUS))
+        for folder, path in zip(self.folders, staged, strict=True):
+            os.replace(path, folder / RECORD)
+        for folder in self.folders:
+            _remove([folder / HISTORY, folder / WEIGHTS, *(folder / KEPT).glob("*.safetensors")])
 
 
 def plan(
@@ -125,6 +139,11 @@ def plan_of(folder: Path) -> Plan:
         raise BadRun(f"{folder / RECORD} names a group without itself, so there is nothing to resume it with.")
     device, recipe = str(record.get("device", "cpu")), str(record.get("recipe", "default"))
     return Plan(learner, distribution, training, seeds, folders, device, bool(record.get("compiled")), recipe)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def run_folder(root: Path, distribution: TaskDistribution, learner: Learner, seed: int) -> Path:

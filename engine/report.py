@@ -16,7 +16,7 @@ from engine.tasks import stream
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
 
-def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
+def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
     """Evaluates the finished runs below `root`, grouped by folder, task, learner and shots.
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
@@ -35,15 +35,15 @@ def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
     content = []
     for (collection, _, learner, shots), paths in sorted(groups.items()):
         head = {"collection": collection, "learner": learner, "shots": shots}
-        content.append({**head, **evaluate_seeds(paths, tasks)})
+        content.append({**head, **evaluate_seeds(paths, tasks, device)})
     return content
 
 
-def evaluate_seeds(paths: list[Path], tasks: int) -> dict[str, Any]:
+def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[str, Any]:
     """Runs that differ in their seed, on the same test tasks: the last keys of `rows`."""
     runs = [load(path) for path in paths]
     drawn = held_out_tasks(runs[0].distribution, tasks)
-    scores = [step_scores(run.learner, run.params, drawn) for run in runs]
+    scores = [step_scores(run.learner, run.params, drawn, device=device) for run in runs]
     values = np.stack([score.headline[:, -1].double().numpy() for score in scores])
     final, middle = estimate(values.mean(0)), estimate(np.median(values, axis=0))
     return {
@@ -66,6 +66,7 @@ def evaluate_run(
     changes: dict[str, Any] | None = None,
     *,
     fresh_head: bool = False,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """One run on test tasks, after every inner step.
 
@@ -75,6 +76,7 @@ def evaluate_run(
         steps: inner steps; the learner's evaluation steps unless given.
         changes: parameters of a shifted task distribution, those that differ from training.
         fresh_head: replace the learned output layer by a freshly initialised one, another for every task.
+        device: "cpu" or "cuda".
 
     Returns:
         path, learner, shots, seed, tasks, mse (accuracy where there are classes), ci95, median, median_interval and
@@ -92,7 +94,7 @@ def evaluate_run(
             f"a task with {distribution.spec.input_shape} and {distribution.spec.output_dim} was asked for."
         )
     heads = fresh_heads(run.learner, run.params, stream("head", run.seed), tasks) if fresh_head else None
-    scores = step_scores(run.learner, run.params, held_out_tasks(distribution, tasks), steps, heads)
+    scores = step_scores(run.learner, run.params, held_out_tasks(distribution, tasks), steps, heads, device)
     values = scores.headline.double().numpy()
     final = estimate(values[:, -1])
     result = {

@@ -81,12 +81,13 @@ RECIPES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
+def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
     """Evaluates the runs that answer to each published value.
 
     Args:
         root: the folder of collections, such as `checkpoints`.
         tasks: test tasks.
+        device: "cpu" or "cuda".
 
     Returns:
         One object per published value and outer loop: table, method, shots, published, published_ci95, recipe
@@ -110,7 +111,7 @@ def rows(root: Path, tasks: int) -> list[dict[str, Any]]:
             candidates = [(name, cell.learner, cell.shots) for name in collections]
             chosen = next((candidate for candidate in candidates if candidate in found), None)
             if chosen and chosen not in known:
-                known[chosen] = evaluate_seeds(found[chosen], tasks)
+                known[chosen] = evaluate_seeds(found[chosen], tasks, device)
             ours = known[chosen] if chosen else {"mse": None, "ci95": None, "median": None, "per_seed": [], "seeds": 0}
             content.append(
                 {

@@ -35,7 +35,7 @@ REQUIRED = ("schema", "learner", "hyper_parameters", "task", "task_parameters", 
 KINDS: dict[str, tuple[type | tuple[type, ...], tuple[str, ...]]] = {
     "text": (str, ("learner", "task", "status", "weights_sha256")),
     "a whole number": (int, ("seed", "shots", "iteration")),
-    "a number": ((int, float), ("seconds", "tasks_per_s")),
+    "a number": ((int, float), ("seconds", "tasks_per_s", "memory")),
     "an object": (dict, ("hyper_parameters", "task_parameters", "training", "metrics")),
     "a list": (list, ("group",)),
 }

@@ -20,6 +20,7 @@ from engine.history import HISTORY
 from engine.learners import Learner
 from engine.locks import Locks
 from engine.plans import CANCEL, Plan, now, plan, plan_of
+from engine.processes import peak_memory
 from engine.runs import KEPT, RECORD, WEIGHTS, read_record, save, write_atomically, write_json
 from engine.tasks import TaskDistribution
 from engine.training import Progress, Trainer, Training
@@ -94,9 +95,11 @@ def train(
 
 
 def resume(
-    folder: Path, *, device: str = "cpu", until: int | None = None, report: Report = lambda _: None
+    folder: Path, *, device: str | None = None, until: int | None = None, report: Report = lambda _: None
 ) -> list[Path]:
     """Continues an interrupted or cancelled training in this process, all its seeds, from its last snapshot.
+
+    On `device`, or where it was trained so far: only there does it end with the same bits.
 
     Raises:
         BadRun: the folder is not a run, is finished already, or has no readable snapshot.
@@ -104,7 +107,8 @@ def resume(
     """
     if read_record(folder).get("status") == "done":
         raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
-    planned = replace_fields(plan_of(folder), device=device)
+    planned = plan_of(folder)
+    planned = replace_fields(planned, device=pick_device(device or planned.device))
     with Locks(planned.folders):
         for path in planned.folders:
             (path / CANCEL).unlink(missing_ok=True)  # what called it off before; not in `begin`: one may just have come
@@ -254,6 +258,7 @@ class _Session:
                 "skipped_updates": int(trainer.skipped[index]),
             }
             done = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "status": status}
+            done["memory"] = peak_memory()
             save(folder, params, {**self.plan.record(index), **done, "metrics": metrics, **now()})
 
 

@@ -114,6 +114,7 @@ def run(
     training: Training = TRAINING,
     tasks: int = TEST_TASKS,
     compiled: bool = True,
+    device: str = "cpu",
     report: Callable[[Progress], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Trains all families and seeds of one form as one batch, and their control; writes `<form>.json` and weights.
@@ -125,6 +126,7 @@ def run(
         training: the budget of each.
         tasks: test tasks.
         compiled: use torch.compile.
+        device: "cpu" or "cuda".
         report: receives progress events.
 
     Returns:
@@ -139,9 +141,9 @@ def run(
     learner, families = FORMS[form], all_families()
     truth = varied(families)
     members = [(seed, family) for seed in range(seeds) for family in families]
-    trained, history = _train(learner, members, training, compiled, report)
+    trained, history = _train(learner, members, training, compiled, device, report)
     control = [(seed, Mismatched(**asdict(family))) for seed, family in members]
-    misled, _ = _train(learner, control, training, compiled, report)
+    misled, _ = _train(learner, control, training, compiled, device, report)
     start = stack([learner.init(stream("init", seed), family.spec) for seed, family in members])
     results = {
         name: _measure(learner, params, members, tasks, truth, seeds)
@@ -206,17 +208,18 @@ def _train(
     members: Sequence[tuple[int, SineFamilies]],
     training: Training,
     compiled: bool,
+    device: str,
     report: Callable[[Progress], None],
 ) -> tuple[Params, dict[str, Any]]:
     """The best-validation weights of all members, and their strengths along the training (moments, members, 4)."""
     seeds, distributions = zip(*members, strict=True)
-    trainer = Trainer(learner, tuple(distributions), training, tuple(seeds), compiled=compiled)
+    trainer = Trainer(learner, tuple(distributions), training, tuple(seeds), device=device, compiled=compiled)
     moments, strengths = [], []
     for moment in range(MOMENTS + 1):
         trainer.run(training.iterations * moment // MOMENTS, report)
         moments.append(trainer.iteration)
         strengths.append(_gates(learner, trainer.params).round(decimals=4).tolist())
-    return tree_map(torch.Tensor.detach, trainer.best), {"iterations": moments, "gates": strengths}
+    return tree_map(lambda p: p.detach().cpu(), trainer.best), {"iterations": moments, "gates": strengths}
 
 
 def _gates(learner: SAP, params: Params) -> Tensor:

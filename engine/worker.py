@@ -11,9 +11,9 @@ from pathlib import Path
 
 from engine import tickets
 from engine.locks import Locks
+from engine.processes import step_back
 
 CANCEL = "cancel"  # as in engine.plans, which is slow to import
-NICE = 10  # what else runs here, such as the live page, comes first
 
 
 def work(folder: Path, *, resumed: bool, slots: int, queue: Path, locks: Sequence[int] = (), ticket: int = -1) -> None:
@@ -45,7 +45,7 @@ def work(folder: Path, *, resumed: bool, slots: int, queue: Path, locks: Sequenc
 
 def _train(folder: Path, resumed: bool) -> None:
     """Politely, and in as many threads as before, so that a resumed training ends the same to the bit."""
-    os.nice(NICE)
+    step_back()  # what else runs here, such as the live page, comes first
     from dataclasses import replace
 
     import torch

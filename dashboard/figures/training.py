@@ -57,6 +57,7 @@ def losses(learner: str, histories: Sequence[Sequence[dict[str, Any]]], iteratio
             mode="lines+markers",
             line={"color": colour, "width": 2},
             marker={"size": 6},
+            cliponaxis=False,
             name="validation error",
             legendgroup="validation",
             showlegend=seed == 0,

@@ -1,5 +1,6 @@
 """The form of the page Train: what is to be trained, as far as it makes sense."""
 
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -11,10 +12,11 @@ import streamlit as st
 
 from dashboard import families, library
 from dashboard.training.fields import draw
-from engine import recipes
+from engine import estimates, recipes
 from engine.errors import EngineError
 from engine.gradients import can_compile
 from engine.learners import LEARNERS, Learner, configure
+from engine.places import VARIABLE
 from engine.tasks import TASKS, TaskDistribution
 from engine.training import Training
 
@@ -31,6 +33,7 @@ class Asked:
         learner, distribution, training, seeds: what, on what, how, and how often.
         collection: the name of the folder below `runs/`.
         compiled: use torch.compile.
+        device: "auto", "cpu" or "cuda".
         changed: the parameters that differ from the recipe's, as the command line's --set takes them.
     """
 
@@ -40,6 +43,7 @@ class Asked:
     seeds: tuple[int, ...]
     collection: str
     compiled: bool
+    device: str
     changed: dict[str, Any]
 
     @property
@@ -49,12 +53,17 @@ class Asked:
 
     @property
     def command(self) -> str:
-        """The same in a shell."""
+        """The same in a shell, from the project's folder."""
         d, words = self.distribution, ["python -m engine train", self.learner.name]
+        moved = os.environ.get(VARIABLE)  # the own runs are elsewhere, and so they must be for the shell
+        words = [f"{VARIABLE}={shlex.quote(str(library.RUNS))}"] * bool(moved) + words
         words += [f"--task {d.name}"] * (d.name != "sine") + [f"--shots {d.shots}", f"--seeds {len(self.seeds)}"]
-        words += [f"--runs runs/{self.collection}"] * (self.collection != d.name)
+        runs = shlex.quote(str(self.root)) if moved else f"runs/{self.collection}"
+        words += [f"--runs {runs}"] * (self.collection != d.name)
         words += [f"--set {shlex.quote(f'{key}={_plain(value)}')}" for key, value in self.changed.items()]
-        words += [] if self.compiled == worthwhile(self.learner, self.training) else ["--no-compile"]
+        if self.compiled != worthwhile(self.learner, self.training):
+            words += ["--compile" if self.compiled else "--no-compile"]
+        words += [f"--device {self.device}"] * (self.device != "auto")
         return " ".join([*words, "--detach"])
 
 
@@ -132,12 +141,19 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
         disabled=not can_compile(),
         help="Takes about a minute, then several times faster. Needs a C++ compiler.",
     )
+    device = "auto"
+    if estimates.machine().gpu:  # else there is nothing to choose
+        device = more.segmented_control(
+            "Device", ["auto", "cuda", "cpu"], default="auto", key="train-device", help="auto takes the GPU."
+        )
     changed = {
         **_changed(asdict(made), asdict(configure(cls, recipe.hyper_parameters, "recipe"))),
         **_changed(asdict(training), asdict(configure(Training, told, "recipe")), "training."),
         **_changed(asdict(distribution), asdict(configure(task, {"shots": shots}, "task")), "task."),
     }
-    return Asked(made, distribution, training, tuple(range(seeds)), str(collection), bool(compiled), changed)
+    return Asked(
+        made, distribution, training, tuple(range(seeds)), str(collection), bool(compiled), device or "auto", changed
+    )
 
 
 def _changed(values: dict[str, Any], before: dict[str, Any], prefix: str = "") -> dict[str, Any]:

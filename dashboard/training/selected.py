@@ -6,12 +6,13 @@ from typing import Any
 import streamlit as st
 
 from dashboard import library
-from dashboard.training import notes, table, watch
+from dashboard.training import notes, opening, table, watch
 from dashboard.training.readonly import SENTENCE, read_only
+from dashboard.training.words import reason
 from engine import archive, exports, jobs
 from engine.errors import EngineError
 from engine.history import HISTORY
-from engine.runs import RECORD, WEIGHTS, read_record
+from engine.runs import RECORD, WEIGHTS, load, read_record
 
 state = st.session_state
 MOST = 8  # columns of a comparison
@@ -21,7 +22,11 @@ def show(folders: list[Path]) -> None:
     """Everything about the selected runs."""
     records = [read_record(folder) for folder in folders]
     names = [library.shown(folder) for folder in folders]
-    st.subheader(f"{len(folders)} selected" if len(folders) > 1 else names[0], anchor=False)
+    head = st.container(horizontal=True, vertical_alignment="center")
+    head.subheader(f"{len(folders)} selected" if len(folders) > 1 else names[0], anchor=False, width="content")
+    if len(folders) == 1:
+        head.space("stretch")
+        opening.links(head, folders[0], records[0])
     compared = st.tabs(["Metrics", "Configuration", "Provenance", "Notes", "Export"])
     with compared[0]:
         st.dataframe(table.measured(folders, records, names), hide_index=True, width="stretch")
@@ -52,7 +57,11 @@ def _notes(records: list[dict[str, Any]], names: list[str]) -> None:
     text = st.text_area("Note", note.text, key=f"note-{sha}", max_chars=notes.MOST)
     changed = notes.Note(tags or "", text or "") != note
     if st.button("Save", disabled=read_only() or not changed, key="runs-note"):
-        notes.write(watch.root(), sha, notes.Note(tags or "", text or ""))
+        try:
+            notes.write(watch.root(), sha, notes.Note(tags or "", text or ""))
+        except OSError as error:
+            st.error(f"The note could not be kept. {reason(error)}", icon=":material/error:")
+            return
         st.rerun()
 
 
@@ -60,7 +69,11 @@ def _export(folders: list[Path], names: list[str]) -> None:
     first = folders[0]
     row = st.container(horizontal=True)
     if (first / WEIGHTS).is_file():
-        _download(row, "Run (zip)", lambda: archive.pack(first), f"{first.name}.zip", "folder_zip")
+        try:
+            load(first)
+            _download(row, "Run (zip)", lambda: archive.pack(first), f"{first.name}.zip", "folder_zip")
+        except EngineError as error:
+            st.error(reason(error), icon=":material/error:")
     _download(row, "TensorBoard", lambda: exports.tensorboard(first), f"{first.name}-tensorboard.zip", "monitoring")
     for what, frame in (("Histories", exports.histories), ("Results", exports.results)):
         for form in exports.FORMATS:
@@ -74,7 +87,8 @@ def _export(folders: list[Path], names: list[str]) -> None:
     if len(folders) > 1:
         st.caption(f"Run and TensorBoard: of {names[0]}, the first one selected. Tables: of all {len(folders)}.")
     st.caption("In a notebook:")
-    st.code(exports.snippet(Path(names[0])), language="python")
+    here = first.relative_to(library.PROJECT) if first.is_relative_to(library.PROJECT) else first
+    st.code(exports.snippet(here), language="python")
 
 
 def _download(row: Any, label: str, content: Any, name: str, icon: str) -> None:
@@ -112,13 +126,13 @@ def bring_in() -> None:
             accept_multiple_files=True,
             key=f"runs-import-{state.get('runs-imports', 0)}",
             label_visibility="collapsed",
-            max_upload_size=archive.MAX_ARCHIVE_BYTES // 1_000_000,
+            max_upload_size=min(archive.MAX_ARCHIVE_BYTES // 1_000_000, st.get_option("server.maxUploadSize")),
         )
         if given and st.button("Import", type="primary", key="runs-import"):
             try:
                 folder = _take([(file.name, file.getvalue()) for file in given])
             except (EngineError, OSError) as error:
-                st.error(str(error), icon=":material/error:")
+                st.error(f"Nothing was imported. {reason(error)}", icon=":material/error:")
                 return
             state["runs-imports"] = state.get("runs-imports", 0) + 1  # an empty uploader
             state["runs-said"] = f"Imported as `{library.shown(folder)}`."
@@ -157,4 +171,4 @@ def _act(acts: list[Any]) -> None:
         try:
             act()
         except (EngineError, OSError) as error:
-            state["runs-refused"] = str(error)
+            state["runs-refused"] = reason(error)

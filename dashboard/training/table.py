@@ -14,7 +14,7 @@ from engine.history import read_history
 from engine.runs import find
 
 KNOWN = ("hyper_parameters", "training", "task_parameters")
-COLUMNS = ("run", "learner", "task", "shots", "seed", "status", "error", "recipe", "minutes", "updated", "tags", "note")
+COLUMNS = ("run", "learner", "task", "shots", "seed", "status", "error", "tags", "note", "recipe", "minutes", "updated")
 
 
 def rows(roots: Sequence[Path], notes: dict[str, Note]) -> tuple[pd.DataFrame, list[Path]]:

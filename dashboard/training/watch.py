@@ -8,7 +8,9 @@ import streamlit as st
 
 from dashboard import library, page
 from dashboard.figures import training as figures
+from dashboard.training import opening
 from dashboard.training.readonly import read_only
+from dashboard.training.words import reason
 from engine import jobs
 from engine.errors import EngineError
 from engine.history import read_history
@@ -24,7 +26,7 @@ ICONS = {
     "interrupted": ":material/pause_circle:",
 }
 MEANT = {
-    "queued": "waits for its turn",
+    "queued": "waits for its turn, or is about to begin",
     "running": "running",
     "done": "done",
     "cancelled": "called off; its best weights so far are kept",
@@ -33,7 +35,6 @@ MEANT = {
 }
 SHOWN = 8
 EVERY = 1.0  # seconds between looks
-PAGES = {"Live": "views/live.py", "Behaviour": "views/behaviour.py", "Features": "views/features.py"}
 
 
 def root() -> Path:
@@ -82,7 +83,8 @@ def _show(job: Job) -> None:
     said.append(f"update {int(record.get('iteration') or 0):,} of {iterations:,}")
     if job.status == "running":
         rate, left = record.get("tasks_per_s"), job.eta_s
-        said += [f"{rate:,.0f} tasks/s"] if rate else ["starting"]
+        starting = "compiling, about a minute" if record.get("compiled") else "starting"
+        said += [f"{rate:,.0f} tasks/s"] if rate else [starting]
         said += [f"about {spoken(left)} left"] if left is not None else []
     metrics = record.get("metrics") or {}
     for key, what in (("test_mse", "test error"), ("test_accuracy", "test accuracy")):
@@ -113,30 +115,14 @@ def _buttons(place: Any, job: Job, name: str) -> None:
     if job.status in jobs.RESUMABLE:
         button("Resume", "resume", lambda: jobs.resume(folder, queue=queue()))
         button("Restart", "restart_alt", lambda: jobs.restart(folder, queue=queue()))
-    if job.status in ("done", "cancelled") and folder.parent.parent == root():
-        place.page_link(
-            PAGES["Live"],
-            label="Open on the live page",
-            icon=":material/gesture:",
-            query_params=live_query(job),
-        )
-
-
-def live_query(job: Job) -> dict[str, str]:
-    """The live page's parameters that show a training, beside nobody else."""
-    record = job.record
-    return {
-        "runs": f"{library.OWN}{job.folder.parent.name}",
-        "shots": str(record.get("shots")),
-        "on": str(record.get("learner")),
-    }
+    opening.links(place, folder, job.record)
 
 
 def _do(act: Callable[[], object]) -> None:
     try:
         act()
     except (EngineError, OSError) as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(reason(error), icon=":material/error:")
 
 
 def spoken(seconds: float) -> str:

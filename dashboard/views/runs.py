@@ -29,7 +29,9 @@ event = st.dataframe(
     selection_mode="multi-row",
     key=f"runs-table-{hash((text, own))}",  # a selection belongs to the rows it was made in
     column_config={
-        "run": st.column_config.TextColumn(width="large"),
+        "run": st.column_config.TextColumn(width=230),
+        "tags": st.column_config.TextColumn(width=120),
+        "note": st.column_config.TextColumn(width=150),
         "error": st.column_config.NumberColumn(
             "test error", format="%.4f", help="mean squared error, or the share of wrong classes, on test tasks"
         ),

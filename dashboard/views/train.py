@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import library
 from dashboard.training import form, watch
 from dashboard.training.readonly import SENTENCE, read_only
-from engine import estimates, jobs, plans
+from dashboard.training.words import reason
+from engine import estimates, jobs, plans, sessions
 from engine.errors import EngineError
 
 state = st.session_state
@@ -24,26 +25,31 @@ def start(asked: form.Asked, replace: bool) -> None:
             asked.root,
             replace=replace,
             compiled=asked.compiled,
-            device="cuda" if estimates.machine().gpu else "cpu",
+            device=sessions.pick_device(asked.device),
         )
         jobs.submit(planned, queue=watch.queue())
+        state["train-said"] = f"{library.shown(planned.folders[0])} is queued: it is followed below."
     except (EngineError, OSError) as error:
-        state["train-refused"] = str(error)
+        state["train-refused"] = reason(error)
 
 
 def measure(asked: form.Asked) -> None:
     """Trains for a moment in a process of its own."""
     try:
-        state["train-tried"] = (asked, estimates.tried(asked.learner, asked.distribution, asked.training, asked.seeds))
-    except EngineError as error:
-        state["train-refused"] = str(error)
+        with st.spinner("Training for three seconds in a process of its own ..."):
+            found = estimates.tried(asked.learner, asked.distribution, asked.training, asked.seeds)
+        state["train-tried"] = (asked, found)
+    except (EngineError, OSError) as error:
+        state["train-refused"] = reason(error)
+    st.rerun()  # the estimate stands above
 
 
 def estimate(asked: form.Asked) -> None:
     """What it will take, from runs like it, and from trying if the person did."""
-    roots = (library.CHECKPOINTS, watch.root())
+    roots, what = (library.CHECKPOINTS, watch.root()), (asked.learner, asked.distribution, asked.training)
     said = [f"This machine has {estimates.machine().sentence}; trainings take one core each, one after the other."]
-    if found := estimates.from_records(asked.learner, asked.distribution, asked.training, *roots):
+    found = estimates.from_records(*what, *roots)
+    if found:
         run = library.shown(Path(found["run"]))
         about = watch.spoken(found["seconds"])
         said.append(
@@ -51,6 +57,10 @@ def estimate(asked: form.Asked) -> None:
         )
     else:
         said.append("No finished run of this learner to estimate the time from.")
+    if memory := found.get("memory"):
+        said.append(f"It held {memory / 1e9:.1f} GB of memory at most.")
+    else:
+        said.append(f"At least {estimates.least_memory(*what, asked.seeds) / 1e9:.1f} GB of memory.")
     tried = state.get("train-tried")
     if tried and tried[0] == asked:
         update, total, memory = (tried[1][key] for key in ("update_s", "seconds", "memory"))
@@ -71,10 +81,12 @@ if asked is not None:
     folder = plans.run_folder(asked.root, asked.distribution, asked.learner, 0)
     exists = folder.exists()
     row = st.container(horizontal=True, vertical_alignment="center")
+    start_at = row.container(width="content")
+    try_at = row.container(width="content")
     replace = exists and row.checkbox(
         f"Replace `{library.shown(folder)}`", key="train-replace", help="It was trained before."
     )
-    row.button(
+    start_at.button(
         "Start training",
         type="primary",
         icon=":material/play_arrow:",
@@ -83,17 +95,18 @@ if asked is not None:
         disabled=read_only() or (exists and not replace),
         key="train-start",
     )
-    row.button(
+    if try_at.button(
         "Try for a moment",
         icon=":material/speed:",
-        on_click=measure,
-        args=(asked,),
         disabled=read_only(),
         key="train-try",
         help="Three seconds of training in a process of its own, for a better estimate of time and memory.",
-    )
+    ):
+        measure(asked)
     with st.expander("The same in a shell", icon=":material/terminal:"):
-        st.code(asked.command, language="sh", wrap_lines=True)
+        st.code(asked.command + " --replace" * bool(replace), language="sh", wrap_lines=True)
+if said := state.pop("train-said", None):
+    st.toast(said, icon=":material/check:")
 if refused := state.pop("train-refused", None):
     st.error(refused, icon=":material/error:")
 st.subheader("Trainings", anchor=False)

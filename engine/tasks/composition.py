@@ -18,7 +18,14 @@ from engine.tasks.task import Task, TaskDistribution, TaskSpec
 
 @dataclass(frozen=True)
 class SineComposition(TaskDistribution):
-    """The sum of two independent sine waves with amplitude, phase and frequency uniform; ranges are (low, high)."""
+    """The sum of two independent sine waves with amplitude, phase and frequency uniform; ranges are (low, high).
+
+    Attributes:
+        amplitude: lowest and highest A of each wave.
+        phase: lowest and highest p, in radians.
+        frequency: lowest and highest w.
+        inputs: lowest and highest x.
+    """
 
     name = "sine-composition"
     summary = "Regress the sum of two sine waves with frequencies up to 2.5 from a few points."

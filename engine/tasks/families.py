@@ -65,6 +65,10 @@ class SineFamilies(TaskDistribution):
 
     `varied` names one or more of amplitude, frequency, phase, offset. A factor's values depend on the generator alone,
     so two families that share a factor meet the same values of it, at the same inputs.
+
+    Attributes:
+        varied: what differs from task to task, separated by commas: amplitude, frequency, phase, offset.
+        ordered_grid: all inputs on one even grid, whose left end is the support, as the published generator has it.
     """
 
     name = "sine-families"

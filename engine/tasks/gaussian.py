@@ -21,6 +21,12 @@ class GaussianClasses(TaskDistribution):
 
     Labels are class indices (int64) that mean something within one task only: class 2 of one task has nothing to do
     with class 2 of the next.
+
+    Attributes:
+        ways: classes of a task.
+        dimensions: numbers that an input consists of.
+        scale: standard deviation of the class means.
+        spread: standard deviation of the points of a class around its mean.
     """
 
     name = "gaussian-classes"

@@ -16,7 +16,13 @@ from engine.tasks.task import Task, TaskDistribution, TaskSpec
 
 @dataclass(frozen=True)
 class Polynomials(TaskDistribution):
-    """Polynomials of one order with uniform coefficients; ranges are (low, high)."""
+    """Polynomials of one order with uniform coefficients; ranges are (low, high).
+
+    Attributes:
+        order: the highest power of x.
+        coefficients: lowest and highest coefficient of each power.
+        inputs: lowest and highest x.
+    """
 
     name = "polynomials"
     summary = "Regress a polynomial (of order 2) with random coefficients from a few points."

@@ -33,6 +33,13 @@ class Sine(TaskDistribution):
     The defaults are the training distribution of the dissertation; any other value is a shifted one.
     Ranges are (low, high); x and phi in radians; noise is the standard deviation of Gaussian noise on the
     support labels only, so that the query error stays the distance to the true function.
+
+    Attributes:
+        amplitude: lowest and highest a.
+        phase: lowest and highest phi, in radians.
+        frequency: lowest and highest f; 1, 1 leaves it out.
+        inputs: lowest and highest x.
+        noise: standard deviation of the noise on support labels; queries have none.
     """
 
     name = "sine"

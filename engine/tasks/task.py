@@ -48,6 +48,10 @@ class TaskDistribution:
 
     Subclasses state `name`, `summary` and `spec` and draw only from the generator they are given. `shots` and `queries`
     count the points of a regression task, and the points of each class of a classification task.
+
+    Attributes:
+        shots: support points (of each class, where there are classes).
+        queries: query points (of each class), on which a meta-update or a test is scored.
     """
 
     name: ClassVar[str]

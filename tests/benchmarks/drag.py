@@ -1,14 +1,16 @@
 """How long a hand waits: from the last move of a support point to every learner's redrawn curve, in a real browser.
 
-    python tests/benchmarks/drag.py [--json] [--moves 60] [--shots 5] [--runs sine] [--on maml,sap | --on all]
+    python tests/benchmarks/drag.py [--json] [--moves 60] [--shots 5] [--runs sine]
+                                    [--learners 8 | maml,sap | all] [--training]
 
-Method: a fresh server and a fresh headless Chromium; on are the learners that the page shows at first, unless --on says
-which. After a warm-up, (1) one move at a time, each
-awaited until its curves are drawn, and (2) one continuous drag of as many moves, sent on every frame. Latency has two
-clocks: the pad's own (`data-last-latency-ms`, from the pointer event to the answer on screen) and an independent one in
-the page, from the pointer event to the first animation frame after the curve's path changed. The share of Python is
-measured apart, in this process: the same answers for the same points, packing them for the browser, and what each
-learner takes of it.
+Method: a fresh server and a fresh headless Chromium; on are the learners that the page shows at first, unless
+--learners says how many or which. With --training a real training runs beside it all, in a process of its own that is
+started by what the page Train calls; it must have made updates before the measurement and go on making them until its
+end. After a warm-up, (1) one move at a time, each awaited until its curves are drawn, and (2) one
+continuous drag of as many moves, sent on every frame. Latency has two clocks: the pad's own (`data-last-latency-ms`,
+from the pointer event to the answer on screen) and an independent one in the page, from the pointer event to the first
+animation frame after the curve's path changed. The share of Python is measured apart, in this process: the same answers
+for the same points, packing them for the browser, and what each learner takes of it.
 """
 
 import argparse
@@ -32,50 +34,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.benchmarks import beside, hand  # noqa: E402 - found by the line above
+
 HOST = "127.0.0.1"
 PATIENCE_MS = 120_000
-WARM_UP = 5
 DRAWN = '.curve[d^="M"]'
-
-# An independent clock: the time of the newest pointer event, and of the first frame after the watched curve changed.
-WATCH = """
-(pad) => {
-  const clock = { moved: 0, drawn: [], gaps: [], last: 0 };
-  window.innerloopClock = clock;
-  const svg = pad.querySelector('svg.plot');
-  svg.addEventListener('pointermove', (event) => { clock.moved = performance.now(); }, true);
-  const curves = [...pad.querySelectorAll('.curve')];
-  let queued = false;
-  const seen = new MutationObserver(() => {
-    if (queued) return;
-    queued = true;
-    requestAnimationFrame(() => {
-      queued = false;
-      const now = performance.now();
-      clock.drawn.push(now - clock.moved);
-      if (clock.last) clock.gaps.push(now - clock.last);
-      clock.last = now;
-    });
-  });
-  for (const curve of curves) seen.observe(curve, { attributes: true, attributeFilter: ['d'] });
-}
-"""
-# A drag of the page's own events on every animation frame: no automation between two moves.
-DRAG = """
-(pad, { moves, id }) => new Promise((done) => {
-  const svg = pad.querySelector('svg.plot');
-  const disc = pad.querySelector('.point .disc').getBoundingClientRect();
-  const at = { x: disc.x + disc.width / 2, y: disc.y + disc.height / 2 };
-  let k = 0;
-  const step = () => {
-    k += 1;
-    const where = { clientX: at.x + 30 * Math.sin(k / 6), clientY: at.y + 60 * Math.sin(k / 9), pointerId: id };
-    svg.dispatchEvent(new PointerEvent('pointermove', { ...where, bubbles: true, isPrimary: true }));
-    if (k < moves) requestAnimationFrame(step); else done();
-  };
-  requestAnimationFrame(step);
-})
-"""
 
 
 def arguments() -> argparse.Namespace:
@@ -86,8 +49,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shots", type=int, default=5, choices=(5, 10), help="learners trained with this many (5)")
     parser.add_argument("--runs", default="sine", help="collection of runs (sine)")
     parser.add_argument(
-        "--on", help="learners that are on, separated by commas, or all (those the page shows at first)"
+        "--learners",
+        "--on",
+        dest="on",
+        help="how many are on, or which, separated by commas, or all (those the page shows at first)",
     )
+    parser.add_argument("--training", action="store_true", help="while a training runs in a process of its own")
     return parser.parse_args()
 
 
@@ -100,9 +67,18 @@ def chosen(runs: str, shots: int, on: str | None) -> Any:
     ensembles = find_ensembles(library.roots()[runs], "sine", shots)[0]
     names = [ensemble.learner.name for ensemble in ensembles]
     wanted = None if on is None else names if on == "all" else on.split(",")
+    if on is not None and on.isdecimal():  # those that the page shows at first, then the others
+        first = [ensemble.learner.name for ensemble in live.shown(View(runs=runs, shots=shots), ensembles)]
+        wanted = [*first, *(name for name in names if name not in first)][: int(on)]
     if unknown := [name for name in wanted or () if name not in names]:
         sys.exit(f"No learner {', '.join(unknown)} in {runs} with {shots} shots; there are {', '.join(names)}.")
     return live.draw_points(View(runs=runs, shots=shots, on=None if wanted is None else tuple(wanted))), ensembles
+
+
+def on_page(page: Any) -> list[str]:
+    """The learners that the page itself says are on."""
+    rows = page.locator('.learner-row[aria-pressed="true"]')
+    return [str(name) for name in rows.evaluate_all("all => all.map((row) => row.dataset.learner)")]
 
 
 def find_browser() -> str:
@@ -163,46 +139,6 @@ def start_seconds(browser: Any, query: str) -> float:
     return seconds
 
 
-def one_by_one(page: Any, moves: int) -> dict[str, list[float]]:
-    """Moves one point with the mouse, each move awaited; milliseconds by both clocks."""
-    pad = page.locator(".pad")
-    box = page.locator(".point .disc").first.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    own, watched = [], []
-    for k in range(WARM_UP + moves):
-        before = page.evaluate("() => window.innerloopClock.drawn.length")
-        page.mouse.move(x + (7 * k) % 60 - 30, y + (11 * k) % 80 - 40 + 0.5 * (k % 2))
-        page.wait_for_function("(n) => window.innerloopClock.drawn.length > n", arg=before, polling="raf")
-        page.locator('.pad[data-busy="false"]').wait_for()
-        own.append(float(pad.get_attribute("data-last-latency-ms")))
-        watched.append(page.evaluate("(n) => window.innerloopClock.drawn[n]", before))
-    page.mouse.up()
-    page.locator('.pad[data-busy="false"]').wait_for()
-    return {"own": own[WARM_UP:], "watched": watched[WARM_UP:]}
-
-
-def continuous(page: Any, moves: int) -> dict[str, Any]:
-    """A drag with a move on every frame: how often curves are redrawn, and how long after the last move."""
-    pad = page.locator(".pad")
-    box = page.locator(".point .disc").first.bounding_box()
-    page.evaluate("() => Object.assign(window.innerloopClock, { drawn: [], gaps: [], last: 0 })")
-    pad.evaluate(
-        "(pad) => pad.querySelector('svg.plot').addEventListener('pointerdown', (e) => window.id = e.pointerId)"
-    )
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    seq = int(pad.get_attribute("data-seq"))
-    page.evaluate("window.id")
-    pad.evaluate(DRAG, {"moves": moves, "id": page.evaluate("window.id")})
-    page.locator('.pad[data-busy="false"]').wait_for()
-    answers = int(pad.get_attribute("data-answer")) - seq
-    last, gaps = float(pad.get_attribute("data-last-latency-ms")), page.evaluate("window.innerloopClock.gaps")
-    page.mouse.up()
-    return {"moves": moves, "answers": answers, "last_ms": last, "between_redraws": gaps}
-
-
 def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
     """Medians in milliseconds of what the page computes for one answer, and for each learner, in this process."""
     import torch
@@ -214,7 +150,7 @@ def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
     spent: dict[str, list[float]] = {"adapt_and_predict": [], "pack": []}
     shown, steps = live.shown(view, ensembles), stops(ensembles)
     alone: dict[str, list[float]] = {ensemble.learner.name: [] for ensemble in shown}
-    for k in range(WARM_UP + moves):
+    for k in range(hand.WARM_UP + moves):
         moved = view.changed(points=((0.01 * k, 1.0), *view.points[1:]))
         begin = time.perf_counter()
         found = live.answers(moved, ensembles)
@@ -226,7 +162,7 @@ def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
             begin = time.perf_counter()
             adaptation(ensemble, live.points_of(moved), live.GRID, steps)
             alone[ensemble.learner.name].append(1e3 * (time.perf_counter() - begin))
-    medians = {name: round(statistics.median(values[WARM_UP:]), 1) for name, values in (spent | alone).items()}
+    medians = {name: round(statistics.median(values[hand.WARM_UP :]), 1) for name, values in (spent | alone).items()}
     return {name: medians[name] for name in spent} | {"learners": {name: medians[name] for name in alone}}
 
 
@@ -242,7 +178,7 @@ def summary(values: list[float]) -> dict[str, float]:
     }
 
 
-def measure(runs: str, shots: int, moves: int, on: str | None) -> dict[str, Any]:
+def measure(runs: str, shots: int, moves: int, on: str | None, running: beside.Beside | None = None) -> dict[str, Any]:
     """All measurements of one run of this program."""
     from playwright.sync_api import sync_playwright
 
@@ -256,17 +192,22 @@ def measure(runs: str, shots: int, moves: int, on: str | None) -> dict[str, Any]
         starts = [round(start_seconds(browser, query), 2) for _ in range(2)]
         with served() as address:
             page = opened(browser, address, query)
-            page.locator(".pad").evaluate(WATCH)
-            shown = page.locator(DRAWN).count()
+            page.locator(".pad").evaluate(hand.WATCH)
+            names = on_page(page)
+            if len(names) != (drawn := page.locator(DRAWN).count()):
+                sys.exit(f"{len(names)} learners are on, and {drawn} curves are drawn.")
             band = page.locator(".pad .subtitle").inner_text()
-            single = one_by_one(page, moves)
-            drag = continuous(page, moves)
+            if running:
+                running.at_work()
+            single = hand.one_by_one(page, moves)
+            drag = hand.continuous(page, moves)
+            training = running.at_work() if running else None
             page.context.close()
         browser.close()
     return {
         "runs": runs,
         "shots": shots,
-        "learners": shown,
+        "learners": names,
         "of_learners": len(ensembles),
         "seeds": next((int(word) for word in band.split() if word.isdigit()), 1),
         "first_start_s": starts[0],
@@ -280,6 +221,7 @@ def measure(runs: str, shots: int, moves: int, on: str | None) -> dict[str, Any]
             "between_redraws_ms": summary(drag["between_redraws"]) if drag["between_redraws"] else None,
         },
         "python_ms": python_share(view, ensembles, moves),
+        "training": training,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "machine": platform.machine(),
@@ -295,12 +237,23 @@ def report(found: dict[str, Any]) -> str:
             return f"{name:42}  none"
         return f"{name:42}  median {values['median']:7.1f}  p95 {values['p95']:7.1f}  max {values['max']:7.1f} ms"
 
+    def companion(training: dict[str, Any] | None) -> str:
+        if training is None:
+            return "no training"
+        how = "compiled" if training["compiled"] else "not compiled"
+        return (
+            f"a training of {training['learner']}, {training['shots']} shots, {training['seeds']} seeds, {how}: "
+            f"{training['updates']:,} updates while the moves below were made, {training['tasks_per_s']:,.0f} tasks/s"
+        )
+
     drag, python = found["drag"], found["python_ms"]
     return "\n".join(
         [
-            f"{found['learners']} of {found['of_learners']} learners on, {found['seeds']} seeds each, "
+            f"{len(found['learners'])} of {found['of_learners']} learners on, {found['seeds']} seeds each, "
             f"{found['shots']} shots, runs {found['runs']}; "
             f"{found['cores']} cores, load {found['load']}, Python {found['python']}",
+            f"on: {', '.join(found['learners'])}",
+            f"beside: {companion(found['training'])}",
             f"start to first curves: {found['first_start_s']:.1f} s, warm disk {found['warm_disk_start_s']:.1f} s",
             line("one move to its curves (the pad's clock)", found["single_move_ms"]),
             line("one move to its curves (first frame after)", found["single_move_by_frame_ms"]),
@@ -317,7 +270,8 @@ def report(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measures and prints."""
     options = arguments()
-    found = measure(options.runs, options.shots, options.moves, options.on)
+    with beside.training() if options.training else contextlib.nullcontext() as running:
+        found = measure(options.runs, options.shots, options.moves, options.on, running)
     print(json.dumps(found, indent=1) if options.json else report(found))
 
 

@@ -19,6 +19,7 @@ Visit = Callable[..., Any]
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PARAMETERS = "train-shots=5&train-seeds=2&train-maml-5-training-iterations=1500&train-maml-5-training-meta_batch=2"
 FOLDER = "maml-k5-s0"
+LONG = 600_000  # milliseconds: a training lets everything else on the machine go first
 
 
 def card(page: sync_api.Page) -> sync_api.Locator:
@@ -33,7 +34,7 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     expect(page.get_by_text("python -m engine train maml --shots 5 --seeds 2")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
 
-    expect(card(page).get_by_text(re.compile(r"running · update [1-9][\d,]* of 1,500"))).to_be_visible()
+    expect(card(page).get_by_text(re.compile(r"running · update [1-9][\d,]* of 1,500"))).to_be_visible(timeout=LONG)
     expect(card(page).locator(".js-plotly-plot").first).to_be_visible()  # the losses as they fall
     card(page).get_by_role("button", name="Cancel").click()
     expect(card(page).get_by_text("called off; its best weights so far are kept")).to_be_visible()
@@ -41,7 +42,7 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     assert 0 < reached < 1500
 
     card(page).get_by_role("button", name="Resume").click()
-    expect(card(page).get_by_text("done · update 1,500 of 1,500")).to_be_visible()
+    expect(card(page).get_by_text("done · update 1,500 of 1,500")).to_be_visible(timeout=LONG)
     before = load(own_runs / "sine" / FOLDER)
 
     expect(page.locator(IDLE)).to_have_count(1)

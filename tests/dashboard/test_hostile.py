@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
 from dashboard import library
+from engine import archive
 from tests.engine.test_faults import BOUND, on_linux, write_protect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,19 +235,78 @@ for page, query in (("runs", {"runs-own": "true"}), ("train", {}), ("live", {"ru
 """
 
 
-@on_linux
-def test_pages_open_where_no_run_can_be_written_and_train_says_so(tmp_path: Path):
-    root = tmp_path / "own"
-    shutil.copytree(SHIPPED / "maml-k5-s0", root / "mine" / "maml-k5-s0")
+ACT = """
+import sys
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+
+def opened(**state):
+    at = AppTest.from_file("dashboard/app.py", default_timeout=300)
+    at.switch_page("views/runs.py")
+    at.query_params["runs-own"] = "true"
+    for key, value in state.items():
+        at.session_state[key] = value
+    return at.run()
+
+def refused(at):
+    assert not at.exception, at.exception
+    (said,) = [error.value for error in at.error]
+    assert "Permission denied" in said and "\\n" not in said and "Errno" not in said, said
+    assert str(Path(sys.argv[1]).parent.parent) not in said, said  # no path of this machine
+    return said
+
+at = opened()
+at.file_uploader[0].set_value(("run.zip", Path(sys.argv[1]).read_bytes(), "application/zip")).run()
+said = refused(at.button("runs-import").click().run())
+assert said.startswith("Nothing was imported. Permission denied at"), said
+print("import")
+
+ONE = '''
+import streamlit as st
+from dashboard import library
+from dashboard.training import selected
+from engine.runs import find
+if said := st.session_state.pop("runs-refused", None):
+    st.error(said)
+selected.show([path for path, _ in find(library.RUNS)])
+'''
+at = AppTest.from_string(ONE, default_timeout=300).run()
+assert not at.exception, at.exception
+at.text_input[0].set_value("mine").run()
+refused(at.button("runs-note").click().run())
+print("note")
+refused(at.button("runs-delete").click().run())
+print("delete")
+"""
+
+
+def bound_to_permissions(code: str, root: Path, *arguments: Path) -> list[str]:
+    """What a process prints for which the own runs are write-protected; nothing there may change meanwhile."""
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     write_protect(root, allowed=False)
     try:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "INNERLOOP_RUNS": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", BOUND + OPEN], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-c", BOUND + code, *map(str, arguments)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     finally:
         write_protect(root, allowed=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == ["runs", "train", "live"]
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    return done.stdout.split()
+
+
+@on_linux
+def test_pages_open_where_no_run_can_be_written_and_train_says_so(tmp_path: Path):
+    root = tmp_path / "own"
+    shutil.copytree(SHIPPED / "maml-k5-s0", root / "mine" / "maml-k5-s0")
+    assert bound_to_permissions(OPEN, root) == ["runs", "train", "live"]
+
+
+@on_linux
+def test_an_import_a_note_and_a_deletion_where_nothing_can_be_written_are_one_sentence_each(tmp_path: Path):
+    root = tmp_path / "own"
+    for name in ("maml-k5-s0", "maml-k5-s1"):  # two: a single one has links, which need the whole app
+        shutil.copytree(SHIPPED / name, root / "mine" / name)
+    (tmp_path / "run.zip").write_bytes(archive.pack(SHIPPED / "reptile-k5-s0"))
+    assert bound_to_permissions(ACT, root, tmp_path / "run.zip") == ["import", "note", "delete"]
+    assert archive.unpack((tmp_path / "run.zip").read_bytes(), root).is_dir()  # with permission it is taken up

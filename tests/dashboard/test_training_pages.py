@@ -12,14 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import library
 from dashboard.figures.training import losses, smoothed
-from dashboard.training import form, notes, table, watch
+from dashboard.training import form, notes, opening, table
 from dashboard.training.fields import choices, explained
 from dashboard.training.readonly import SENTENCE, VARIABLE
 from engine import archive, estimates, jobs, plans
 from engine.errors import BadInput
 from engine.learners import LEARNERS, make
 from engine.runs import read_record
-from engine.tasks import Sine
+from engine.tasks import TASKS, Sine
 from engine.training import Training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +100,41 @@ def test_what_is_not_possible_is_one_sentence_and_cannot_be_started(key, value, 
     assert "train-start" not in {button.key for button in at.button}
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_form_explains_every_parameter_of_every_task(task):
+    title = task.replace("-", " ")
+    learner = "MAML" if TASKS[task]().spec.kind == "regression" else "ProtoNet"
+    at = opened("train", **{"train-task": title, "train-learner": learner})
+    drawn = {e.key: e for kind in ("number_input", "text_input", "checkbox") for e in at.get(kind)}
+    for field in (each.name for each in fields(TASKS[task]) if each.name != "shots"):
+        assert drawn[f"train-task-{task}-{field}"].help == explained(TASKS[task])[field]
+
+
+def test_a_choice_to_compile_or_to_replace_is_in_the_shell_command(own):
+    at = opened("train", **{"train-maml-10-training-iterations": "100"})
+    assert "compile" not in command(at)
+    assert "--compile" in command(at.checkbox(key="train-maml-10-compile").check().run())
+    trained(own)
+    assert "--replace" not in command(at.run())
+    assert command(at.checkbox(key="train-replace").check().run()).endswith(" --replace")
+
+
+def test_where_own_runs_were_moved_the_shell_is_told(own, monkeypatch):
+    monkeypatch.setenv("INNERLOOP_RUNS", str(own))
+    said = command(opened("train", **{"train-folder": "mine"}))
+    assert said.startswith(f"INNERLOOP_RUNS={own} python -m engine train maml ")
+    assert f"--runs {own}/mine " in said
+
+
+def test_a_device_is_asked_for_only_where_there_is_a_choice(monkeypatch):
+    assert "train-device" not in opened("train").session_state
+    monkeypatch.setattr(estimates, "machine", lambda: estimates.Machine(2, 10**10, "a GPU"))
+    at = opened("train")
+    assert "--device" not in command(at)
+    at.session_state["train-device"] = "cpu"
+    assert "--device cpu" in command(at.run())
+
+
 @pytest.mark.parametrize(
     "query", [{"train-task": "x"}, {"train-learner": "<b>"}, {"train-shots": "-5"}, {"train-seeds": "zz"}]
 )
@@ -153,7 +188,33 @@ def test_every_state_says_what_it_means_and_offers_what_helps(own, status, said,
 
 
 def test_the_live_page_is_asked_for_this_training(own):
-    assert watch.live_query(jobs.job(trained(own))) == {"runs": "my-sine", "shots": "10", "on": "maml"}
+    folder = trained(own)
+    assert opening.collection_of(folder) == "my-sine"
+    query = opening.live_query("my-sine", read_record(folder))
+    assert query == {"runs": "my-sine", "shots": "10", "on": "maml"}
+    assert opening.collection_of(SHIPPED / "maml-k10-s0") == "sine"
+    assert opening.collection_of(own) is None
+
+
+def test_every_page_that_applies_is_one_click_away(own):
+    folder = trained(own)
+    offered = {page: query for page, _, _, query in opening.others("my-sine", read_record(folder))}
+    assert set(offered) == {"behaviour", "features", "landscape", "rules", "attribution"}  # MAML has no operations
+    for page, _, _, prefix, probe in opening.PAGES:
+        assert f'page.choose("{prefix}", "{probe}"' in (ROOT / "dashboard" / "views" / f"{page}.py").read_text()
+    at = opened("behaviour", **offered["behaviour"], **{"behaviour-tasks": "200"})
+    assert at.selectbox(key="behaviour-runs").value == "my-sine"
+    assert at.session_state["behaviour-learners"] == ["maml"]
+    assert at.session_state["behaviour-shots"] == 10
+    sap = read_record(SHIPPED / "sap-k10-s0")
+    assert "operations" in {page for page, *_ in opening.others("sine", sap)}
+
+
+@pytest.mark.parametrize("change", [{"task": "polynomials"}, {"status": "running"}])
+def test_what_no_page_shows_has_no_link(change, own):
+    trained(own, **{"status": "done"} | change)
+    for page in ("train", "runs"):
+        assert not opened(page, **{"runs-own": "true"}).get("page_link")
 
 
 def test_trying_measures_time_and_memory_in_a_process_of_its_own():
@@ -163,6 +224,25 @@ def test_trying_measures_time_and_memory_in_a_process_of_its_own():
     assert 5e7 < found["memory"] < 5e9
     with pytest.raises(BadInput, match="Trying it failed"):
         estimates.tried(make("protonet"), Sine(), Training(), (0,))
+
+
+def test_memory_is_counted_before_it_is_tried(own):
+    """More for more parameters, seeds, tasks and steps, and never more than a trial holds."""
+    tiny = make("maml", widths=[5], steps=1)
+    small = estimates.least_memory(tiny, Sine(), Training(meta_batch=1), (0,))
+    for wider in (
+        (make("maml", widths=[500, 500], steps=1), Sine(), Training(meta_batch=1), (0,)),
+        (make("maml", widths=[5], steps=9), Sine(), Training(meta_batch=1), (0,)),
+        (tiny, Sine(), Training(meta_batch=9), (0,)),
+        (tiny, Sine(), Training(meta_batch=1), (0, 1)),
+    ):
+        assert estimates.least_memory(*wider) > small
+    assert any("At least 0.4 GB of memory." in caption.value for caption in opened("train").caption)
+    trained(own, name="maml-k10-s7", memory=7 * 10**8)
+    found = estimates.from_records(make("maml"), Sine(shots=10), Training(), own)
+    assert found["memory"] == 7 * 10**8
+    other = estimates.from_records(make("maml", widths=[9]), Sine(shots=10), Training(), own)
+    assert "memory" not in other and other["seconds"] > 0
 
 
 def test_an_estimate_is_scaled_from_a_run_like_it():

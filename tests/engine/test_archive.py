@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import random
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -227,6 +228,46 @@ def test_parameters_of_any_kind_never_harm(group, values, parts, tmp_path):
 )
 def test_a_known_parameter_with_any_value_never_harms(key, value, parts, tmp_path):
     never_harmful(tmp_path, lambda: archive.take_up(with_parameter(parts, "hyper_parameters", key, value), tmp_path))
+
+
+@HOSTILE
+@given(seed=st.integers(0, 10**6))
+def test_damaged_weights_with_an_honest_hash_never_harm(seed, parts, tmp_path):
+    """Bytes of the tensors' header or of the tensors changed, dropped and doubled, and everything else made to fit."""
+    luck, content = random.Random(seed), bytearray(parts["weights.safetensors"])
+    header = 8 + int.from_bytes(content[:8], "little")
+    for _ in range(luck.randrange(1, 8)):
+        place = luck.randrange(header if luck.random() < 0.7 else len(content))
+        match luck.randrange(4):
+            case 0:
+                content[place] = luck.randrange(256)
+            case 1:
+                del content[place : place + luck.randrange(9)]
+            case 2:
+                content[place:place] = bytes(luck.randrange(256) for _ in range(luck.randrange(9)))
+            case 3:  # a digit of a shape or an offset
+                content[place] = ord(str(luck.randrange(10)))
+    hashed = hashlib.sha256(content).hexdigest()
+    files = changed({**parts, "weights.safetensors": bytes(content)}, weights_sha256=hashed)
+    never_harmful(tmp_path, lambda: archive.unpack(zipped(files.items()), tmp_path))
+
+
+@HOSTILE
+@given(data=st.data())
+def test_any_files_under_any_names_never_harm(data, parts, tmp_path):
+    """Zips of sound and unsound parts, with names of all kinds, entries that are links, and a comment."""
+    names = st.sampled_from([*NAMES, *(form.format(name) for form in ESCAPES for name in NAMES)]) | st.text(max_size=30)
+    contents = st.sampled_from(list(parts.values())) | st.binary(max_size=60)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archived, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name that is there twice
+        for name, content in data.draw(st.lists(st.tuples(names, contents), max_size=6)):
+            entry = zipfile.ZipInfo(name.replace("\0", "") or "x")
+            entry.external_attr = data.draw(st.sampled_from([0, 0o120777 << 16, 0o100644 << 16, 0o040755 << 16]))
+            entry.compress_type = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+            archived.writestr(entry, content)
+        archived.comment = data.draw(st.binary(max_size=20))
+    never_harmful(tmp_path, lambda: archive.unpack(made.getvalue(), tmp_path))
 
 
 def test_the_shell_exports_and_imports(trained, tmp_path, capsys):

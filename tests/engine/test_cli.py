@@ -2,18 +2,25 @@
 
 import json
 import re
+from dataclasses import fields
 
 import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine import recipes
 from engine.cli import cli, main
+from engine.errors import EngineError
 from engine.learners import LEARNERS
 from engine.runs import RECORD, read_record
 from engine.tasks import TASKS
+from engine.training import Training
 
 COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table", "reproduce", "structure"]
 COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # tests/engine/test_jobs.py
 COMMANDS += ["export", "import"]  # tests/engine/test_archive.py
+COMPUTE = ("train", "resume", "evaluate", "table", "reproduce", "structure")
 TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
 TINY += ["task.queries=6", "widths=[5]"]
 
@@ -180,6 +187,17 @@ MISTAKES = [
     (["resume", "nowhere"], "There is no run folder at nowhere."),
     (["resume", ".", "--device", "cuda"], "PyTorch finds no GPU here"),
     (["evaluate", "."], "is not a run folder: it has no run.json"),
+    (["evaluate", ".", "--device", "cuda"], "PyTorch finds no GPU here"),
+    (["table", "--device", "cuda"], "PyTorch finds no GPU here"),
+    (["reproduce", "--device", "cuda"], "PyTorch finds no GPU here"),
+    (["structure", "--device", "cuda"], "PyTorch finds no GPU here"),
+    (["train", "maml", "--seeds", "0"], "0 is not in the range 1<=x<=64. See `python -m engine train --help`."),
+    (["train", "maml", "--shots", "few"], "'few' is not a valid integer"),
+    (["train", "maml", "--sead", "3"], "No such option '--sead'. (Did you mean"),
+    (["evaluate"], "Missing argument 'FOLDER'. See `python -m engine evaluate --help`."),
+    (["evaluate", ".", "--steps"], "Option '--steps' requires an argument."),
+    (["export", ".", "--format", "rar"], "'rar' is not one of"),
+    (["fly"], "No such command 'fly'. See `python -m engine --help`."),
 ]
 
 
@@ -201,20 +219,69 @@ def test_a_mistake_ends_in_one_line_and_writes_nothing(capsys, empty, arguments,
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "maml", "--seeds", "0"], "0 is not in the range"),
-        (["train", "maml", "--shots", "few"], "'few' is not a valid integer"),
-        (["evaluate"], "Missing argument 'FOLDER'"),
-        (["fly"], "No such command 'fly'"),
-    ],
+class Accepted(EngineError):
+    """A configuration that is possible."""
+
+
+OWN = sorted({field.name for cls in LEARNERS.values() for field in fields(cls)})
+GROUPED = [f"training.{field.name}" for field in fields(Training)]
+GROUPED += sorted({f"task.{field.name}" for cls in TASKS.values() for field in fields(cls)})
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
 )
-def test_a_wrong_call_points_to_the_help(capsys, empty, arguments, message):
-    code, out, err = run(capsys, *arguments)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    learner=st.sampled_from(list(LEARNERS)) | WORDS,
+    task=st.sampled_from(list(TASKS)) | WORDS,
+    set_=st.lists(st.tuples(st.sampled_from(OWN + GROUPED) | WORDS, JSON.map(json.dumps) | WORDS), max_size=3),
+    numbers=st.dictionaries(st.sampled_from(["--shots", "--seeds", "--iterations"]), st.integers().map(str) | WORDS),
+)
+def test_no_configuration_does_more_than_be_refused(learner, task, set_, numbers, capsys, empty, monkeypatch):
+    """Whatever is asked for is either possible, or one line and exit code 2: never another error, never a file."""
+
+    def reached(*_, **__):
+        raise Accepted("possible")
+
+    monkeypatch.setattr("engine.plans.plan", reached)
+    words = [f"--task={task}", *(f"{key}={value}" for key, value in numbers.items())]
+    words += [f"--set={key}={value}" for key, value in set_]
+    code, out, err = run(capsys, "train", *words, "--detach", "--", learner)
     assert (code, out) == (2, "")
-    assert message in err
-    assert "Traceback" not in err
+    assert err.startswith("Error: ") and err.count("\n") == 1 and len(err) < 2000
+
+
+def test_without_a_command_it_teaches(capsys, empty):
+    code, out, err = run(capsys)
+    assert code == 2
+    assert "A first round trip" in out + err
+
+
+@pytest.mark.parametrize("command", COMPUTE)
+def test_where_numbers_are_computed_the_device_can_be_said(command):
+    assert "device" in {parameter.name for parameter in cli.commands[command].params}
+
+
+def test_on_a_gpu_the_scores_are_the_same(trained, capsys):
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    here, there = (as_json(capsys, "evaluate", trained[0], "--tasks", "300", "--device", d) for d in ("cpu", "cuda"))
+    assert there["mse"] == pytest.approx(here["mse"], rel=1e-3)
+
+
+def test_own_runs_are_where_the_variable_says(trained, capsys, tmp_path, monkeypatch):
+    """As for the dashboard; without it in `runs` of the working folder."""
+    monkeypatch.chdir(tmp_path)
+    assert [row["folder"] for row in json.loads(run(capsys, "jobs", "--json")[1])] == ["runs/maml-k4-s0"]
+    monkeypatch.setenv("INNERLOOP_RUNS", str(tmp_path / "elsewhere"))
+    assert json.loads(run(capsys, "jobs", "--json")[1]) == []
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    assert len(json.loads(run(capsys, "jobs", "--json")[1])) == 1
+    assert len(json.loads(run(capsys, "runs", "--json")[1])) == 2
 
 
 def test_broken_weights_are_one_line(trained, capsys):

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,88 @@ def test_write_protected_in_the_middle_it_goes_on_later_to_the_same_bits(tmp_pat
     cut.chmod(0o755)
     sessions.resume(cut)
     assert load(cut).sha256 == load(whole).sha256
+
+
+FULL = """
+import resource, sys
+from engine.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["import", "{zip}", "--runs", "{root}/new"],
+        ["export", "{root}/maml-k4-s0", "--out", "{root}/out.zip"],
+        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new"],
+        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new", "--detach"],
+        ["restart", "{root}/maml-k4-s0"],
+    ],
+    ids=lambda words: " ".join(word for word in words if not word.startswith("{")),
+)
+def test_on_a_full_disk_the_shell_says_so_and_nothing_is_half_there(words, tmp_path):
+    """No file may grow beyond 100 bytes: not even a record fits."""
+    from engine import archive
+
+    root = tmp_path / "runs"
+    train(root)
+    (tmp_path / "run.zip").write_bytes(archive.pack(root / "maml-k4-s0"))
+    words = [word.format(root=root, zip=tmp_path / "run.zip") for word in words]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "INNERLOOP_RUNS": str(root)},
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("Error: ") and "File too large" in line
+    assert not list(root.rglob("out.zip")) and not list(root.rglob(".run.json*")) and not list(root.rglob(".import*"))
+    assert [path for path, _ in find(root)] == [root / "maml-k4-s0"]
+    assert [job.status for job in jobs.jobs(root)] == ["done"]
+    assert load(root / "maml-k4-s0").history()
+
+
+def test_no_training_goes_on_from_the_snapshot_of_one_that_it_replaces(tmp_path, monkeypatch):
+    """Whatever moment of a restart a process dies in: the next one begins anew, with the new configuration."""
+    import itertools
+
+    whole = train(tmp_path / "whole")[0]
+    for death in itertools.count():
+        (cut,) = train(tmp_path / str(death), until=7)
+        old = plans.plan_of(cut)
+        new = plans.Plan(old.learner, old.distribution, replace(old.training, lr=0.02), old.seeds, old.folders)
+        steps = [0]
+
+        def dies(act):
+            def instead(*arguments, **options):
+                if steps[0] == death:  # noqa: B023
+                    raise KeyboardInterrupt
+                steps[0] += 1  # noqa: B023
+                return act(*arguments, **options)
+
+            return instead
+
+        with monkeypatch.context() as patch:
+            patch.setattr(plans.os, "replace", dies(os.replace))
+            patch.setattr(plans.Path, "unlink", dies(Path.unlink))
+            try:
+                new.prepare("queued")
+                break
+            except KeyboardInterrupt:
+                pass
+        sessions.resume(cut)
+        fresh = read_record(cut)["training"]["lr"] == 0.02
+        assert fresh or load(cut).sha256 == load(whole).sha256
+        if fresh:
+            (again,) = sessions.train(new.learner, DISTRIBUTION, new.training, (0,), tmp_path / f"{death}-again")
+            assert load(cut).sha256 == load(again).sha256
+            assert load(cut).history()[-1]["iteration"] == 12
+    assert death > 5
 
 
 def test_weights_that_break_under_an_honest_hash_are_named_and_the_others_are_listed(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import jobs, plans, sessions, tickets, worker
+from engine import jobs, plans, processes, sessions, tickets, worker
 from engine.cli import main
 from engine.errors import BadInput, BadRun
 from engine.locks import Busy, Locks, held
@@ -22,7 +22,9 @@ from engine.training import Training
 from tests.engine.conftest import short
 
 DISTRIBUTION = Sine(shots=4, queries=6)
-PATIENCE = 300  # seconds for what takes a few: a busy machine is no failure
+OWN_NICENESS = os.getpriority(os.PRIO_PROCESS, os.getpid())
+GROUP_BEFORE = processes.GROUP.read_text() if processes.GROUP.exists() else ""
+PATIENCE = 600  # seconds for what takes a few: a busy machine is no failure, and workers let everybody go first
 
 
 def planned(root, iterations=300, seeds=(0, 1), **more):
@@ -230,6 +232,29 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path, queue):
     assert ended(job.folder).status == "cancelled"
 
 
+@pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
+def test_a_training_lets_everything_else_go_first(tmp_path, queue):
+    """By its niceness, and by its session's: without the second the first counts for nothing between sessions."""
+    job = jobs.submit(planned(tmp_path, iterations=50_000), queue=queue)
+    until(lambda: _rows(job.folder) > 0, "the first update")
+    pid = read_record(job.folder)["pid"]
+    assert pid == os.getsid(pid) != os.getsid(0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == max(processes.NICE, OWN_NICENESS)
+    assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == str(processes.NICE)
+    assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == OWN_NICENESS
+    assert processes.GROUP.read_text() == GROUP_BEFORE
+    jobs.cancel(job.folder)
+    ended(job.folder)
+
+
+@pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
+def test_who_leads_no_session_leaves_it_alone():
+    """A training inside of a shell's session must not slow the shell down."""
+    code = "from engine import processes; processes.step_back(); print(processes.GROUP.read_text(), end='')"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == GROUP_BEFORE
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -263,8 +288,8 @@ def test_a_folder_that_cannot_be_written_is_the_reason_in_the_record(tmp_path, q
     plan = planned(tmp_path, iterations=40)
     plan.prepare("queued")
     (plan.folders[0] / "history.jsonl").mkdir()  # a file that cannot be written
-    with Locks(plan.folders) as locks:
-        jobs._spawn(plan.folders[0], locks, 1, queue)
+    with Locks(plan.folders) as locks, jobs._ticket(queue) as ticket:
+        jobs._spawn(plan.folders[0], locks, ticket, 1, queue)
     found = ended(plan.folders[0])
     assert found.status == "failed"
     assert "history.jsonl" in found.record["error"]
@@ -281,6 +306,37 @@ def test_no_clock_decides_who_lives(stamp, tmp_path):
     assert jobs.job(plan.folders[0]).status == "interrupted"
     with Locks(plan.folders):
         assert jobs.job(plan.folders[1]).status == "running"
+
+
+BACKWARDS = """
+import datetime, sys, time
+from pathlib import Path
+from engine import plans, worker
+started, looks = time.time(), []
+def earlier():
+    looks.append(1)
+    return started - 86_400 * len(looks)
+class Clock(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.datetime.fromtimestamp(earlier(), tz)
+time.time, plans.datetime = earlier, Clock
+worker.work(Path(sys.argv[1]), resumed=False, slots=1, queue=Path(sys.argv[2]))
+assert len(looks) > 10, looks
+"""
+
+
+def test_a_clock_that_goes_backwards_all_the_time_changes_nothing(whole, tmp_path, queue):
+    """A day earlier at every look: the training ends as ever, and its records tell the time that it was told."""
+    plan = planned(tmp_path)
+    plan.prepare("queued")
+    before = read_record(plan.folders[0])["updated"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", BACKWARDS, plan.folders[0], queue], check=True, env=environment)
+    assert read_record(plan.folders[0])["updated"] < before
+    assert jobs.job(plan.folders[0]).status == "done"
+    assert [outcome(folder) for folder in plan.folders] == whole
+    assert [job.folder for job in jobs.jobs(tmp_path)] == [plan.folders[0]]
 
 
 def test_interrupted_ones_can_be_cancelled_for_good(tmp_path):

@@ -246,6 +246,27 @@ def test_a_learner_of_classes_refuses_waves(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_goes_on_where_it_was(tmp_path, monkeypatch):
+    """A run of a processor, taken up on a machine with a GPU, stays on the processor: only so its bits are the same."""
+    (cut,) = sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0,), tmp_path, until=7)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    sessions.resume(cut)
+    assert read_record(cut)["device"] == "cpu"
+    assert 10**8 < read_record(cut)["memory"] < 10**11
+
+
+def test_a_training_of_a_gpu_says_so_where_there_is_none(tmp_path):
+    (cut,) = sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0,), tmp_path, until=7)
+    record = json.loads((cut / "run.json").read_text())
+    (cut / "run.json").write_text(json.dumps({**record, "device": "cuda"}))
+    if sessions.pick_device("auto") == "cuda":
+        pytest.skip("there is a GPU here")
+    with pytest.raises(BadInput, match="finds no GPU"):
+        sessions.resume(cut)
+    sessions.resume(cut, device="cpu")
+    assert (read_record(cut)["status"], read_record(cut)["device"]) == ("done", "cpu")
+
+
 def test_device(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert sessions.pick_device("auto") == "cpu"

@@ -1,0 +1,27 @@
+"""What a server does once before it answers anybody, whichever command started it."""
+
+import functools
+import gc
+
+import streamlit as st
+
+
+def served() -> bool:
+    """Whether this process serves pages: a test that runs them in its own does not."""
+    return st.runtime.exists()
+
+
+@functools.cache
+def tune() -> None:
+    """Makes the process answer a drag at once: for servers only, since all of it holds for the whole process.
+
+    The inner loops are many tiny products, for which a second thread of PyTorch only waits for the first. What is
+    imported once is set aside from garbage collection.
+    """
+    import torch
+
+    import dashboard.live  # noqa: F401 - the learners, before the first visitor
+
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
