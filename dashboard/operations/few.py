@@ -50,8 +50,8 @@ def show_few(ensemble: Ensemble, found: Anatomy, baseline: float) -> None:
     with left:
         page.frame(
             "How few operations would do?",
-            f"Query mean squared error with only n operations adapting, in two orders; mean over {TASKS} held-out tasks "
-            f"and {len(found.seeds)} seeds. The line: n = {n}.",
+            f"Query mean squared error with only n operations adapting, in two orders; mean over {TASKS} held-out "
+            f"tasks and {len(found.seeds)} seeds. The line: n = {n}.",
             worth_figures.pruning(
                 [(ORDERS[name], _triples(losses[name]), orders[name]) for name in ORDERS],
                 found.learner,
@@ -97,8 +97,8 @@ def _show_sine(
         "sap-few-sine",
         read=words.FEW,
         data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, label),
-        says=f"Error on this task **{found.before:.3g}** with all {len(order)} adapting, **{found.after:.3g}** with the "
-        f"first {n} taken {taken}; over {TASKS} tasks {baseline:.3g} and {error:.3g}.",
+        says=f"Error on this task **{found.before:.3g}** with all {len(order)} adapting, **{found.after:.3g}** with "
+        f"the first {n} taken {taken}; over {TASKS} tasks {baseline:.3g} and {error:.3g}.",
     )
 
 

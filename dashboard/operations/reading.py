@@ -75,7 +75,7 @@ def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
 
 
 def enough(losses: np.ndarray, baseline: float) -> int:
-    """The least n whose mean loss (n + 1, seeds, tasks) is within 10 % of the baseline; all of them if there is none."""
+    """The least n whose mean loss (n + 1, seeds, tasks) is within 10 % of the baseline; all if there is none."""
     near = np.flatnonzero(losses.mean((1, 2)) <= 1.1 * baseline)
     return int(near[0]) if len(near) else len(losses) - 1
 

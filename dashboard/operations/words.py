@@ -13,8 +13,9 @@ counts as $\alpha w^2$: it scales both the operation and the gradient that reach
 The slider (or *Play*) goes through the moments of training at which weights were kept; colours and axes stay.
 """
 ALONG = r"""
-Each line is one operation, mean over seeds, from the start of its group at update 0 to the end of training. The strongest
-of each site at the end is in the learner's colour and named. The vertical line is the moment that the map above shows.
+Each line is one operation, mean over seeds, from the start of its group at update 0 to the end of training. The
+strongest of each site at the end is in the learner's colour and named. The vertical line is the moment that the map
+above shows.
 """
 WORTH = r"""
 Each row is asked of the trained learner, on the same held-out tasks, without training anything again. **Not
@@ -29,9 +30,9 @@ most when they alone do not adapt, ranked on other tasks than those shown here. 
 curves would fall alike.
 """
 FEW = r"""
-The solid curve is the learner as it was trained: all operations adapt to the points. The dotted one adapts only the first
-n of the chosen order; every other operation acts with its meta-learned $\phi_0$ and its strength, but stays as it is. Thin
-lines are the other seeds. With n = 0 nothing adapts: that is what the learner says of every task.
+The solid curve is the learner as it was trained: all operations adapt to the points. The dotted one adapts only the
+first n of the chosen order; every other operation acts with its meta-learned $\phi_0$ and its strength, but stays as it
+is. Thin lines are the other seeds. With n = 0 nothing adapts: that is what the learner says of every task.
 """
 ANSWERS = r"""
 How far an operation moves on each task, $\phi_T - \phi_0$, against what the task hides: Pearson's $r$ over tasks,
