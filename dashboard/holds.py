@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from dashboard.behaviour.controls import NARROW
 from probes.intervals import Interval
 
 HOLDS, FAILS, MIXED, UNDECIDED = "holds", "does not hold", "mixed", "not decided by these runs"
@@ -102,15 +103,16 @@ def show_summary(readings: Sequence[Reading]) -> None:
 
 def show(readings: Sequence[Reading]) -> None:
     """The section: a row for each reading, and how they are judged."""
-    st.space("small")
-    st.header("What holds here", anchor=ANCHOR, divider="gray")
+    st.divider()
+    st.header("What holds here", anchor=ANCHOR)
     st.caption(
         "Readings of the dissertation (Huisman, *Understanding deep meta-learning*, Leiden 2024), judged on the "
         "shipped runs on sine waves, whatever is chosen above. What it says of images is not tested here."
     )
-    for index, one in enumerate(readings):
-        with st.container(key=f"holds-{index}", gap="small"):
-            left, right = st.columns([1, 3.4], gap="small")
+    st.html(f"<style>{NARROW.replace('KEY', 'holds')}</style>")
+    with st.container(key="holds", gap="medium"):
+        for one in readings:
+            left, right = st.columns([1, 4], gap="small")
             left.markdown(badge(one.verdict))
             see = f" :gray[See *{one.where}*.]" if one.where else ""
             right.markdown(f"**{one.claim}** {one.evidence}{see}")

@@ -42,8 +42,8 @@ def order_matters(found: Mapping[str, Shares]) -> Reading:
     claim = "What a point does depends on its place in the order for a plain LSTM; mean pooling removes that."
     criterion = (
         f"Share of all influence that the reverse order changes. Holds if it is at most {NO_CHANGE:g} on every task "
-        f"and seed for the pooled LSTM and above {SOME_CHANGE:g} beyond the interval for the sequential one; does not hold "
-        "if the first is larger or the second smaller."
+        f"and seed for the pooled LSTM and above {SOME_CHANGE:g} beyond the interval for the sequential one; does not "
+        "hold if the first is larger or the second smaller."
     )
     if not {"lstm", "lstm-sequential"} <= set(found):
         return Reading(claim, UNDECIDED, MISSING, criterion)
@@ -52,8 +52,8 @@ def order_matters(found: Mapping[str, Shares]) -> Reading:
     minds = side(read, SOME_CHANGE)
     verdict = FAILS if pooled > NO_CHANGE or minds < 0 else HOLDS if minds > 0 else UNDECIDED
     evidence = (
-        f"With the points in reverse, {_percent(read)} of the influence changes if they are read one after the other, "
-        f"at most {pooled:.0e} of it if they are pooled ({read.tasks} tasks, {read.seeds} seeds)."
+        f"With the points in reverse, {_percent(read)} % of the influence changes if they are read one after the "
+        f"other, at most {pooled:.0e} of it if they are pooled ({read.tasks} tasks, {read.seeds} seeds)."
     )
     return Reading(claim, verdict, evidence, criterion)
 
@@ -68,7 +68,7 @@ def specialised(found: Mapping[str, Shares]) -> Reading:
     if not {*SPECIALISED, "scratch"} <= set(found):
         return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
     gaps = {name: of_any_sign(found[name].far - found["scratch"].far) for name in SPECIALISED}
-    parts = [f"{make(name).title} {_mean(found[name].far)} (more by {_percent(gap)})" for name, gap in gaps.items()]
+    parts = [f"{make(name).title} {_mean(found[name].far)} ({_percent(gap)} points more)" for name, gap in gaps.items()]
     evidence = (
         f"Far influence: {', '.join(parts)}; from scratch {_mean(found['scratch'].far)}; spread evenly it would be "
         f"{found['scratch'].even.mean():.0%}."
@@ -81,7 +81,8 @@ def like_gradients(found: Mapping[str, Shares]) -> Reading:
     claim = "OP-LSTM uses its points as a learner that descends gradients, not as a plain LSTM."
     criterion = (
         "Share of far influence of OP-LSTM, less the middle between MAML's and the pooled LSTM's. Holds if the "
-        "interval lies on MAML's side, does not hold if on the LSTM's; not decided where these two cannot be told apart."
+        "interval lies on MAML's side, does not hold if on the LSTM's; not decided where these two cannot be told "
+        "apart."
     )
     if not {"op-lstm", "maml", "lstm"} <= set(found):
         return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
@@ -90,8 +91,8 @@ def like_gradients(found: Mapping[str, Shares]) -> Reading:
     away = of_any_sign(mine - (descent + box) / 2)
     verdict = verdict_of([-side(away) * side(apart)])
     evidence = (
-        f"Far influence: OP-LSTM {_mean(mine)}, MAML {_mean(descent)}, pooled LSTM {_mean(box)}; OP-LSTM lies "
-        f"{_percent(away)} from the middle of these two."
+        f"Far influence: OP-LSTM {_mean(mine)}, MAML {_mean(descent)}, pooled LSTM {_mean(box)}; OP-LSTM less the "
+        f"middle of these two: {_percent(away)} points."
     )
     return Reading(claim, verdict, evidence, criterion, REACH)
 
@@ -118,4 +119,4 @@ def _mean(values: np.ndarray) -> str:
 
 
 def _percent(found: Interval) -> str:
-    return f"{100 * found.mean:.0f} [{100 * found.low:.0f}, {100 * found.high:.0f}] %"
+    return f"{100 * found.mean:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"

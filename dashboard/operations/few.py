@@ -80,6 +80,7 @@ def _show_sine(
     ensemble: Ensemble, order: Sequence[str], n: int, number: int, taken: str, error: float, baseline: float
 ) -> None:
     found = sine.compared(ensemble, order[n:], number)
+    count = {0: "none", 1: "the first"}.get(n, f"the first {n}")
     label = "none adapts" if not n else "all adapt" if n == len(order) else f"only {n} adapt"
     page.frame(
         "What does it learn with these only?",
@@ -98,7 +99,7 @@ def _show_sine(
         read=words.FEW,
         data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, label),
         says=f"Error on this task **{found.before:.3g}** with all {len(order)} adapting, **{found.after:.3g}** with "
-        f"the first {n} taken {taken}; over {TASKS} tasks {baseline:.3g} and {error:.3g}.",
+        f"{count} taken {taken}; over {TASKS} tasks {baseline:.3g} and {error:.3g}.",
     )
 
 

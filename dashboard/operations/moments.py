@@ -33,7 +33,6 @@ def choose(row: DeltaGenerator, moments: Sequence[int]) -> int | None:
         icon=":material/stop:" if plays else ":material/play_arrow:",
         on_click=stop if plays else start,
         args=() if plays else (moments,),
-        help="Through the moments of training at which weights were kept.",
     )
     found = row.select_slider(
         "Meta-updates", list(moments), value=moments[-1], key=MOMENT, on_change=stop, bind="query-params", width=420

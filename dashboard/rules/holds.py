@@ -108,8 +108,8 @@ def _paired(mine: str, other: str, black: Mapping[str, Boxes]) -> str:
         losses.append(np.square(black[name].boxes[0].said[at] - black[name].truth).mean(-1))  # (seeds, tasks)
     found = paired(*losses)
     return (
-        f"Task by task ({found.tasks} tasks, {SHOTS} points): {number(found.mean)} [{number(found.low)}, "
-        f"{number(found.high)}] apart, lower on {found.won:.0%}."
+        f"Task by task ({found.tasks} tasks, {SHOTS} points) the difference is {number(found.mean)} "
+        f"[{number(found.low)}, {number(found.high)}], and its error is lower on {found.won:.0%}."
     )
 
 
