@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dashboard import library
 from dashboard.behaviour.tables import number
-from dashboard.holds import side
+from dashboard.holds import UNDECIDED, Reading, side, verdict_of
 from dashboard.library import Result
 from probes.intervals import Interval, of_runs
 
@@ -45,6 +45,16 @@ def contests(mine: str, other: str, collections: Sequence[str] | None = None) ->
             if all(pair):
                 found.append(contest(f"{library.title(name)}, {shots} points", *pair))
     return found
+
+
+def reading(
+    claim: str, criterion: str, found: Sequence[Contest], titles: tuple[str, str], where: str, also: str = ""
+) -> Reading:
+    """A reading that says that the first learner's error is the lower one: its verdict over all sets of runs."""
+    if not found:
+        return Reading(claim, UNDECIDED, "No shipped set of runs has both.", criterion, where)
+    verdict = verdict_of([one.outcome for one in found])
+    return Reading(claim, verdict, f"{told(found, *titles)} {also}".strip(), criterion, where, table(found, *titles))
 
 
 def told(found: Sequence[Contest], first: str, second: str) -> str:

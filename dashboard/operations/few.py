@@ -7,7 +7,6 @@ import streamlit as st
 
 from dashboard import page
 from dashboard.behaviour.controls import pair
-from dashboard.figures import operations as figures
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
 from dashboard.operations import sine, words
@@ -85,16 +84,7 @@ def _show_sine(
     page.frame(
         "What does it learn with these only?",
         f"{found.subtitle} The other {len(order) - n} operations stay at their start.",
-        figures.effect(
-            sine.GRID,
-            found.truth,
-            found.points,
-            found.whole,
-            found.changed,
-            label,
-            ensemble.learner.name,
-            dark=page.dark(),
-        ),
+        sine.drawn(found, label, ensemble.learner.name),
         "sap-few-sine",
         read=words.FEW,
         data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, label),

@@ -198,9 +198,5 @@ def order_costs(found: Sequence[Contest]) -> Reading:
         "Holds if SAP's error is lower beyond the interval than first-order SAP's in some set of shipped runs and "
         "higher in none; does not hold if higher in some and lower in none; mixed if both."
     )
-    if not found:
-        return Reading(claim, UNDECIDED, "No shipped set of runs has both.", criterion)
     titles = ("SAP", "first-order SAP")
-    verdict = verdict_of([one.outcome for one in found])
-    evidence = f"{contests.told(found, *titles)} On images: not tested here."
-    return Reading(claim, verdict, evidence, criterion, OTHERS, contests.table(found, *titles))
+    return contests.reading(claim, criterion, found, titles, OTHERS, "On images: not tested here.")

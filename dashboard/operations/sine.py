@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 
+from dashboard import page
+from dashboard.figures import operations as figures
 from dashboard.operations.reading import TASKS
 from engine.ensembles import Ensemble
 from probes import representations, subspace
@@ -61,6 +64,12 @@ def compared(ensemble: Ensemble, still: Sequence[str], number: int) -> Compared:
         float(changed.errors.mean()),
         [run.seed for run in ensemble.runs],
     )
+
+
+def drawn(found: Compared, label: str, learner: str) -> go.Figure:
+    """Both sets of curves over the sine and its points; `label` names the changed ones."""
+    curves = (found.whole, found.changed)
+    return figures.effect(GRID, found.truth, found.points, *curves, label, learner, dark=page.dark())
 
 
 class Changed(Ensemble):

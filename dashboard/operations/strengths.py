@@ -130,16 +130,7 @@ def _show_curves(ensemble: Ensemble, operation: str, number: int) -> None:
     page.frame(
         "What would it do without this one?",
         found.subtitle,
-        figures.effect(
-            sine.GRID,
-            found.truth,
-            found.points,
-            found.whole,
-            found.changed,
-            f"without {label}",
-            ensemble.learner.name,
-            dark=page.dark(),
-        ),
+        sine.drawn(found, f"without {label}", ensemble.learner.name),
         "sap-effect",
         read=words.EFFECT,
         data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, "one still"),

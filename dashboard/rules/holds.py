@@ -91,11 +91,7 @@ def outdone(claim: str, found: Sequence[Contest], titles: tuple[str, str], also:
         f"Holds if the error of {titles[0]} is lower than that of {titles[1]} beyond the interval in some set of "
         "shipped runs, and higher in none; does not hold if higher in some and lower in none; mixed if both."
     )
-    if not found:
-        return Reading(claim, UNDECIDED, "No shipped set of runs has both.", criterion, BOXES)
-    evidence = f"{contests.told(found, *titles)} {also}".strip()
-    verdict = verdict_of([one.outcome for one in found])
-    return Reading(claim, verdict, evidence, criterion, BOXES, contests.table(found, *titles))
+    return contests.reading(claim, criterion, found, titles, BOXES, also)
 
 
 def _paired(mine: str, other: str, black: Mapping[str, Boxes]) -> str:
@@ -120,11 +116,7 @@ def competitive(found: Sequence[Contest]) -> Reading:
         "Holds if its error is higher beyond the interval in no set of shipped runs, and lower in some; does not hold "
         "if higher in some and lower in none; mixed if both."
     )
-    if not found:
-        return Reading(claim, UNDECIDED, "No shipped set of runs has both.", criterion)
-    titles = ("OP-LSTM", "MAML")
-    verdict = verdict_of([one.outcome for one in found])
-    return Reading(claim, verdict, contests.told(found, *titles), criterion, BOXES, contests.table(found, *titles))
+    return contests.reading(claim, criterion, found, ("OP-LSTM", "MAML"), BOXES)
 
 
 def smaller(sizes: Mapping[str, int]) -> Reading:
