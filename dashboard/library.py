@@ -121,6 +121,34 @@ def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> li
     return sorted({r["shots"] for r in trained if "shots" in r})
 
 
+@dataclass(frozen=True)
+class Result:
+    """What the record of a finished run says of its test: learner, seed, error, and half of its 95 % interval."""
+
+    learner: str
+    shots: int
+    seed: int
+    error: float
+    half_width: float
+
+
+def results(collection: str, task: str) -> tuple[Result, ...]:
+    """The test errors in the records of a collection's finished runs; no weights are opened."""
+    return _results(collection, task, _stamp(collection))
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _results(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> tuple[Result, ...]:
+    found = []
+    for _, record in find(roots()[collection]):
+        metrics = record.get("metrics") or {}
+        if record.get("task") != task or record.get("status") not in TRAINED or "test_mse" not in metrics:
+            continue
+        error, half = float(metrics["test_mse"]), float(metrics.get("test_ci95") or 0.0)
+        found.append(Result(str(record["learner"]), int(record["shots"]), int(record["seed"]), error, half))
+    return tuple(found)
+
+
 @st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)
 def _load(
     collection: str, task: str, shots: int, stamp: tuple[tuple[str, int], ...]

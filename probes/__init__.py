@@ -27,4 +27,5 @@ PROBES: dict[str, str] = {
     "subspace": "probes.subspace",
     "moving": "probes.moving",
     "attribution": "probes.attribution",
+    "shares": "probes.shares",
 }

@@ -24,6 +24,13 @@ class Units:
     after: np.ndarray
 
 
+def carrying(conductance: np.ndarray) -> np.ndarray:
+    """How many units carry a prediction: (sum |c|)^2 / sum c^2 over the last axis; 0 where nothing is carried."""
+    size = np.abs(conductance)
+    squares = np.square(size).sum(-1)
+    return np.asarray(np.where(squares > 0, np.square(size.sum(-1)) / np.where(squares > 0, squares, 1.0), 0.0))
+
+
 def in_type(ensemble: Ensemble, points: np.ndarray, query: float) -> tuple[Tensor, Tensor, Tensor]:
     """Support inputs (K, 1), labels (K,) and the query (1, 1) in the type of the weights."""
     x, y = torch.from_numpy(points).unsqueeze(-1).unbind(1)

@@ -12,6 +12,7 @@ tasks alone. Differences between two learners are paired: the seeds are averaged
 the N differences gives the interval, for these trainings and other tasks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +109,42 @@ def paired(losses: np.ndarray, reference: np.ndarray, *, ratio: bool = False) ->
     if ratio:
         mean, low, high = (float(np.exp(value)) for value in (mean, low, high))
     return Paired(mean, low, high, won, n)
+
+
+def of_runs(mine: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> Interval:
+    """How many times another learner's error a learner's is, from its seeds' test errors alone: (mean, half width).
+
+    The half widths are those of 95 % intervals over tasks. The interval is for other seeds (Welch's t of the
+    logarithms) and other tasks; that both learners had the same ones could only narrow it, and is left out. NaN with a
+    single seed.
+
+    Returns:
+        The ratio of the geometric means; `tasks` is 0: how many there were is not looked at.
+    """
+    logs, variances, freedoms, tasks = [], [], [], 0.0
+    for runs in (mine, other):
+        errors, halves = np.array(runs, float).reshape(-1, 2).T
+        if len(errors) < 2 or not (errors > 0).all():
+            return Interval(float("nan"), float("nan"), float("nan"), 0, len(errors))
+        logs.append(float(np.log(errors).mean()))
+        variances.append(float(np.log(errors).var(ddof=1)) / len(errors))
+        freedoms.append(len(errors) - 1)
+        tasks += float(np.square(halves / stats.norm.ppf(LEVEL) / errors).mean())
+    variance, parts = sum(variances) + tasks, np.square(variances) / freedoms
+    freedom = variance**2 / parts.sum() if parts.sum() > 0 else np.inf
+    low, high = _t(logs[0] - logs[1], variance, min(freedom, 1e6))
+    ratio = float(np.exp(logs[0] - logs[1]))
+    return Interval(ratio, float(np.exp(low)), float(np.exp(high)), 0, min(len(mine), len(other)))
+
+
+def over_seeds(values: np.ndarray) -> Interval:
+    """The mean of one value per seed, (seeds,), of any sign, with Student's interval for other seeds."""
+    x = np.asarray(values, float)
+    x = x[np.isfinite(x)]
+    mean, n = float(x.mean()) if len(x) else float("nan"), len(x)
+    if n < 2:
+        return Interval(mean, float("nan"), float("nan"), 0, n)
+    return Interval(mean, *_t(mean, float(x.var(ddof=1)) / n, n - 1), 0, n)
 
 
 def _log_t(mean: float, variance: float, freedom: float) -> tuple[float, float]:

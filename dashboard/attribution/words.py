@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from probes.attribution import Attributions, OfLearner
+from probes.conductance import carrying
 
 POINTS = r"""
 Two of the methods ask about **points**, by taking them away and adapting again:
@@ -124,10 +125,3 @@ def units_sentence(answers: Sequence[OfLearner], titles: Mapping[str, str]) -> s
         f"Carrying units of the last hidden layer, before → after adapting: {'; '.join(told)} "
         "(r: correlation of the units' conductances before and after)."
     )
-
-
-def carrying(conductance: np.ndarray) -> np.ndarray:
-    """How many units carry a prediction: (sum |c|)^2 / sum c^2 over the last axis; 0 where nothing is carried."""
-    size = np.abs(conductance)
-    squares = np.square(size).sum(-1)
-    return np.asarray(np.where(squares > 0, np.square(size.sum(-1)) / np.where(squares > 0, squares, 1.0), 0.0))

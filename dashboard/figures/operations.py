@@ -23,7 +23,15 @@ def spoken(operation: str) -> str:
     return f"{site(where)}: {what.replace('-', ' ').replace('rank', 'rank ')}"
 
 
-def strengths(operations: Sequence[str], values: np.ndarray, start: np.ndarray, what: str, *, dark: bool) -> go.Figure:
+def strengths(
+    operations: Sequence[str],
+    values: np.ndarray,
+    start: np.ndarray,
+    what: str,
+    *,
+    every: np.ndarray | None = None,
+    dark: bool,
+) -> go.Figure:
     """A heat map: sites as rows in network order, operations as columns; the mean over seeds, their range on hover.
 
     Args:
@@ -31,6 +39,7 @@ def strengths(operations: Sequence[str], values: np.ndarray, start: np.ndarray, 
         values: (seeds, operations).
         start: of each operation before training, (operations,): the middle of the colours.
         what: a value is, for the bar and hover.
+        every: values of all moments that share the colours, (moments, seeds, operations); without: `values` alone.
         dark: for the dark background.
     """
     sites = list(dict.fromkeys(name.split(".")[0] for name in operations))
@@ -47,7 +56,10 @@ def strengths(operations: Sequence[str], values: np.ndarray, start: np.ndarray, 
         hover[i, j] = (
             f"{spoken(name)}<br>{what} {mean:.3g}<br>seeds {low:.3g} to {high:.3g}<br>at its start {start[index]:.3g}"
         )
-    most = max(1.0, float(np.nanmax(np.abs(grid))))
+    means = (values[None] if every is None else every).mean(1)
+    with np.errstate(divide="ignore"):
+        reach = np.abs(np.log2(means / start))
+    most = max(1.0, float(reach[np.isfinite(reach)].max(initial=0.0)))
     figure = go.Figure(
         go.Heatmap(
             z=grid,
@@ -77,8 +89,17 @@ def strengths(operations: Sequence[str], values: np.ndarray, start: np.ndarray, 
     return figure
 
 
-def along(operations: Sequence[str], moments: np.ndarray, values: np.ndarray, name: str, *, dark: bool) -> go.Figure:
-    """Strengths through training, one panel per site; (moments, seeds, operations)."""
+def along(
+    operations: Sequence[str],
+    moments: np.ndarray,
+    values: np.ndarray,
+    name: str,
+    *,
+    what: str = "strength",
+    now: int | None = None,
+    dark: bool,
+) -> go.Figure:
+    """Strengths (or `what`) through training, one panel per site; (moments, seeds, operations); a line at `now`."""
     sites = list(dict.fromkeys(one.split(".")[0] for one in operations))
     figure = make_subplots(1, len(sites), shared_yaxes=True, subplot_titles=[site(one) for one in sites])
     for place, one in enumerate(sites, 1):
@@ -97,7 +118,7 @@ def along(operations: Sequence[str], moments: np.ndarray, values: np.ndarray, na
                     "width": 2.5 if i == first else 1.3,
                     "dash": "dot" if shift else "solid",
                 },
-                hovertemplate=f"{spoken(operations[i])}<br>update %{{x:,}}<br>strength %{{y:.3f}}<extra></extra>",
+                hovertemplate=f"{spoken(operations[i])}<br>update %{{x:,}}<br>{what} %{{y:.3g}}<extra></extra>",
                 showlegend=False,
                 row=1,
                 col=place,
@@ -114,8 +135,14 @@ def along(operations: Sequence[str], moments: np.ndarray, values: np.ndarray, na
                     col=place,
                     font={"size": 12},
                 )
-    figure.update_xaxes(title_text="meta-update", showgrid=False, nticks=3)
-    figure.update_yaxes(title_text="strength", row=1, col=1, rangemode="tozero")
+    if now is not None:
+        for place in range(1, len(sites) + 1):
+            figure.add_vline(x=now, line={"color": ink(dark), "width": 1}, row=1, col=place)
+    margin = 0.03 * float(np.ptp(moments))
+    figure.update_xaxes(
+        title_text="meta-update", showgrid=False, nticks=3, range=[moments.min() - margin, moments.max() + margin]
+    )
+    figure.update_yaxes(title_text=what, row=1, col=1, rangemode="tozero")
     figure.update_layout(height=280, margin={"l": 60, "r": 10, "t": 30, "b": 40})
     return figure
 

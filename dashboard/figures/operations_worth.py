@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures.marks import background, colour, grey, ink, soft
+from dashboard.figures.marks import background, colour, extent, grey, ink, soft, span
 from dashboard.figures.operations import diverging, spoken
 
 ROW = 26  # pixels of a row of dots
@@ -81,8 +81,13 @@ def dots(
     return figure
 
 
-def pruning(curves: Sequence[tuple[str, np.ndarray, Sequence[str]]], name: str, *, dark: bool) -> go.Figure:
-    """Error with only n operations adapting, in each of two orders: label, (n + 1, low-mean-high), the operations."""
+def pruning(
+    curves: Sequence[tuple[str, np.ndarray, Sequence[str]]], name: str, *, now: int | None = None, dark: bool
+) -> go.Figure:
+    """Error with only n operations adapting, in each of two orders: label, (n + 1, low-mean-high), the operations.
+
+    Where n is chosen, `now`, a line marks it, and rings the errors there.
+    """
     figure = go.Figure()
     for (label, values, order), dash in zip(curves, ("solid", "dot"), strict=True):
         figure.add_scatter(
@@ -95,22 +100,21 @@ def pruning(curves: Sequence[tuple[str, np.ndarray, Sequence[str]]], name: str, 
             customdata=["none adapts", *(f"with {spoken(one)}" for one in order)],
             hovertemplate=f"{label}: %{{x}}<br>%{{customdata}}<br>test error %{{y:.4g}}<extra></extra>",
         )
-        for n in range(1, min(4, len(values))):
-            if dash == "solid":
-                figure.add_annotation(
-                    x=n,
-                    y=np.log10(values[n, 1]),
-                    text=spoken(order[n - 1]),
-                    xanchor="left",
-                    yanchor="bottom",
-                    showarrow=False,
-                    textangle=-20,
-                    font={"size": 11, "color": ink(dark)},
-                )
+    if now is not None:
+        figure.add_vline(x=now, line={"color": ink(dark), "width": 1})
+        figure.add_scatter(
+            x=[now] * len(curves),
+            y=[values[now, 1] for _, values, _ in curves],
+            mode="markers",
+            marker={"size": 13, "symbol": "circle-open", "color": ink(dark), "line": {"width": 2}},
+            hoverinfo="skip",
+            showlegend=False,
+        )
     figure.update_xaxes(title_text="operations that adapt", dtick=2, showgrid=False)
-    figure.update_yaxes(type="log", title_text="query mean squared error")
+    every = [values[:, 1] for _, values, _ in curves]
+    figure.update_yaxes(title_text="query mean squared error", **span(extent(every, log=True), log=True))
     figure.update_layout(
-        height=360,
+        height=420,
         margin={"l": 70, "r": 20, "t": 20, "b": 50},
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
     )

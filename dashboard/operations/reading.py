@@ -24,9 +24,16 @@ def anatomy(ensemble: Ensemble, *, importance: bool) -> Anatomy | None:
     return found.anatomies[0] if found else None
 
 
-def strength_sentence(found: Anatomy) -> str:
-    """What grew and shrank most, and whether small operations are preferred in every seed."""
-    relative = found.strengths / found.start
+def strength_sentence(found: Anatomy, strengths: np.ndarray | None = None) -> str:
+    """What grew and shrank most, and whether small operations are preferred in every seed.
+
+    Args:
+        found: the anatomy.
+        strengths: at some moment of training, (seeds, operations); without: after it.
+    """
+    relative = (found.strengths if strengths is None else strengths) / found.start
+    if np.allclose(relative, 1.0, atol=1e-3):
+        return "Before any training every operation stands at its start: nothing is preferred."
     mean = relative.mean(0)
     first, last = int(mean.argmax()), int(mean.argmin())
     small = [i for i, size in enumerate(found.sizes) if 0 < size <= 40]
@@ -67,29 +74,37 @@ def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
     )
 
 
+def enough(losses: np.ndarray, baseline: float) -> int:
+    """The least n whose mean loss (n + 1, seeds, tasks) is within 10 % of the baseline; all if there is none."""
+    near = np.flatnonzero(losses.mean((1, 2)) <= 1.1 * baseline)
+    return int(near[0]) if len(near) else len(losses) - 1
+
+
 def pruning_sentence(found: Anatomy, baseline: float) -> str:
-    """How many operations are enough, in both orders."""
+    """How many operations are enough, in both orders, and whether fewer are better than all."""
     means = found.by_worth.mean((1, 2))
-    enough = int(np.flatnonzero(means <= 1.1 * baseline)[0]) if (means <= 1.1 * baseline).any() else len(means) - 1
-    strong = found.by_strength.mean((1, 2))
-    also = int(np.flatnonzero(strong <= 1.1 * baseline)[0]) if (strong <= 1.1 * baseline).any() else len(strong) - 1
+    least = int(means.argmin())
+    best = f" The least error, {means[least]:.2g}, comes with {least}." if means[least] < 0.95 * baseline else ""
     return (
-        f"**{enough}** of {len(means) - 1} operations, taken by worth, come within 10 % of the error with all "
-        f"({baseline:.3g}); taken by strength it needs {also}."
+        f"**{enough(found.by_worth, baseline)}** of {len(found.by_worth) - 1} operations, taken by worth, come within "
+        f"10 % of the error with all ({baseline:.3g}); taken by strength it needs "
+        f"{enough(found.by_strength, baseline)}.{best}"
     )
 
 
-def strength_rows(found: Anatomy) -> pd.DataFrame:
-    """Strengths of every operation and seed."""
+def strength_rows(found: Anatomy, strengths: np.ndarray | None = None, alpha: float = float("nan")) -> pd.DataFrame:
+    """Strengths of every operation and seed; at some moment of training where they are given, with the inner rate."""
+    step_sizes = found.step_sizes if strengths is None else alpha * strengths**2
+    strengths = found.strengths if strengths is None else strengths
     return pd.DataFrame(
         [
             {
                 "operation": name,
                 "seed": seed,
-                "strength": found.strengths[s, i],
+                "strength": strengths[s, i],
                 "start": found.start[i],
-                "times its start": found.strengths[s, i] / found.start[i],
-                "effective step size": found.step_sizes[s, i],
+                "times its start": strengths[s, i] / found.start[i],
+                "effective step size": step_sizes[s, i],
                 "numbers": int(found.sizes[i]),
             }
             for i, name in enumerate(found.operations)
@@ -140,11 +155,11 @@ def pruning_rows(found: Anatomy) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def curve_rows(x: np.ndarray, whole: np.ndarray, off: np.ndarray, seeds: list[int]) -> pd.DataFrame:
-    """Two sets of curves (seeds, grid) at places x."""
+def curve_rows(x: np.ndarray, whole: np.ndarray, changed: np.ndarray, seeds: list[int], named: str) -> pd.DataFrame:
+    """Two sets of curves (seeds, grid) at places x: all adapt, and what is `named`."""
     return pd.DataFrame(
         [
-            {"seed": seed, "x": place, "all adapt": whole[s, i], "one still": off[s, i]}
+            {"seed": seed, "x": place, "all adapt": whole[s, i], named: changed[s, i]}
             for s, seed in enumerate(seeds)
             for i, place in enumerate(x)
         ]

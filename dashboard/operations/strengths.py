@@ -9,49 +9,71 @@ from dashboard import page
 from dashboard.behaviour.controls import pair
 from dashboard.figures import operations as figures
 from dashboard.figures.operations import spoken
-from dashboard.operations import words
+from dashboard.operations import moments, sine, words
 from dashboard.operations.reading import TASKS, along_rows, anatomy, curve_rows, strength_rows, strength_sentence
 from engine.ensembles import Ensemble
-from probes import representations, subspace
-from probes.adaptation import adaptation
 
 MEASURES = {"strength": "strength", "step": "effective step size"}
-GRID = np.linspace(-5.0, 5.0, 161)
 state = st.session_state
 
 
 def show_strengths(ensemble: Ensemble) -> None:
-    """Which operations are strong, and how they became so."""
+    """Which operations are strong, and how they became so; a moment of training that is chosen is seen in both."""
+    plays = moments.playing()
+    st.fragment(_show_strengths, run_every=moments.EVERY if plays else None)(ensemble, plays)
+
+
+def _show_strengths(ensemble: Ensemble, plays: bool) -> None:
     found = anatomy(ensemble, importance=False)
     if found is None:
         return
-    measure = st.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    measure = row.segmented_control(
         "Show as", list(MEASURES), default="strength", key="sap-measure", format_func=MEASURES.get, bind="query-params"
     )
-    step = measure == "step"
-    alpha = float(ensemble.learner.inner_lr)  # type: ignore[attr-defined]
-    values, start = (found.step_sizes, alpha * found.start**2) if step else (found.strengths, found.start)
-    what = MEASURES["step" if step else "strength"]
+    what = MEASURES[measure] if measure in MEASURES else MEASURES["strength"]
+    alpha = float(ensemble.learner.inner_lr) if what == MEASURES["step"] else None  # type: ignore[attr-defined]
+    values, along = measured(found.strengths, alpha), measured(found.along, alpha)
+    start = measured(found.start, alpha)
+    at = moments.choose(row, [int(moment) for moment in found.moments])
+    if moments.playing() != plays:
+        st.rerun()  # from now on it goes on by itself, or no longer
+    shown = values if at is None else along[at]
+    every = np.concatenate([values[None], along]) if at is not None else values[None]
+    when = "after meta-training" if at is None else f"after {int(found.moments[at]):,} meta-updates"
+    ahead = f"{what.capitalize()} of each operation {when}, mean of {len(found.seeds)} seeds; colour: as a multiple of "
     page.frame(
         "Which operations are strong?",
-        f"{what.capitalize()} of each operation after meta-training, mean of {len(found.seeds)} seeds; colour: as a "
-        "multiple of its start.",
-        figures.strengths(found.operations, values, start, what, dark=page.dark()),
+        ahead + f"its start{', one scale for all moments' if at is not None else ''}.",
+        figures.strengths(found.operations, shown, start, what, every=every, dark=page.dark()),
         "sap-strengths",
         read=words.STRENGTHS,
-        data=strength_rows(found),
-        says=strength_sentence(found),
+        data=strength_rows(found, None if at is None else found.along[at], alpha=float(ensemble.learner.inner_lr)),  # type: ignore[attr-defined]
+        says=strength_sentence(found, None if at is None else found.along[at]),
     )
-    if len(found.moments) > 1:
+    if at is not None:
         page.frame(
             "When did they become so?",
-            "Strength against meta-updates, mean over seeds; solid: multiplications, dotted: shifts; in colour the "
-            "strongest of each site.",
-            figures.along(found.operations, found.moments, found.along, found.learner, dark=page.dark()),
+            f"{what.capitalize()} against meta-updates, mean over seeds; solid: multiplications, dotted: shifts; in "
+            "colour the strongest of each site; the line is the moment above.",
+            figures.along(
+                found.operations,
+                found.moments,
+                along,
+                found.learner,
+                what=what,
+                now=int(found.moments[at]),
+                dark=page.dark(),
+            ),
             "sap-along",
-            read=words.STRENGTHS,
+            read=words.ALONG,
             data=along_rows(found),
         )
+
+
+def measured(strengths: np.ndarray, alpha: float | None) -> np.ndarray:
+    """Strengths, or effective step sizes where an inner learning rate is given."""
+    return strengths if alpha is None else alpha * strengths**2
 
 
 def show_effect(ensemble: Ensemble) -> None:
@@ -103,48 +125,15 @@ def _first(value: Any) -> Any:
 
 
 def _show_curves(ensemble: Ensemble, operation: str, number: int) -> None:
-    tasks, hidden = representations.tasks_of(ensemble.distribution, TASKS)
-    points = np.concatenate([tasks.support_x[number].numpy(), tasks.support_y[number].numpy()], 1)
-    a, p = (float(hidden[key][number]) for key in ("amplitude", "phase"))
-
-    def truth(x: np.ndarray) -> np.ndarray:
-        return a * np.sin(x + p)
-
-    learner = ensemble.learner
-    steps = [learner.evaluation_steps]
-    query = tasks.query_x[number, :, 0].numpy()
-    whole = adaptation(ensemble, points, GRID, steps, truth, query)
-    off = adaptation(_Changed(ensemble, subspace.frozen(learner, [operation])), points, GRID, steps, truth, query)  # type: ignore[arg-type]
-    before, after = float(whole.errors.mean()), float(off.errors.mean())
+    found = sine.compared(ensemble, [operation], number)
+    label = spoken(operation)
     page.frame(
         "What would it do without this one?",
-        f"Task {number}: {a:.2f} sin(x + {p:.2f}), {len(points)} points, after {steps[0]} steps.",
-        figures.effect(
-            GRID,
-            truth(GRID),
-            points,
-            whole.curves[0],
-            off.curves[0],
-            f"without {spoken(operation)}",
-            learner.name,
-            dark=page.dark(),
-        ),
+        found.subtitle,
+        sine.drawn(found, f"without {label}", ensemble.learner.name),
         "sap-effect",
         read=words.EFFECT,
-        data=curve_rows(GRID, whole.curves[0], off.curves[0], [run.seed for run in ensemble.runs]),
-        says=f"Error on this task **{before:.3g}** with all operations adapting, **{after:.3g}** with "
-        f"{spoken(operation)} held still.",
+        data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, "one still"),
+        says=f"Error on this task **{found.before:.3g}** with all operations adapting, **{found.after:.3g}** with "
+        f"{label} held still.",
     )
-
-
-class _Changed(Ensemble):
-    """The same weights behind a learner with other settings."""
-
-    def __init__(self, ensemble: Ensemble, learner: Any):
-        object.__setattr__(self, "runs", ensemble.runs)
-        object.__setattr__(self, "_learner", learner)
-
-    @property
-    def learner(self) -> Any:
-        """The learner with other settings."""
-        return self._learner  # type: ignore[attr-defined]

@@ -13,21 +13,22 @@ from dashboard.operations import words
 from dashboard.operations.reading import TASKS
 from engine.learners import make
 
+FORMS = ("mended", "published", "mended-gates", "published-gates")
+
 
 def show_structure() -> None:
     """The synthetic families: do strengths match what varies?"""
-    files = {path.stem: path for path in sorted((library.CHECKPOINTS / "structure").glob("*.json"))}
-    if not files:
+    found = experiments()
+    if not found:
         st.caption("The experiment on synthetic families has no results here: `python -m engine structure --train`.")
         return
-    order = [form for form in ("mended", "published", "mended-gates", "published-gates") if form in files]
+    order = list(found)
     row = st.container(horizontal=True, vertical_alignment="bottom")
     form = row.segmented_control("Form", order, default=order[0], key="sap-form", bind="query-params")
     kinds = {"gates": "strengths", "worth": "cost of absence"}
     kind = row.segmented_control(
         "Show", list(kinds), default="gates", key="sap-evidence", format_func=kinds.get, bind="query-params"
     )
-    found = {name: _read(str(files[name])) for name in order}
     content = found[form if form in found else order[0]]
     rows = []
     for name, one in found.items():
@@ -85,6 +86,12 @@ def show_structure() -> None:
             ]
         ),
     )
+
+
+def experiments() -> dict[str, dict[str, Any]]:
+    """The shipped results on synthetic families by the form of SAP; empty where there are none."""
+    folder = library.CHECKPOINTS / "structure"
+    return {form: _read(str(path)) for form in FORMS if (path := folder / f"{form}.json").is_file()}
 
 
 @st.cache_data(show_spinner=False)

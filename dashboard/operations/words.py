@@ -9,6 +9,13 @@ strongly each operation acts *and* how fast it adapts.
 A softmax over seven operations starts at 1/7, one over three at 1/3, a gate at 1/2. Numbers are the strengths,
 colours their multiples of that start: only these are comparable across groups. As **step size**, a strength $w$
 counts as $\alpha w^2$: it scales both the operation and the gradient that reaches it.
+
+The slider (or *Play*) goes through the moments of training at which weights were kept; colours and axes stay.
+"""
+ALONG = r"""
+Each line is one operation, mean over seeds, from the start of its group at update 0 to the end of training. The
+strongest of each site at the end is in the learner's colour and named. The vertical line is the moment that the map
+above shows.
 """
 WORTH = r"""
 Each row is asked of the trained learner, on the same held-out tasks, without training anything again. **Not
@@ -21,6 +28,11 @@ From the left: no operation adapts, then the first, the first two, and so on; th
 strength* takes those first whose strengths are the largest multiples of their start; *by worth* those that cost
 most when they alone do not adapt, ranked on other tasks than those shown here. If strengths said what matters, both
 curves would fall alike.
+"""
+FEW = r"""
+The solid curve is the learner as it was trained: all operations adapt to the points. The dotted one adapts only the
+first n of the chosen order; every other operation acts with its meta-learned $\phi_0$ and its strength, but stays as it
+is. Thin lines are the other seeds. With n = 0 nothing adapts: that is what the learner says of every task.
 """
 ANSWERS = r"""
 How far an operation moves on each task, $\phi_T - \phi_0$, against what the task hides: Pearson's $r$ over tasks,

@@ -7,8 +7,8 @@ from dashboard import page
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
 from dashboard.figures.operations_worth import Dot
-from dashboard.operations import words
-from dashboard.operations.reading import TASKS, anatomy, pruning_rows, pruning_sentence, worth_rows, worth_sentence
+from dashboard.operations import few, words
+from dashboard.operations.reading import TASKS, anatomy, worth_rows, worth_sentence
 from engine.ensembles import Ensemble
 from probes.intervals import over_tasks_and_seeds
 
@@ -42,23 +42,7 @@ def show_worth(ensemble: Ensemble) -> None:
         data=worth_rows(found, moving),
         says=worth_sentence(found, moving, baseline.mean),
     )
-    page.frame(
-        "How few operations would do?",
-        f"{ERROR.capitalize()} with only n operations adapting, in two orders; mean over {TASKS} held-out tasks and "
-        f"{len(found.seeds)} seeds.",
-        worth_figures.pruning(
-            [
-                ("by worth", _triples(found.by_worth), found.order_by_worth),
-                ("by strength", _triples(found.by_strength), found.order_by_strength),
-            ],
-            found.learner,
-            dark=page.dark(),
-        ),
-        "sap-pruning",
-        read=words.PRUNING,
-        data=pruning_rows(found),
-        says=pruning_sentence(found, baseline.mean),
-    )
+    few.show_few(ensemble, found, baseline.mean)
 
 
 def show_answers(ensemble: Ensemble) -> None:
@@ -114,8 +98,3 @@ def _removed(name: str, losses: np.ndarray) -> Dot | None:
     if not np.isfinite(losses).all() or losses.mean() > 1e3:
         return None
     return _dot(spoken(name), losses, "removed")
-
-
-def _triples(losses: np.ndarray) -> np.ndarray:
-    found = [over_tasks_and_seeds(one) for one in losses]
-    return np.array([[f.low, f.mean, f.high] for f in found])

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import page
+from dashboard import holds, page
+from dashboard.attribution import holds as attribution_holds
 from dashboard.attribution import parts
 from dashboard.attribution.controls import ask
 from engine.ensembles import Ensemble
@@ -34,8 +35,11 @@ st.markdown(
     "A learner saw a few points and says something about x*. Which of the points made it say that, through which "
     "of its layers? Click on a curve, or move the slider, to ask about another x*."
 )
+readings = attribution_holds.readings()
+holds.show_summary(readings)
 choice = page.choose("attribution", "attribution", DEFAULT, shots=5)
 if choice.ensembles:
     show(choice.ensembles, choice.shots)
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
+holds.show(readings)

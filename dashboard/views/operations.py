@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import page
+from dashboard import holds, page
+from dashboard.operations import holds as sap_holds
 from dashboard.operations import strengths, structure, worth
 
 st.title("SAP operations", anchor=False)
 st.markdown(
     "Which parameters should adapt at all? SAP learns it: simple operations between its layers, each with a strength."
 )
+found = sap_holds.readings()
+holds.show_summary(found)
 choice = page.choose("sap", "subspace", ("sap",))
 if choice.ensembles:
     chosen = choice.ensembles[0]
@@ -40,3 +43,4 @@ if choice.ensembles:
                 parts[name]()
 else:
     st.info("Choose a learner above.", icon=":material/info:")
+holds.show(found)

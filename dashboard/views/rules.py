@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import page
+from dashboard import holds, page
 from dashboard.rules import boxes, directions, memory, rule
+from dashboard.rules import holds as rules_holds
 
 DEFAULT = ("maml", "turtle", "meta-lstm-enhanced", "lstm", "lstm-sequential", "op-lstm")
 
@@ -14,6 +15,8 @@ st.markdown(
     "Some learners descend gradients; others have learned what to do instead. Is it gradient descent after all, how "
     "much of it can be written down, and what do the black boxes resemble?"
 )
+found = rules_holds.readings()
+holds.show_summary(found)
 choice = page.choose("rules", "behaviour", DEFAULT)
 if choice.ensembles:
     parts: dict[str, Callable[[], None]] = {
@@ -29,3 +32,4 @@ if choice.ensembles:
                 parts[name]()
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
+holds.show(found)

@@ -281,7 +281,7 @@ def open_page(server: str, chromium: sync_api.Browser) -> Iterator[Callable[...,
             if message.type == "error" and not ours.search(message.location.get("url", "")):
                 problems.append(message.text)
 
-        context = chromium.new_context(viewport={"width": 1440, "height": 1400}, **options)
+        context = chromium.new_context(**{"viewport": {"width": 1440, "height": 1400}, **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
@@ -295,3 +295,10 @@ def open_page(server: str, chromium: sync_api.Browser) -> Iterator[Callable[...,
     for context in contexts:
         context.close()
     assert not problems, problems
+
+
+def rested(page: sync_api.Page) -> sync_api.Page:
+    """Waits until there is a figure and the script rests."""
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    expect(page.locator(IDLE)).to_have_count(1)
+    return page

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.conftest import rested
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect
 
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-PATIENCE_MS = 180_000
-ASKED_BY_STREAMLIT = re.compile(r"/behaviour/_stcore/(health|host-config)$")  # it looks below a page first, then above
 PLACE = """([chart, index]) => {
   const plot = chart.querySelector('.js-plotly-plot'), trace = plot._fullData.find((t) => t.mode === 'markers');
   const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
@@ -24,36 +23,9 @@ Open = Callable[..., "sync_api.Page"]
 
 
 @pytest.fixture
-def behaviour(server: str, chromium: sync_api.Browser) -> Iterator[Open]:
-    """Opens the page with few tasks: `behaviour("behaviour-part=Shots")`. Any error in the console fails the test."""
-    contexts, problems = [], []
-
-    def said(message: sync_api.ConsoleMessage) -> None:
-        if message.type == "error" and not ASKED_BY_STREAMLIT.search(message.location.get("url", "")):
-            problems.append(message.text)
-
-    def open_page(query: str = "", **options: object) -> sync_api.Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 1400}, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        page = context.new_page()
-        page.on("console", said)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(f"{server}/behaviour?behaviour-tasks=50&{query}")
-        return rested(page)
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not problems, problems
-
-
-def rested(page: sync_api.Page) -> sync_api.Page:
-    """Waits until there is a figure and the script rests."""
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    expect(page.locator(IDLE)).to_have_count(1)
-    return page
+def behaviour(open_page: Open) -> Open:
+    """Opens the page with few tasks, and waits until it rests: `behaviour("behaviour-part=Shots")`."""
+    return lambda query="", **options: rested(open_page("behaviour", f"behaviour-tasks=50&{query}", **options))
 
 
 def test_a_click_on_a_task_opens_its_curves_and_the_link_keeps_it(behaviour: Open):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from tests.browser.conftest import rested
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect
 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-PATIENCE_MS = 180_000
-ASKED_BY_STREAMLIT = re.compile(r"/landscape/_stcore/(health|host-config)$")  # it looks below a page first, then above
 HEIGHTS = """(chart) => chart.querySelector('.js-plotly-plot')._fullData
   .filter((t) => t.type === 'contour').map((t) => [t.z[0][0], t.z[20][20], t.x[0]])"""
 PLACE = """([chart, index]) => {
@@ -28,36 +28,9 @@ Open = Callable[..., "sync_api.Page"]
 
 
 @pytest.fixture
-def landscape(server: str, chromium: sync_api.Browser) -> Iterator[Open]:
-    """Opens the page at a query. Any error in the console fails the test."""
-    contexts, problems = [], []
-
-    def said(message: sync_api.ConsoleMessage) -> None:
-        if message.type == "error" and not ASKED_BY_STREAMLIT.search(message.location.get("url", "")):
-            problems.append(message.text)
-
-    def open_page(query: str = "", **options: object) -> sync_api.Page:
-        context = chromium.new_context(viewport={"width": 1440, "height": 1400}, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        page = context.new_page()
-        page.on("console", said)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(f"{server}/landscape?{query}")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not problems, problems
-
-
-def rested(page: sync_api.Page) -> sync_api.Page:
-    """Waits until there is a figure and the script rests."""
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    expect(page.locator(IDLE)).to_have_count(1)
-    return page
+def landscape(open_page: Open) -> Open:
+    """Opens the page at a query."""
+    return lambda query="", **options: open_page("landscape", query, **options)
 
 
 def heights(page: sync_api.Page) -> list[list[float]]:

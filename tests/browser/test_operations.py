@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.conftest import rested
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect
 
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PLACE = """([chart, name]) => {
     const plot = chart.querySelector('.js-plotly-plot'), area = plot.getBoundingClientRect(), full = plot._fullLayout;
     const dots = plot.calcdata.find((cd) => cd[0].trace.customdata);
@@ -18,6 +19,12 @@ PLACE = """([chart, name]) => {
     return [area.x + full.xaxis._offset + full.xaxis.l2p(dots[index].x),
             area.y + full.yaxis._offset + full.yaxis.l2p(dots[index].y)];
 }"""
+CELLS = """(chart) => chart.querySelector('.js-plotly-plot')._fullData[0].text.map((row) => row.join(' ')).join('|')"""
+CURVES = (
+    """(chart) => chart.querySelector('.js-plotly-plot')._fullData.map((trace) => [...trace.y].join(' ')).join('|')"""
+)
+PASSING = """(known) => { const chart = document.querySelector('.st-key-sap-strengths .js-plotly-plot');
+    return chart && !known.includes(chart._fullData[0].text.map((row) => row.join(' ')).join('|')); }"""
 Open = Callable[..., "sync_api.Page"]
 
 
@@ -26,10 +33,7 @@ def operations(open_page: Open) -> Open:
     """Opens the page at a query, and waits until it rests."""
 
     def opens(query: str, **options: object) -> sync_api.Page:
-        page = open_page("operations", query, **options)
-        expect(page.locator(".js-plotly-plot").first).to_be_visible()
-        expect(page.locator(IDLE)).to_have_count(1)
-        return page
+        return rested(open_page("operations", query, **options))
 
     return opens
 
@@ -53,3 +57,49 @@ def test_strengths_in_the_dark_as_step_sizes(operations: Open):
     page.locator(".st-key-sap-measure").get_by_text("effective step size", exact=True).click()
     expect(page.get_by_text("Effective step size of each operation").first).to_be_visible()
     page.wait_for_function("() => location.search.includes('sap-measure=')")
+
+
+def test_the_slider_and_play_move_the_map_through_training(operations: Open):
+    page = operations("sap-part=Strengths")
+    chart = page.locator(".st-key-sap-strengths")
+    last = chart.evaluate(CELLS)
+    thumb = page.locator(".st-key-sap-moment").get_by_role("slider")
+    thumb.focus()
+    thumb.press("ArrowLeft")
+    page.wait_for_function("() => new URLSearchParams(location.search).get('sap-moment') === '4500'")
+    expect(page.get_by_text("after 4,500 meta-updates").first).to_be_visible()
+    again = operations(urlsplit(page.url).query)
+    expect(again.get_by_text("after 4,500 meta-updates").first).to_be_visible()
+    before = chart.evaluate(CELLS)
+    page.locator(".st-key-sap-play").get_by_role("button").click()
+    page.wait_for_function("() => Number(new URLSearchParams(location.search).get('sap-moment')) < 4000")  # on its way
+    page.wait_for_function(PASSING, arg=[before, last])
+    expect(page.get_by_text("after 5,000 meta-updates").first).to_be_visible()
+    expect(page.locator(".st-key-sap-play").get_by_role("button", name="Play")).to_have_count(1)
+    page.wait_for_function("() => !location.search.includes('sap-moment')")
+    assert chart.evaluate(CELLS) == last
+
+
+def test_the_slider_of_n_redraws_the_sine_and_the_link_keeps_it(operations: Open):
+    page = operations("sap-part=Worth&sap-kept=2", color_scheme="dark")
+    chart = page.locator(".st-key-sap-few-sine")
+    expect(page.get_by_text("2 of 20 adapt").first).to_be_visible()
+    before = chart.evaluate(CURVES)
+    thumb = page.locator(".st-key-sap-kept").get_by_role("slider")
+    thumb.focus()
+    thumb.press("ArrowLeft")
+    expect(page.get_by_text("1 of 20 adapt").first).to_be_visible()
+    changed = "([chart, curves]) => (" + CURVES + ")(chart) !== curves"
+    page.wait_for_function(changed, arg=[chart.element_handle(), before])
+    page.wait_for_function("() => new URLSearchParams(location.search).get('sap-kept') === '1'")
+    again = operations(urlsplit(page.url).query)
+    expect(again.get_by_text("with the first taken by worth").first).to_be_visible()
+
+
+def test_the_line_above_leads_to_what_holds_here(operations: Open):
+    page = operations("sap-part=Strengths", viewport={"width": 820, "height": 900})
+    heading = page.get_by_role("heading", name="What holds here")
+    expect(heading).not_to_be_in_viewport()
+    page.get_by_role("link", name="What holds here").first.click()
+    expect(heading).to_be_in_viewport()
+    expect(page.locator(".st-key-holds").get_by_text("SAP beats comparable gradient-based learners")).to_be_visible()

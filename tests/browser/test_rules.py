@@ -7,10 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.conftest import rested
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect
 
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 TITLES = "(chart) => chart.querySelector('.js-plotly-plot').layout.annotations.map((note) => note.text).join('|')"
 Open = Callable[..., "sync_api.Page"]
 
@@ -24,13 +25,6 @@ def rules(open_page: Open) -> Open:
         return rested(open_page("rules", alone + query, **options))
 
     return opens
-
-
-def rested(page: sync_api.Page) -> sync_api.Page:
-    """Waits until there is a figure and the script rests."""
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    expect(page.locator(IDLE)).to_have_count(1)
-    return page
 
 
 def test_the_slider_moves_through_the_passes_and_the_link_keeps_it(rules: Open):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,36 +11,18 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.attribution import words
 from engine.learners import LEARNERS
+from tests.dashboard.pages import app, charts, fine, said
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"Points": 1, "Reach": 1, "Layers and units": 2}
 
 
 def opened(part: str = "Points", *learners: str, **query: str) -> AppTest:
     """A part of the page at a link."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=180)
-    at.switch_page("views/attribution.py")
+    at = app("attribution")
     at.query_params["attribution-learners"] = [LEARNERS[name].title for name in learners or ("maml", "lstm")]
     for name, text in {"part": part, **query}.items():
         at.query_params[f"attribution-{name}"] = text
     return fine(at.run())
-
-
-def fine(at: AppTest) -> AppTest:
-    """The page, which must not have failed."""
-    assert not at.exception, at.exception
-    assert not at.error, at.error
-    return at
-
-
-def charts(at: AppTest) -> list[dict[str, Any]]:
-    """What each figure holds."""
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
-
-
-def said(at: AppTest) -> str:
-    """All text on the page."""
-    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.subheader, *at.info, *at.warning])
 
 
 @pytest.mark.parametrize(("part", "figures"), PARTS.items())
@@ -94,7 +74,7 @@ def test_points_that_cannot_be_taken_are_named(points: str, complaint: str):
 
 
 def test_the_points_of_the_live_page_can_be_taken():
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=180)
+    at = app()
     at.query_params["points"] = "-1:2,1:-2"
     fine(at.run())
     at.switch_page("views/attribution.py")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.dashboard.pages import app, charts, fine, said
+
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
 PARTS = {
     "Adaptation": 2,
@@ -24,18 +21,9 @@ PARTS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the launcher has it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def opened(part: str = "Adaptation", **query: str) -> AppTest:
     """A part of the page at a link, with few tasks."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at = app()
     at.run()
     at.switch_page("views/behaviour.py")
     for name, text in {"part": part, "runs": COLLECTION, "tasks": "50", **query}.items():
@@ -43,26 +31,9 @@ def opened(part: str = "Adaptation", **query: str) -> AppTest:
     return fine(at.run())
 
 
-def fine(at: AppTest) -> AppTest:
-    """The page, which must not have failed."""
-    assert not at.exception, at.exception
-    assert not at.error, at.error
-    return at
-
-
-def charts(at: AppTest) -> list[dict[str, Any]]:
-    """What each figure holds."""
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
-
-
 def drawn(at: AppTest, index: int = 0) -> str:
     """The traces of a figure."""
     return json.dumps(charts(at)[index]["data"])
-
-
-def said(at: AppTest) -> str:
-    """All text on the page."""
-    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.subheader])
 
 
 @pytest.mark.parametrize(("part", "figures"), PARTS.items())

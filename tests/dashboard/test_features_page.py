@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import features, features_alike
@@ -20,38 +15,19 @@ from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
 from probes import asking
 from probes.statistics import Relation
+from tests.dashboard.pages import app, fine
+from tests.dashboard.pages import figures as charts
 from tests.probes.test_diversity import ensemble
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def opened(part: str, learners: tuple[str, ...] = ("MAML", "LSTM, pooled"), **query: str) -> AppTest:
     """The page after its first run, at a link."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=180)
-    at.switch_page("views/features.py")
+    at = app("features")
     at.query_params["features-part"] = part
     at.query_params["features-learners"] = list(learners)  # links hold what people read
     for name, text in query.items():
         at.query_params[f"features-{name}"] = text
     return fine(at.run())
-
-
-def fine(at: AppTest) -> AppTest:
-    assert not at.exception, at.exception
-    assert not at.error
-    return at
-
-
-def charts(at: AppTest) -> list[go.Figure]:
-    return [go.Figure(json.loads(chart.proto.spec)) for chart in at.get("plotly_chart")]
 
 
 def questions(at: AppTest) -> list[str]:

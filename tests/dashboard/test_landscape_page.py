@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import landscape as figures
@@ -21,25 +17,16 @@ from engine import make
 from probes.curvature import Curved
 from probes.landscape import Plane
 from probes.landscape import Way as Found
+from tests.dashboard.pages import app, charts, fine, said
 
-ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
 LOSSES = {"Task loss": "task", "Meta-loss": "meta"}
 FAST = {"meta-size": "15", "meta-tasks": "5", "task-size": "21"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the launcher has it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def opened(part: str = "Task loss", learners: tuple[str, ...] = ("maml", "sap"), **query: str) -> AppTest:
     """A part of the page at a link, with small planes."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=300)
+    at = app()
     at.run()
     at.switch_page("views/landscape.py")
     for name, text in {"part": part, "runs": COLLECTION, **FAST, **query}.items():
@@ -51,23 +38,6 @@ def opened(part: str = "Task loss", learners: tuple[str, ...] = ("maml", "sap"),
     at.button_group(key="landscape-learners").set_value(list(learners))
     at.query_params["landscape-part"] = part
     return fine(at.run())
-
-
-def fine(at: AppTest) -> AppTest:
-    """The page, which must not have failed."""
-    assert not at.exception, at.exception
-    assert not at.error, at.error
-    return at
-
-
-def charts(at: AppTest) -> list[dict[str, Any]]:
-    """What each figure holds."""
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
-
-
-def said(at: AppTest) -> str:
-    """All text on the page."""
-    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.subheader])
 
 
 @pytest.mark.parametrize("part", [*LOSSES, "Curvature", "Learned rules", "Cost"])

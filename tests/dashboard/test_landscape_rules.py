@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import cost as cost_figures
@@ -19,8 +16,9 @@ from dashboard.landscape import cost, rules_tables
 from probes import answers
 from probes.cost import Cost, Fit, Point
 from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
+from tests.dashboard.pages import figures as charts
+from tests.dashboard.pages import fine
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"maml": "MAML", "turtle": "TURTLE", "meta-lstm": "Meta-learner LSTM"}
 SCRIPT = """
 import streamlit as st
@@ -34,28 +32,10 @@ cost.show_cost()
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def opened(folder: Path, runs: str = "sine", shots: int = 10) -> AppTest:
     script = folder / "script.py"
     script.write_text(SCRIPT.format(runs=runs, shots=shots))
     return fine(AppTest.from_file(str(script), default_timeout=120).run())
-
-
-def fine(at: AppTest) -> AppTest:
-    assert not at.exception, at.exception
-    assert not at.error
-    return at
-
-
-def charts(at: AppTest) -> list[go.Figure]:
-    return [go.Figure(json.loads(chart.proto.spec)) for chart in at.get("plotly_chart")]
 
 
 def constant(learner: str, moment: str = TRAINED, iteration: int = -1, block: str = ALL, **given: float) -> Measured:

@@ -4,46 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import families, library, live
 from dashboard.state import View, from_query
 from engine.learners import LEARNERS as REGISTERED
+from tests.dashboard.pages import app, fine
 
-ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine-tuned")
 LEARNERS = ("finetuning", "maml", "fomaml", "reptile", "lstm", "op-lstm")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the launcher has it; what streamlit's test harness runs in this process would otherwise wait for itself."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def opened(**query: str) -> AppTest:
     """The page after its first run, at a link."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at = app()
     at.query_params["runs"] = COLLECTION
     for name, text in query.items():
         at.query_params[name] = text
     return fine(at.run())
-
-
-def fine(at: AppTest) -> AppTest:
-    """The page, which must not have failed."""
-    assert not at.exception, at.exception
-    return at
 
 
 def pad(at: AppTest) -> dict[str, Any]:
@@ -177,7 +160,7 @@ def test_a_bad_link_is_one_warning_for_each_value(query: dict[str, str], complai
 
 
 def test_an_unknown_collection_is_one_warning():
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at = app()
     at.query_params["runs"] = "../../etc"
     fine(at.run())
     assert [warning.value for warning in at.warning if "for runs was left out" in warning.value]
@@ -237,7 +220,7 @@ def test_a_collection_without_learners_says_how_to_train_them(monkeypatch: pytes
     (tmp_path / "sine").mkdir()
     monkeypatch.setattr("dashboard.library.CHECKPOINTS", tmp_path)
     monkeypatch.setattr("dashboard.library.PROJECT", tmp_path)
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    at = app()
     fine(at.run())
     assert "python -m engine train" in at.info[0].value
 

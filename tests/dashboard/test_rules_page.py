@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard.behaviour.tables import titles
@@ -19,21 +15,12 @@ from dashboard.rules import boxes, directions, rule_tables
 from engine.ensembles import Ensemble
 from engine.learners import LEARNERS
 from probes import asking, blackbox
+from tests.dashboard.pages import app, charts, fine, said
 from tests.engine.learners.test_op_lstm import backpropagation
 from tests.probes.test_diversity import ensemble
 from tests.probes.test_updates import alone
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"Directions": 2, "The rule": 4, "Black boxes": 3, "Memory": 2}  # figures, at least
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the launcher has it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
@@ -48,30 +35,12 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(part: str, *learners: str, **query: str) -> AppTest:
     """A part of the page at a link."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=180)
-    at.switch_page("views/rules.py")
+    at = app("rules")
     chosen = [LEARNERS[name].title for name in learners or ("lstm", "op-lstm")]  # links hold what people read
     at.query_params["rules-learners"] = chosen
     for name, text in {"part": part, **query}.items():
         at.query_params[f"rules-{name}"] = text
     return fine(at.run())
-
-
-def fine(at: AppTest) -> AppTest:
-    """The page, which must not have failed."""
-    assert not at.exception, at.exception
-    assert not at.error, at.error
-    return at
-
-
-def charts(at: AppTest) -> list[dict[str, Any]]:
-    """What each figure holds."""
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
-
-
-def said(at: AppTest) -> str:
-    """All text on the page."""
-    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.subheader, *at.info])
 
 
 @pytest.mark.parametrize(("part", "figures"), PARTS.items())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probes.intervals import of_any_sign, over_tasks_and_seeds, paired, whole
+from probes.intervals import of_any_sign, of_runs, over_seeds, over_tasks_and_seeds, paired, whole
 
 
 def on_log_scale(values: np.ndarray) -> tuple[float, float]:
@@ -100,3 +100,32 @@ def test_values_of_any_sign_have_students_interval():
     x = np.random.default_rng(3).normal(size=(1, 25))
     found, expected = of_any_sign(x), stats.ttest_1samp(x[0], 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_ratio_of_runs_is_welchs_t_of_the_logarithms_where_tasks_say_all():
+    a, b = [0.1, 0.12, 0.09], [0.2, 0.3, 0.22, 0.25]
+    found = of_runs([(x, 0.0) for x in a], [(x, 0.0) for x in b])
+    expected = stats.ttest_ind(np.log(a), np.log(b), equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((np.exp(expected.low), np.exp(expected.high)))
+    assert found.mean == pytest.approx(np.exp(np.log(a).mean() - np.log(b).mean()))
+
+
+def test_few_tasks_widen_the_ratio_and_one_seed_gives_none():
+    a, b = [0.1, 0.12, 0.09], [0.2, 0.3, 0.22]
+    sure, unsure = (of_runs([(x, h * x) for x in a], [(x, h * x) for x in b]) for h in (0.001, 0.5))
+    assert unsure.low < sure.low < sure.mean < sure.high < unsure.high
+    assert np.isnan(of_runs([(0.1, 0.01)], [(x, 0.0) for x in b]).low)
+    assert np.isnan(of_runs([(0.0, 0.0), (0.1, 0.0)], [(x, 0.0) for x in b]).low), "no logarithm of 0"
+
+
+def test_same_seeds_without_spread_leave_only_the_tasks():
+    found = of_runs([(0.2, 0.02)] * 3, [(0.4, 0.04)] * 3)
+    half = np.sqrt(2) * 0.1
+    assert (found.low, found.high) == pytest.approx((0.5 * np.exp(-half), 0.5 * np.exp(half)), rel=1e-3)
+
+
+def test_one_value_per_seed_has_students_interval():
+    x = np.array([0.3, -0.1, 0.4, np.nan])
+    found, expected = over_seeds(x), stats.ttest_1samp(x[:3], 0).confidence_interval(0.95)
+    assert (found.low, found.high, found.seeds) == pytest.approx((expected.low, expected.high, 3))
+    assert np.isnan(over_seeds(x[:1]).low)

@@ -1,0 +1,122 @@
+"""Attribution, *What holds here*: what influence over many tasks says about the readings, and how each is decided.
+
+The functions that decide take answers, and nothing else; `readings` fetches what is shipped.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from dashboard import library, page
+from dashboard.holds import FAILS, HOLDS, MISSING, UNDECIDED, Reading, all_or_none, not_tested, side, told, verdict_of
+from engine.learners import make
+from probes.intervals import Interval, of_any_sign
+from probes.shares import Shares
+
+SHOTS = 5
+ASKED = ("finetuning", "maml", "reptile", "scratch", "lstm", "lstm-sequential", "op-lstm")
+NO_CHANGE, SOME_CHANGE = 1e-3, 0.01  # shares of all influence
+SPECIALISED, BROAD = ("maml", "reptile"), "finetuning"
+REACH, UNITS = "Reach", "Layers and units"
+
+
+@st.cache_data(show_spinner=False, ttl=600)
+def readings() -> list[Reading]:
+    """All of them, from answers that are shipped."""
+    found: dict[str, Shares] = {}
+    for one in library.ensembles(library.DEFAULT, "sine", SHOTS)[0]:
+        if one.learner.name in ASKED and (answer := page.known("shares", [one])) is not None:
+            found[one.learner.name] = answer.answers[0]
+    return [
+        order_matters(found),
+        specialised(found),
+        like_gradients(found),
+        broader(found),
+        not_tested("Finetuned features stay discriminative with depth, MAML's do not (images)."),
+    ]
+
+
+def order_matters(found: Mapping[str, Shares]) -> Reading:
+    """Claim 9: what a point does depends on its place for the sequential LSTM only."""
+    claim = "What a point does depends on its place in the order for a plain LSTM; mean pooling removes that."
+    criterion = (
+        f"Share of all influence that the reverse order changes. Holds if it is at most {NO_CHANGE:g} on every task "
+        f"and seed for the pooled LSTM and above {SOME_CHANGE:g} beyond the interval for the sequential one; does not "
+        "hold if the first is larger or the second smaller."
+    )
+    if not {"lstm", "lstm-sequential"} <= set(found):
+        return Reading(claim, UNDECIDED, MISSING, criterion)
+    pooled = float(np.nanmax(found["lstm"].turned))
+    read = of_any_sign(found["lstm-sequential"].turned)
+    minds = side(read, SOME_CHANGE)
+    verdict = FAILS if pooled > NO_CHANGE or minds < 0 else HOLDS if minds > 0 else UNDECIDED
+    evidence = (
+        f"With the points in reverse, {_percent(read)} % of the influence changes if they are read one after the "
+        f"other, at most {pooled:.0e} of it if they are pooled ({read.tasks} tasks, {read.seeds} seeds)."
+    )
+    return Reading(claim, verdict, evidence, criterion)
+
+
+def specialised(found: Mapping[str, Shares]) -> Reading:
+    """Claim 6: meta-learners have learned the family of tasks, a learner from scratch has not."""
+    claim = "MAML and Reptile specialise to the tasks they were trained on: a point tells them about the wave far away."
+    criterion = (
+        "Share of influence that falls far from its point, less that of the same network trained from scratch on each "
+        "task. Holds if the interval lies above 0 for both, does not hold if for neither, mixed if for one."
+    )
+    if not {*SPECIALISED, "scratch"} <= set(found):
+        return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
+    gaps = {name: of_any_sign(found[name].far - found["scratch"].far) for name in SPECIALISED}
+    parts = [f"{make(name).title} {_mean(found[name].far)} ({_percent(gap)} points more)" for name, gap in gaps.items()]
+    evidence = (
+        f"Far influence: {', '.join(parts)}; from scratch {_mean(found['scratch'].far)}; spread evenly it would be "
+        f"{found['scratch'].even.mean():.0%}."
+    )
+    return Reading(claim, all_or_none([side(gap) for gap in gaps.values()]), evidence, criterion, REACH)
+
+
+def like_gradients(found: Mapping[str, Shares]) -> Reading:
+    """Claim 10: OP-LSTM learns through a network, as gradient descent does, and not as a plain LSTM."""
+    claim = "OP-LSTM uses its points as a learner that descends gradients, not as a plain LSTM."
+    criterion = (
+        "Share of far influence of OP-LSTM, less the middle between MAML's and the pooled LSTM's. Holds if the "
+        "interval lies on MAML's side, does not hold if on the LSTM's; not decided where these two cannot be told "
+        "apart."
+    )
+    if not {"op-lstm", "maml", "lstm"} <= set(found):
+        return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
+    mine, descent, box = (found[name].far for name in ("op-lstm", "maml", "lstm"))
+    apart = of_any_sign(box - descent)
+    away = of_any_sign(mine - (descent + box) / 2)
+    verdict = verdict_of([-side(away) * side(apart)])
+    evidence = (
+        f"Far influence: OP-LSTM {_mean(mine)}, MAML {_mean(descent)}, pooled LSTM {_mean(box)}; OP-LSTM less the "
+        f"middle of these two: {_percent(away)} points."
+    )
+    return Reading(claim, verdict, evidence, criterion, REACH)
+
+
+def broader(found: Mapping[str, Shares]) -> Reading:
+    """Claim 7: finetuning's features are broader."""
+    claim = "Finetuning's features are broader: more units carry a prediction than for MAML and Reptile."
+    criterion = (
+        "Units of the last hidden layer that carry a prediction after adapting (by conductance), finetuning's less the "
+        "other's. Holds if the interval lies above 0 for both, does not hold if for neither, mixed if for one; not "
+        "decided if both intervals hold 0."
+    )
+    known = {name: found[name].carrying[1] for name in (BROAD, *SPECIALISED) if name in found}
+    if len(known) <= len(SPECIALISED):
+        return Reading(claim, UNDECIDED, MISSING, criterion, UNITS)
+    gaps = {name: of_any_sign(known[BROAD] - known[name]) for name in SPECIALISED}
+    parts = [f"{np.nanmean(known[name]):.1f} of {make(name).title} ({told(gap, '+.1f')})" for name, gap in gaps.items()]
+    evidence = f"{np.nanmean(known[BROAD]):.1f} units of finetuning carry a prediction, {', '.join(parts)}."
+    return Reading(claim, all_or_none([side(gap) for gap in gaps.values()]), evidence, criterion, UNITS)
+
+
+def _mean(values: np.ndarray) -> str:
+    return f"{np.nanmean(values):.0%}"
+
+
+def _percent(found: Interval) -> str:
+    return f"{100 * found.mean:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"

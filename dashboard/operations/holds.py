@@ -1,0 +1,202 @@
+"""SAP operations, *What holds here*: the readings about what SAP adapts, and how each is decided.
+
+The functions that decide take answers and contests, and nothing else; `readings` fetches what is shipped.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from scipy.stats import spearmanr
+
+from dashboard import contests, library, page
+from dashboard.contests import Contest
+from dashboard.figures.operations import spoken
+from dashboard.holds import HOLDS, MISSING, UNDECIDED, Reading, all_or_none, not_tested, side, told, verdict_of
+from dashboard.operations import structure
+from dashboard.operations.reading import TASKS
+from engine.learners import make
+from probes.intervals import Interval, over_seeds
+from probes.subspace import Anatomy
+
+REPORTED = 75.0  # per cent of the cases that match
+FEW = 40  # numbers of an operation that counts as low-dimensional
+SHOTS = (10, 5)
+COMPARED = ("maml", "t-net", "mt-net")  # by the dissertation, on sine
+BESIDE = ("film", "warp-maml")
+SHIFTS = ("scalar-shift", "vector-shift")
+STRENGTHS, WORTH, MATCH, OTHERS = "Strengths", "Worth", "Match with the tasks", "Other learners"
+
+
+@st.cache_data(show_spinner=False, ttl=600)
+def readings() -> list[Reading]:
+    """All of them, from records and answers that are shipped."""
+    found: dict[str, Anatomy] = {}
+    for learner in ("sap", "sap-first-order"):
+        for shots in SHOTS:
+            for one in library.ensembles(library.DEFAULT, contests.TASK, shots)[0]:
+                if one.learner.name == learner:
+                    answer = page.known("subspace", [one], tasks=TASKS, importance=True)
+                    if answer is not None:
+                        found[f"{one.learner.title}, {shots} points"] = answer.anatomies[0]
+    against = {make(name).title: contests.contests("sap", name) for name in (*COMPARED, *BESIDE)}
+    compared = [make(name).title for name in COMPARED]
+    return [
+        matches(structure.experiments()),
+        beats({title: against[title] for title in compared}, {t: c for t, c in against.items() if t not in compared}),
+        preferred(found),
+        shifts_are_strong(found),
+        not_tested("On images, simple low-dimensional operations get high strengths."),
+        strength_is_worth(found),
+        order_costs(contests.contests("sap", "sap-first-order")),
+    ]
+
+
+def matches(found: Mapping[str, Mapping[str, Any]]) -> Reading:
+    """Claim 11: learned operations match what the synthetic tasks vary in 75 % of the cases."""
+    claim = f"On synthetic families, what SAP adapts matches what varies in {REPORTED:.0f} % of the cases."
+    criterion = (
+        f"How it was counted is not known: three ways, for each form of SAP. A count agrees if {REPORTED:.0f} % lies "
+        "in its interval over seeds and the interval lies above those of both controls (untrained; support and query "
+        "of different tasks). Holds if all counts agree, does not hold if none does, otherwise mixed."
+    )
+    if not found:
+        return Reading(claim, UNDECIDED, MISSING, criterion, MATCH)
+    rows, near, above = [], [], []
+    for form, one in found.items():
+        for protocol, result in one["protocols"].items():
+            mean, half = 100 * result["mean"], 100 * result["ci95"]
+            controls = [control["protocols"][protocol] for control in one["controls"].values()]
+            highest = max(100 * (control["mean"] + control["ci95"]) for control in controls)
+            near.append(abs(mean - REPORTED) <= half)
+            above.append(mean - half > highest)
+            agrees = "agrees" if near[-1] and above[-1] else "does not"
+            rows.append(f"| {form}, {protocol} | {mean:.0f} ± {half:.0f} % | {highest:.0f} % | {agrees} |")
+    both = [1 if a and b else -1 for a, b in zip(near, above, strict=True)]
+    evidence = (
+        f"Of {len(both)} counts, {sum(near)} have {REPORTED:.0f} % in their interval, {sum(above)} lie above both "
+        f"controls, {both.count(1)} do both."
+    )
+    table = "\n".join(["| form, count | match | controls, at most | |", "|---|---|---|---|", *rows])
+    return Reading(claim, all_or_none(both), evidence, criterion, MATCH, table)
+
+
+def beats(compared: Mapping[str, Sequence[Contest]], beside: Mapping[str, Sequence[Contest]]) -> Reading:
+    """Claim 11: SAP beats comparable gradient-based learners on sine."""
+    claim = "SAP beats comparable gradient-based learners on sine."
+    criterion = (
+        f"Against {', '.join(compared)}, the dissertation's own comparison: holds if SAP's error is lower beyond the "
+        "interval than that of each in some set of shipped runs and higher than none's in any; does not hold if it is "
+        "lower than nobody's; otherwise mixed. Others are told beside."
+    )
+    by_learner = {title: verdict_of([one.outcome for one in found]) for title, found in compared.items() if found}
+    if not by_learner:
+        return Reading(claim, UNDECIDED, "No shipped set of runs has SAP and another.", criterion, OTHERS)
+    outcomes = [{HOLDS: 1, UNDECIDED: 0}.get(verdict, -1) for verdict in by_learner.values()]
+    parts = [f"{title}: {contests.counted(found)}" for title, found in (compared | beside).items() if found]
+    tables = [contests.table(found, "SAP", title) for title, found in (compared | beside).items() if found]
+    evidence = f"SAP's error beside others', over sets of runs: {'; '.join(parts)}."
+    return Reading(claim, all_or_none(outcomes), evidence, criterion, OTHERS, "\n\n".join(tables))
+
+
+def preferred(found: Mapping[str, Anatomy]) -> Reading:
+    """Claim 12 on sine, with strengths normalised."""
+    claim = "Low-dimensional operations are preferred, once strengths are divided by their start."
+    criterion = (
+        f"Mean of strength / start over operations with at most {FEW} numbers, less that over larger ones, one "
+        "difference per seed; asked of all operations, and of those that share a softmax with larger ones. Holds if an "
+        "interval over seeds lies above 0 somewhere and below 0 nowhere, does not hold if the other way round, mixed "
+        "if both."
+    )
+    if not found:
+        return Reading(claim, UNDECIDED, MISSING, criterion, STRENGTHS)
+    every = {name: gaps(one) for name, one in found.items()}
+    first = next(iter(every))
+    everywhere, inside = every[first]
+    all_sets = [_sides([pair[which] for pair in every.values()]) for which in (0, 1)]
+    evidence = (
+        f"{first}: {told(everywhere, '+.2f')} times the start over all operations ({all_sets[0]} in {len(every)} sets "
+        f"of runs), {told(inside, '+.2f')} where small and large ones share a softmax ({all_sets[1]})."
+    )
+    rows = [f"| {name} | {told(a, '+.3f')} | {told(b, '+.3f')} |" for name, (a, b) in every.items()]
+    table = "\n".join(["| runs | all operations | in one softmax |", "|---|---|---|", *rows])
+    verdict = verdict_of([side(one) for pair in every.values() for one in pair])
+    return Reading(claim, verdict, evidence, criterion, STRENGTHS, table)
+
+
+def _sides(found: Sequence[Interval]) -> str:
+    words = {1: "above 0", -1: "below 0", 0: "undecided"}
+    counts = [(sum(side(one) == which for one in found), word) for which, word in words.items()]
+    return ", ".join(f"{n} {word}" for n, word in counts if n)
+
+
+def gaps(found: Anatomy) -> tuple[Interval, Interval]:
+    """Strength over start, small less large operations: over all, and over the mixes that hold both kinds."""
+    relative = found.strengths / found.start
+    small = (found.sizes > 0) & (found.sizes <= FEW)
+    large = found.sizes > FEW
+    mix = np.array([name.split(".")[0] + ("+" if name.endswith("shift") else "*") for name in found.operations])
+    inside = np.isin(
+        mix, [one for one in np.unique(mix) if (small & (mix == one)).any() and (large & (mix == one)).any()]
+    )
+
+    def gap(among: np.ndarray) -> Interval:
+        if not (small & among).any() or not (large & among).any():
+            return over_seeds(np.array([]))
+        return over_seeds(relative[:, small & among].mean(1) - relative[:, large & among].mean(1))
+
+    return gap(np.ones_like(small)), gap(inside)
+
+
+def shifts_are_strong(found: Mapping[str, Anatomy]) -> Reading:
+    """Claim 12 on sine: what FiLM would adapt gets high strengths."""
+    claim = "Scalar and vector shifts get high strengths, as FiLM would have it."
+    criterion = (
+        "For each shift in the hidden layers: does the interval over seeds of strength / start lie above 1? Holds if "
+        "all do, does not hold if none does, otherwise mixed. Asked of SAP in the first set of runs."
+    )
+    if not found:
+        return Reading(claim, UNDECIDED, MISSING, criterion, STRENGTHS)
+    name, one = next(iter(found.items()))
+    relative = one.strengths / one.start
+    shifts = [i for i, operation in enumerate(one.operations) if operation.split(".")[1] in SHIFTS]
+    intervals = [over_seeds(relative[:, i]) for i in shifts]
+    parts = [f"{spoken(one.operations[i])} {told(at)}" for i, at in zip(shifts, intervals, strict=True)]
+    evidence = f"{name}, times the start: {'; '.join(parts)}."
+    return Reading(claim, all_or_none([side(at, 1.0) for at in intervals]), evidence, criterion, STRENGTHS)
+
+
+def strength_is_worth(found: Mapping[str, Anatomy]) -> Reading:
+    """What reading strengths takes for granted."""
+    claim = "The stronger an operation, the more it matters."
+    criterion = (
+        "Rank correlation, over operations, of strength / start with the error when the operation alone does not "
+        "adapt; one per seed. Holds if its interval over seeds lies above 0 in some set of runs and below 0 in none, "
+        "does not hold if the other way round, mixed if both."
+    )
+    asked = {name: worth_relation(one) for name, one in found.items() if len(one.still)}
+    if not asked:
+        return Reading(claim, UNDECIDED, MISSING, criterion, WORTH)
+    evidence = "; ".join(f"{name} {told(one, '+.2f')}" for name, one in asked.items())
+    verdict = verdict_of([side(one) for one in asked.values()])
+    return Reading(claim, verdict, f"Rank correlations: {evidence}.", criterion, WORTH)
+
+
+def worth_relation(found: Anatomy) -> Interval:
+    """Spearman's rho of strength over start with what each operation is worth, over seeds."""
+    moving = np.flatnonzero(found.adapting)
+    relative = (found.strengths / found.start)[:, moving]
+    cost = np.nanmean(found.still, 2).T  # (seeds, operations)
+    return over_seeds(np.array([spearmanr(a, b).statistic for a, b in zip(relative, cost, strict=True)]))
+
+
+def order_costs(found: Sequence[Contest]) -> Reading:
+    """Claim 3, for SAP."""
+    claim = "First-order meta-gradients cost SAP accuracy (on images 0.2 to 7.3 points)."
+    criterion = (
+        "Holds if SAP's error is lower beyond the interval than first-order SAP's in some set of shipped runs and "
+        "higher in none; does not hold if higher in some and lower in none; mixed if both."
+    )
+    titles = ("SAP", "first-order SAP")
+    return contests.reading(claim, criterion, found, titles, OTHERS, "On images: not tested here.")

@@ -1,0 +1,180 @@
+"""Update rules, *What holds here*: the readings about LSTMs that learn and about OP-LSTM, and how each is decided.
+
+The functions that decide take answers and contests, and nothing else; `readings` fetches what is shipped.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import contests, library, page
+from dashboard.behaviour.tables import number
+from dashboard.contests import Contest
+from dashboard.holds import FAILS, HOLDS, MISSING, UNDECIDED, Reading, all_or_none, not_tested, side, told, verdict_of
+from dashboard.rules import boxes, directions
+from engine.trees import count
+from probes.blackbox import Box, Boxes
+from probes.intervals import Interval, of_any_sign, over_seeds, over_tasks_and_seeds, paired
+from probes.updates import GRADIENT, PROTOTYPES, ByLearner
+
+SHOTS = 10  # of the default set of runs, whose answers are shipped
+NO_SPREAD, SOME_SPREAD = 1e-4, 0.01  # shares of the error
+NEAR = 0.80  # what the cosine to descent never falls below on miniImageNet once training is under way
+EARLY = 500  # updates from which a copy of the weights counts as trained
+BOXES, DIRECTIONS = "Black boxes", "Directions"
+
+
+@st.cache_data(show_spinner=False, ttl=600)
+def readings() -> list[Reading]:
+    """All of them, from records and answers that are shipped."""
+    found, _ = library.ensembles(library.DEFAULT, contests.TASK, SHOTS)
+    by_name = {e.learner.name: e for e in found}
+
+    def known(probe: str, name: str, **config: Any) -> Any:
+        return page.known(probe, [by_name[name]], **config) if name in by_name else None
+
+    black: dict[str, Boxes] = {
+        name: answer
+        for name in ("lstm", "lstm-sequential", "maml")
+        if (answer := known("blackbox", name, **boxes.CONFIG)) is not None
+    }
+    answer = known("updates", "op-lstm", tasks=directions.TASKS, tasks_along=directions.ALONG)
+    updates = answer.answers[0] if answer else None
+    sizes = {name: count(by_name[name].runs[0].params) for name in ("maml", "op-lstm", "lstm") if name in by_name}
+    return [
+        order_is_gone({name: one.boxes[0] for name, one in black.items()}),
+        beats("Pooling helps the plain LSTM much", "lstm", "lstm-sequential", black),
+        beats("Pooled, the plain LSTM beats MAML on sine regression", "lstm", "maml", black),
+        not_tested("Pooled, the plain LSTM fails on images."),
+        competitive(contests.contests("op-lstm", "maml")),
+        smaller(sizes),
+        like_descent(updates),
+        to_prototypes(updates),
+    ]
+
+
+def order_is_gone(found: Mapping[str, Box]) -> Reading:
+    """Claim 9: the sequential LSTM minds the order, the pooled one does not."""
+    claim = "The plain LSTM depends on the order of the points; mean pooling removes that."
+    criterion = (
+        f"Holds if predictions of the pooled LSTM spread over orders by at most {NO_SPREAD:g} of its error on every "
+        f"task and seed, and those of the sequential one by more than {SOME_SPREAD:g} of its own beyond the interval; "
+        "does not hold if the pooled one spreads or the sequential one stays below; otherwise not decided."
+    )
+    if not {"lstm", "lstm-sequential"} <= set(found):
+        return Reading(claim, UNDECIDED, MISSING, criterion, BOXES)
+    pooled = found["lstm"].order
+    share = float((pooled.spread / pooled.error).max())
+    other = found["lstm-sequential"].order
+    read = over_tasks_and_seeds(other.spread / other.error)
+    minds = side(read, SOME_SPREAD)
+    verdict = FAILS if share > NO_SPREAD or minds < 0 else HOLDS if minds > 0 else UNDECIDED
+    evidence = (
+        f"Over {read.tasks} tasks and {read.seeds} seeds, predictions spread over orders by {told(read)} of the error "
+        f"if points are read one after the other, and by at most {share:.0e} if they are pooled."
+    )
+    return Reading(claim, verdict, evidence, criterion, BOXES)
+
+
+def beats(claim: str, mine: str, other: str, black: Mapping[str, Boxes]) -> Reading:
+    """Claim 9: one learner has the lower error, in every set of runs that tells."""
+    titles = {"lstm": "the pooled LSTM", "lstm-sequential": "the sequential one", "maml": "MAML"}
+    also = _paired(mine, other, black)
+    return outdone(f"{claim}.", contests.contests(mine, other), (titles[mine], titles[other]), also)
+
+
+def outdone(claim: str, found: Sequence[Contest], titles: tuple[str, str], also: str = "") -> Reading:
+    """The first learner has the lower error, in every set of runs that tells."""
+    criterion = (
+        f"Holds if the error of {titles[0]} is lower than that of {titles[1]} beyond the interval in some set of "
+        "shipped runs, and higher in none; does not hold if higher in some and lower in none; mixed if both."
+    )
+    return contests.reading(claim, criterion, found, titles, BOXES, also)
+
+
+def _paired(mine: str, other: str, black: Mapping[str, Boxes]) -> str:
+    """The same on the same tasks, from the shipped predictions of the default runs."""
+    if not {mine, other} <= set(black):
+        return ""
+    losses = []
+    for name in (mine, other):
+        at = int(np.argmin(np.abs(black[name].shots - SHOTS)))
+        losses.append(np.square(black[name].boxes[0].said[at] - black[name].truth).mean(-1))  # (seeds, tasks)
+    found = paired(*losses)
+    return (
+        f"Task by task ({found.tasks} tasks, {SHOTS} points) the difference is {number(found.mean)} "
+        f"[{number(found.low)}, {number(found.high)}], and its error is lower on {found.won:.0%}."
+    )
+
+
+def competitive(found: Sequence[Contest]) -> Reading:
+    """Claim 10: OP-LSTM's error is not higher than MAML's."""
+    claim = "OP-LSTM is competitive with MAML."
+    criterion = (
+        "Holds if its error is higher beyond the interval in no set of shipped runs, and lower in some; does not hold "
+        "if higher in some and lower in none; mixed if both."
+    )
+    return contests.reading(claim, criterion, found, ("OP-LSTM", "MAML"), BOXES)
+
+
+def smaller(sizes: Mapping[str, int]) -> Reading:
+    """Claim 10: with fewer parameters."""
+    claim = "OP-LSTM needs fewer parameters."
+    criterion = (
+        "Holds if it has fewer numbers to learn than both MAML and the pooled LSTM of the default runs, does not hold "
+        "if it has more than both, and is mixed in between. MAML and OP-LSTM adapt the same network here."
+    )
+    if not {"maml", "op-lstm", "lstm"} <= set(sizes):
+        return Reading(claim, UNDECIDED, "One of the three has no shipped run.", criterion)
+    mine = sizes["op-lstm"]
+    fewer = [mine < sizes[name] for name in ("maml", "lstm")]
+    evidence = f"It learns {mine:,} numbers, MAML {sizes['maml']:,}, the pooled LSTM {sizes['lstm']:,}."
+    verdict = all_or_none([1 if one else -1 for one in fewer])
+    return Reading(claim, verdict, evidence, criterion)
+
+
+def like_descent(found: ByLearner | None) -> Reading:
+    """Claim 10: OP-LSTM comes near gradient descent early in training, and stays."""
+    claim = "OP-LSTM's adaptation soon points down the gradient, and does so in the end."
+    criterion = (
+        "On miniImageNet the cosine of its whole displacement to gradient descent is 0.96 after the first 2,500 "
+        f"updates, never below {NEAR:.2f} after that, and 0.94 in the end. Holds if here the interval lies above "
+        f"{NEAR:.2f} both at the first copy of the weights (at least {EARLY} updates) and at the last; does not hold "
+        "if it lies below at both; mixed if it lies above at one and below at the other."
+    )
+    if found is None or not (kept := [one for one in found.along if (one.iteration or 0) >= EARLY]):
+        return Reading(claim, UNDECIDED, MISSING, criterion, DIRECTIONS)
+    early, late = (of_any_sign(one.whole[GRADIENT].cosine[..., 0]) for one in (kept[0], kept[-1]))
+    sides = [side(one, NEAR) for one in (early, late)]
+    verdict = UNDECIDED if 0 in sides else verdict_of(sides)
+    evidence = (
+        f"The cosine is {told(early)} after {kept[0].iteration:,} updates and {told(late)} after "
+        f"{kept[-1].iteration:,} ({late.tasks} tasks, {late.seeds} seeds); on "
+        "miniImageNet it was 0.96 early, 0.80 in between and 0.94 late."
+    )
+    return Reading(claim, verdict, evidence, criterion, DIRECTIONS)
+
+
+def to_prototypes(found: ByLearner | None) -> Reading:
+    """Chapter 5: what it writes becomes more and more like a prototype classifier."""
+    claim = "Through training, what OP-LSTM has written grows ever more like the prototypes."
+    criterion = (
+        "The cosine of the adapted head to the prototypes, last copy of the weights less the first after training "
+        "began; one difference per seed. Holds if its interval over seeds lies above 0, does not hold if below."
+    )
+    if found is None or len(kept := [one for one in found.along if (one.iteration or 0) >= EARLY]) < 2:
+        return Reading(claim, UNDECIDED, MISSING, criterion, DIRECTIONS)
+    early, late = (_by_seed(one.head[PROTOTYPES].cosine[..., -1]) for one in (kept[0], kept[-1]))
+    grown: Interval = over_seeds(late - early)
+    verdict = verdict_of([side(grown)])
+    evidence = (
+        f"{early.mean():.2f} after {kept[0].iteration:,} updates, {late.mean():.2f} after {kept[-1].iteration:,}: "
+        f"{told(grown, '+.2f')}; on miniImageNet it rose from 0.29 to 0.74."
+    )
+    return Reading(claim, verdict, evidence, criterion, DIRECTIONS)
+
+
+def _by_seed(cosines: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nanmean(cosines, 1))

@@ -1,0 +1,347 @@
+"""What holds here: every verdict is reached by constructed numbers, and the section stands on its three pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from dashboard import contests, holds, library
+from dashboard.attribution import holds as attribution
+from dashboard.contests import Contest, contest
+from dashboard.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading
+from dashboard.library import Result
+from dashboard.operations import holds as operations
+from dashboard.rules import holds as rules
+from probes.blackbox import Box, Order
+from probes.intervals import Interval
+from probes.shares import Shares
+from probes.subspace import Anatomy
+from probes.updates import GRADIENT, PROTOTYPES, ByLearner, Likeness, Moment
+from tests.dashboard.pages import app, fine, said
+
+PAGES = {"rules": (rules, "rules-part"), "operations": (operations, "sap-part"), "attribution": (attribution, "")}
+
+
+def interval(low: float, high: float) -> Interval:
+    return Interval((low + high) / 2, low, high, 10, 3)
+
+
+def versus(*sides: int) -> list[Contest]:
+    """Contests in which the first learner's error is lower (1), higher (-1) or undecided (0)."""
+    ratio = {1: interval(0.4, 0.6), -1: interval(1.5, 2.5), 0: interval(0.5, 2.0)}
+    return [Contest(f"set {i}", 0.1, 0.2, ratio[side]) for i, side in enumerate(sides)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict", "strict"),
+    [
+        ([1, 1], HOLDS, HOLDS),
+        ([1, 0], HOLDS, MIXED),
+        ([1, -1], MIXED, MIXED),
+        ([-1, 0], FAILS, FAILS),
+        ([0, 0], UNDECIDED, UNDECIDED),
+        ([], UNDECIDED, UNDECIDED),
+    ],
+)
+def test_outcomes_make_verdicts(outcomes: list[int], verdict: str, strict: str):
+    assert holds.verdict_of(outcomes) == verdict
+    assert holds.all_or_none(outcomes) == strict
+
+
+def test_an_interval_lies_above_below_or_on_a_level():
+    nothing = Interval(float("nan"), float("nan"), float("nan"), 0, 0)
+    found = [holds.side(one, 1.0) for one in (interval(1.1, 2), interval(0, 0.9), interval(0.5, 1.5), nothing)]
+    assert found == [1, -1, 0, 0]
+
+
+def test_contests_are_decided_by_the_seeds_and_name_their_set():
+    few, many = (
+        [Result("x", 5, s, error, 0.001) for s, error in enumerate(row)] for row in ((1, 1.1, 0.9), (2, 2.1, 2))
+    )
+    assert contest("a", few, many).outcome == 1
+    assert contest("a", many, few).outcome == -1
+    assert contest("a", few, few).outcome == 0
+    assert contest("a", few[:1], many).outcome == 0, "one seed says nothing of other trainings"
+    text = contests.told(versus(1, -1, 0), "A", "B")
+    assert "lower in 1, higher in 1, undecided in 1 of 3 sets of runs; set 0: 0.1 against 0.2" in text
+    assert contests.table(versus(1, -1), "A", "B").count("\n") == 3
+
+
+def test_contests_come_from_the_records_of_runs_that_have_both(monkeypatch: pytest.MonkeyPatch):
+    rows = [
+        Result(name, k, s, e + s / 100, 0.001) for name, k, e in (("a", 5, 1), ("b", 5, 2), ("a", 9, 1)) for s in (0, 1)
+    ]
+    monkeypatch.setattr(library, "results", lambda collection, task: tuple(rows))
+    found = contests.contests("a", "b", ["sine"])
+    assert [one.where for one in found] == ["all learners, one budget, 5 points"]
+    assert found[0].mine == pytest.approx(1.005) and found[0].outcome == 1
+
+
+def test_every_shipped_record_of_a_test_is_read():
+    found = library.results("sine", "sine")
+    assert {one.seed for one in found if one.learner == "maml" and one.shots == 10} == {0, 1, 2}
+    assert all(one.error > 0 and one.half_width > 0 for one in found)
+
+
+# ---- Update rules ------------------------------------------------------------------------------------
+
+
+def box(spread: float) -> Box:
+    noise = 1 + 0.01 * np.random.default_rng(0).random((3, 4))
+    order = Order(spread * noise, np.ones((3, 4)), np.zeros((1, 2)), np.zeros((1, 1)), np.zeros(1))
+    return Box("x", [0, 1, 2], 10, np.zeros((1, 3, 4, 1)), np.ones((3, 1)), {}, {}, order)
+
+
+@pytest.mark.parametrize(
+    ("pooled", "sequential", "verdict"),
+    [(0.0, 0.5, HOLDS), (0.5, 0.5, FAILS), (0.0, 1e-4, FAILS), (0.0, 0.00995, UNDECIDED)],
+)
+def test_order(pooled: float, sequential: float, verdict: str):
+    assert rules.order_is_gone({"lstm": box(pooled), "lstm-sequential": box(sequential)}).verdict == verdict
+    assert rules.order_is_gone({"lstm": box(pooled)}).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [lambda found: rules.outdone("a", found, ("A", "B")), rules.competitive, operations.order_costs],
+)
+def test_contests_flip_every_verdict(decide: Callable[[list[Contest]], Reading]):
+    cases = {HOLDS: (1, 0), FAILS: (-1, 0), MIXED: (1, -1), UNDECIDED: (0, 0)}
+    assert {decide(versus(*sides)).verdict for sides in cases.values()} == set(cases)
+    assert all(decide(versus(*sides)).verdict == verdict for verdict, sides in cases.items())
+    assert decide([]).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(50, HOLDS), (150, MIXED), (500, FAILS)])
+def test_parameters_are_counted(size: int, verdict: str):
+    found = rules.smaller({"maml": 100, "lstm": 200, "op-lstm": size})
+    assert found.verdict == verdict and f"{size} numbers" in found.evidence
+    assert rules.smaller({"maml": 100}).verdict == UNDECIDED
+
+
+def op_lstm(*cosines: float, prototypes: tuple[float, ...] = (0.0, 0.0, 0.0), noise: float = 0.01) -> ByLearner:
+    """Kept copies at 0, 500 and 5,000 updates with these cosines to gradient descent and to the prototypes."""
+    rng = np.random.default_rng(0)
+    along = []
+    for iteration, descent, prototype in zip((0, 500, 5000), cosines, prototypes, strict=True):
+        whole = descent + noise * rng.normal(size=(3, 6, 1))
+        head = prototype + noise * rng.normal(size=(3, 6, 2))
+        like = {GRADIENT: Likeness(whole, whole)}, {PROTOTYPES: Likeness(head, head)}
+        along.append(Moment(iteration, {}, *like))
+    return ByLearner("op-lstm", [0, 1, 2], ["all layers"], [], np.ones(3), along[-1], along[0], np.zeros(0), along)
+
+
+@pytest.mark.parametrize(
+    ("cosines", "verdict"),
+    [
+        ((0, 0.95, 0.9), HOLDS),
+        ((0, 0.3, 0.4), FAILS),
+        ((0, 0.95, 0.4), MIXED),
+        ((0, 0.3, 0.95), MIXED),
+        ((0, 0.8, 0.95), UNDECIDED),
+    ],
+)
+def test_likeness_to_descent_early_and_late(cosines: tuple[float, ...], verdict: str):
+    assert rules.like_descent(op_lstm(*cosines)).verdict == verdict
+    assert rules.like_descent(None).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("last", "noise", "verdict"), [(0.7, 0.01, HOLDS), (0.1, 0.01, FAILS), (0.31, 1.0, UNDECIDED)])
+def test_likeness_to_prototypes_grows_or_not(last: float, noise: float, verdict: str):
+    found = op_lstm(0, 0, 0, prototypes=(0.0, 0.3, last), noise=noise)
+    assert rules.to_prototypes(found).verdict == verdict
+    assert rules.to_prototypes(replace(found, along=found.along[:2])).verdict == UNDECIDED
+
+
+# ---- SAP operations ----------------------------------------------------------------------------------
+
+
+def counts(*rows: tuple[float, float, float]) -> dict[str, dict]:
+    """Experiments with one protocol each: match, half width, and the higher control."""
+    low = {"mean": 0.1, "ci95": 0.0}
+    return {
+        f"form {i}": {
+            "protocols": {"P1": {"mean": mean, "ci95": half}},
+            "controls": {
+                "untrained": {"protocols": {"P1": low}},
+                "mismatched": {"protocols": {"P1": {"mean": control, "ci95": 0.02}}},
+            },
+        }
+        for i, (mean, half, control) in enumerate(rows)
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([(0.76, 0.05, 0.5)], HOLDS),
+        ([(0.76, 0.05, 0.5), (0.9, 0.05, 0.5)], MIXED),
+        ([(0.9, 0.05, 0.5)], FAILS),
+        ([(0.76, 0.05, 0.7)], FAILS),
+        ([], UNDECIDED),
+    ],
+)
+def test_match_needs_the_reported_value_and_controls_below(rows: list[tuple[float, float, float]], verdict: str):
+    assert operations.matches(counts(*rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("sides", "verdict"), [((1, 1), HOLDS), ((1, 0), MIXED), ((1, -1), MIXED), ((-1, -1), FAILS), ((0, 0), UNDECIDED)]
+)
+def test_sap_must_beat_each_of_those_it_was_compared_with(sides: tuple[int, int], verdict: str):
+    compared = {f"learner {i}": versus(side) for i, side in enumerate(sides)}
+    found = operations.beats(compared, {"beside": versus(-1)})
+    assert found.verdict == verdict, "those beside do not count"
+    assert "beside: higher in 1 of 1" in found.evidence
+    assert operations.beats({"a": []}, {}).verdict == UNDECIDED
+
+
+OPERATIONS = {
+    "input.scale": 1,
+    "hidden1.identity": 0,
+    "hidden1.scalar-scale": 1,
+    "hidden1.matrix": 1600,
+    "hidden1.scalar-shift": 1,
+    "hidden1.vector-shift": 40,
+}
+
+
+def anatomy(relative: dict[str, float], worth: dict[str, float] | None = None, noise: float = 0.005) -> Anatomy:
+    """Strengths as multiples of a start of 0.1 (1 unless given), and errors without each operation."""
+    rng = np.random.default_rng(0)
+    sizes = np.array(list(OPERATIONS.values()), float)
+    times = np.array([relative.get(name, 1.0) for name in OPERATIONS]) + noise * rng.normal(size=(3, len(sizes)))
+    moving = [name for name, size in OPERATIONS.items() if size]
+    cost = np.array([(worth or {}).get(name, 1.0) for name in moving])
+    still = np.broadcast_to(cost[:, None, None], (len(cost), 3, 4)) if worth else np.zeros((0, 3, 4))
+    given = {
+        "learner": "sap",
+        "seeds": [0, 1, 2],
+        "operations": list(OPERATIONS),
+        "adapting": sizes > 0,
+        "sizes": sizes,
+        "strengths": 0.1 * times,
+        "start": np.full(len(sizes), 0.1),
+        "still": still,
+    }
+    return Anatomy(**{field.name: np.zeros(0) for field in fields(Anatomy)} | given)
+
+
+SMALL = ("input.scale", "hidden1.scalar-scale", "hidden1.scalar-shift", "hidden1.vector-shift")
+
+
+@pytest.mark.parametrize(
+    ("relative", "noise", "verdict"),
+    [
+        (dict.fromkeys(SMALL, 1.5), 0.005, HOLDS),
+        ({"hidden1.matrix": 1.5}, 0.005, FAILS),
+        (dict.fromkeys(SMALL, 1.5) | {"hidden1.scalar-scale": 0.5}, 0.005, MIXED),
+        ({}, 0.3, UNDECIDED),
+    ],
+)
+def test_low_dimensional_operations(relative: dict[str, float], noise: float, verdict: str):
+    assert operations.preferred({"SAP": anatomy(relative, noise=noise)}).verdict == verdict
+    assert operations.preferred({}).verdict == UNDECIDED
+
+
+def test_only_mixes_with_small_and_large_operations_are_asked_inside():
+    everywhere, inside = operations.gaps(anatomy({"input.scale": 5.0, "hidden1.scalar-scale": 0.8}, noise=0.0))
+    assert inside.mean == pytest.approx(-0.2)
+    assert everywhere.mean == pytest.approx((5.0 + 0.8 + 1 + 1) / 4 - 1)
+
+
+@pytest.mark.parametrize(("scalar", "vector", "verdict"), [(1.5, 1.5, HOLDS), (1.5, 0.5, MIXED), (0.5, 0.5, FAILS)])
+def test_shifts(scalar: float, vector: float, verdict: str):
+    found = operations.shifts_are_strong(
+        {"SAP": anatomy({"hidden1.scalar-shift": scalar, "hidden1.vector-shift": vector})}
+    )
+    assert found.verdict == verdict
+    assert f"after layer 1: scalar shift {scalar:.2f}" in found.evidence
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [(1, HOLDS), (-1, FAILS)])
+def test_strength_and_worth_rank_alike_or_the_other_way(sign: int, verdict: str):
+    names = [name for name, size in OPERATIONS.items() if size]
+    relative = {name: 1 + 0.2 * i for i, name in enumerate(names)}
+    worth = {name: 10.0 + sign * i for i, name in enumerate(names)}
+    assert operations.strength_is_worth({"SAP": anatomy(relative, worth)}).verdict == verdict
+    assert operations.strength_is_worth({"SAP": anatomy(relative)}).verdict == UNDECIDED
+
+
+# ---- Attribution -------------------------------------------------------------------------------------
+
+
+def shares(far: float = 0.5, turned: float = 0.0, carrying: float = 10.0, noise: float = 0.01) -> Shares:
+    rng = np.random.default_rng(int(1000 * far + 7 * carrying))
+    values = noise * rng.normal(size=(4, 3, 8))
+    return Shares("x", [0, 1, 2], far + values[0], np.full(8, 0.7), np.full((3, 8), turned), carrying + values[2:])
+
+
+@pytest.mark.parametrize(("pooled", "sequential", "verdict"), [(0, 0.2, HOLDS), (0.1, 0.2, FAILS), (0, 0.001, FAILS)])
+def test_influence_and_order(pooled: float, sequential: float, verdict: str):
+    found = {"lstm": shares(turned=pooled), "lstm-sequential": shares(turned=sequential)}
+    assert attribution.order_matters(found).verdict == verdict
+    assert attribution.order_matters({}).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("maml", "reptile", "verdict"), [(0.7, 0.7, HOLDS), (0.7, 0.3, MIXED), (0.3, 0.3, FAILS), (0.5, 0.5, UNDECIDED)]
+)
+def test_far_influence(maml: float, reptile: float, verdict: str):
+    scratch = replace(shares(), far=np.full((3, 8), 0.5) + 0.1 * np.random.default_rng(1).normal(size=(3, 8)))
+    found = {"maml": shares(maml), "reptile": shares(reptile), "scratch": scratch}
+    assert attribution.specialised(found).verdict == verdict
+    assert attribution.specialised({"maml": shares()}).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("mine", "box", "verdict"), [(0.52, 0.7, HOLDS), (0.68, 0.7, FAILS), (0.52, 0.5, UNDECIDED)])
+def test_op_lstm_is_placed_between_maml_and_the_lstm(mine: float, box: float, verdict: str):
+    found = {"op-lstm": shares(mine), "maml": shares(0.5), "lstm": shares(box, carrying=11)}
+    assert attribution.like_gradients(found).verdict == verdict
+    assert attribution.like_gradients({}).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("maml", "reptile", "verdict"), [(5, 6, HOLDS), (5, 20, MIXED), (19, 20, FAILS), (10, 10, UNDECIDED)]
+)
+def test_carrying_units(maml: float, reptile: float, verdict: str):
+    wide = shares(carrying=10, noise=0.5)
+    found = {"finetuning": wide, "maml": shares(carrying=maml), "reptile": shares(carrying=reptile)}
+    assert attribution.broader(found).verdict == verdict
+    assert attribution.broader({"maml": shares()}).verdict == UNDECIDED
+
+
+# ---- on the pages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_shipped_readings_are_decided_without_asking_anybody(page: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("probes.asking.ask", lambda *_, **__: pytest.fail("a probe was asked"))
+    found = PAGES[page][0].readings.__wrapped__()
+    assert {one.verdict for one in found} >= {HOLDS, UNDECIDED}
+    assert all(one.verdict in holds.VERDICTS and one.claim.endswith((".", ")")) and one.criterion for one in found)
+    missing = [one.claim for one in found if one.evidence == holds.MISSING]
+    assert not missing, "answers that ship are found"
+    assert any(one.evidence == holds.ONLY_SINE for one in found), "claims about images are said not to be tested"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_section_and_the_line_that_leads_to_it(page: str):
+    module, part = PAGES[page]
+    module.readings.clear()
+    at = app(page)
+    if part:
+        at.query_params[part] = {"rules": "Memory", "operations": "Strengths"}[page]
+    at = fine(at.run())
+    assert [title.value for title in at.header] == ["What holds here"]
+    text = said(at)
+    for one in module.readings():
+        assert f"**{one.claim}** {one.evidence}" in text
+        assert holds.badge(one.verdict) in text
+        assert f"**{one.claim}** {one.criterion}" in text
+    line = next(m.value for m in at.markdown if m.value.startswith("[What holds here]"))
+    told = sum(one.verdict == HOLDS for one in module.readings())
+    assert f"{told} hold" in line
