@@ -80,7 +80,9 @@ def title(collection: str) -> str:
 
 
 def description(collection: str) -> str:
-    """What is in a collection, in one sentence; "" for one that is not listed."""
+    """What is in a collection, in one sentence; "" for one that is not known."""
+    if collection.startswith(OWN):
+        return "Beside them stand shipped learners that are not among yours, trained with as many points."
     return COLLECTIONS[collection].description if collection in COLLECTIONS else ""
 
 
@@ -95,6 +97,22 @@ def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], l
     Reads the disk again only when a record there has changed.
     """
     return _load(collection, task, shots, _stamp(collection))
+
+
+def joined(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
+    """The same, and beside the user's own runs the shipped learners that are not among them."""
+    found, complaints = ensembles(collection, task, shots)
+    if not collection.startswith(OWN):
+        return found, complaints
+    own = {ensemble.learner.name for ensemble in found}
+    shipped, more = ensembles(DEFAULT, task, shots)
+    together = [*found, *(ensemble for ensemble in shipped if ensemble.learner.name not in own)]
+    return sorted(together, key=_place), [*complaints, *more]
+
+
+def yours(ensemble: Ensemble) -> bool:
+    """Whether the user trained it."""
+    return ensemble.runs[0].path.resolve().is_relative_to(RUNS)
 
 
 def shots(collection: str, task: str) -> list[int]:
@@ -156,7 +174,13 @@ def _load(
     found, complaints = find_ensembles(roots()[collection], task, shots)
     for ensemble in found:
         _ = ensemble.params  # stack the seeds now, not at the first drag
-    by_registry = {name: index for index, name in enumerate(LEARNERS)}
-    found.sort(key=lambda e: (families.rank(e.learner.family), by_registry.get(e.learner.name, 0)))
+    found.sort(key=_place)
     project = f"{PROJECT}/"
     return found, [complaint.replace(project, "") for complaint in complaints]
+
+
+def _place(ensemble: Ensemble) -> tuple[int, int]:
+    """Family by family, and within one as in the registry."""
+    names = list(LEARNERS)
+    name = ensemble.learner.name
+    return families.rank(ensemble.learner.family), names.index(name) if name in names else len(names)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dashboard import families
+from dashboard import families, library
 from dashboard.answering import DESK, Question
 from dashboard.components.pad import PadLearner, encode_curves
 from dashboard.figures import palette
@@ -195,7 +195,7 @@ def _pad_learner(ensemble: Ensemble, found: Adaptation | None, count: int, first
     learner, style = ensemble.learner, palette.style(ensemble.learner.name)
     return {
         "name": learner.name,
-        "label": learner.title,
+        "label": f"{learner.title} (yours)" if library.yours(ensemble) else learner.title,
         "family": learner.family,
         "family_label": palette.FAMILY_LABELS.get(learner.family, learner.family),
         "light": style.light,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dashboard import library
+from dashboard import families, library
 from engine.learners import LEARNERS
 from engine.runs import TRAINED
 from probes import asking
@@ -46,8 +46,12 @@ def collection_of(folder: Path) -> str | None:
 
 
 def live_query(collection: str, record: dict[str, Any]) -> dict[str, str]:
-    """The live page's parameters that show a run, beside nobody else."""
-    return {"runs": collection, "shots": str(record.get("shots")), "on": str(record.get("learner"))}
+    """The live page's parameters that show a run, beside those that are shown at first."""
+    name, shots = str(record.get("learner")), int(record.get("shots") or 0)
+    there = library.joined(collection, TASK, shots)[0]
+    first = families.shown_first({e.learner.name: e.learner.family for e in there})
+    others = [other for other in first if other != name][: families.MOST - 1]
+    return {"runs": collection, "shots": str(shots), "on": ",".join([name, *others])}
 
 
 def others(collection: str, record: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, str]]]:

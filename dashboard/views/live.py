@@ -38,7 +38,7 @@ def current() -> View:
 
 def ensembles(view: View) -> list[Ensemble]:
     """The learners of a view, as they are on the disk now."""
-    state.opened = (view.runs, view.shots, library.ensembles(view.runs, TASK, view.shots)[0])
+    state.opened = (view.runs, view.shots, library.joined(view.runs, TASK, view.shots)[0])
     return state.opened[2]  # type: ignore[no-any-return]
 
 
@@ -290,7 +290,7 @@ open_link()
 title = st.empty()
 for complaint in state.complaints:
     st.warning(complaint, icon=":material/link_off:")
-for complaint in library.ensembles(current().runs, TASK, current().shots)[1]:
+for complaint in library.joined(current().runs, TASK, current().shots)[1]:
     st.error(complaint, icon=":material/error:")
 controls()
 if current().runs != library.DEFAULT:

@@ -48,7 +48,8 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     expect(page.locator(IDLE)).to_have_count(1)
     card(page).get_by_role("link", name="Open on the live page").click()
     page.wait_for_url(re.compile(r"on=maml"))
-    expect(page.locator(".learner", has_text="MAML").first).to_be_visible()
+    expect(page.locator(".learner", has_text="MAML (yours)").first).to_be_visible()
+    expect(page.locator('.learner-row[data-learner="op-lstm"][aria-pressed="true"]')).to_be_visible()  # a shipped one
     assert "runs=my-sine" in page.url
 
     page = visit(url=f"{server}/runs?runs-own=true", wait=False).page

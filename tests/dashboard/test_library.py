@@ -87,3 +87,14 @@ def test_a_new_run_is_found_without_a_restart(project: Path):
     found, complaints = library.ensembles("sine", "sine", 5)
     assert [ensemble.learner.name for ensemble in found] == ["reptile"]
     assert str(project) not in complaints[0]
+
+
+def test_own_runs_stand_beside_the_shipped_learners_that_are_not_among_them(project: Path):
+    for learner in ("maml", "lstm"):
+        add_run(project / "checkpoints" / "sine", learner, "sine", 5)
+    add_run(project / "runs" / "trial", "maml", "sine", 5)
+    found, complaints = library.joined("my-trial", "sine", 5)
+    assert [(e.learner.name, library.yours(e)) for e in found] == [("maml", True), ("lstm", False)]
+    assert complaints == []
+    assert library.joined("sine", "sine", 5) == library.ensembles("sine", "sine", 5)
+    assert library.joined("my-trial", "sine", 7) == ([], []), "nobody was trained with so many points"

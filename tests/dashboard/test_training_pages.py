@@ -187,11 +187,14 @@ def test_every_state_says_what_it_means_and_offers_what_helps(own, status, said,
     assert bool(at.error) == (status == "failed")
 
 
-def test_the_live_page_is_asked_for_this_training(own):
+def test_the_live_page_is_asked_for_this_training_beside_the_shipped_learners(own):
     folder = trained(own)
     assert opening.collection_of(folder) == "my-sine"
     query = opening.live_query("my-sine", read_record(folder))
-    assert query == {"runs": "my-sine", "shots": "10", "on": "maml"}
+    on = query.pop("on").split(",")
+    assert query == {"runs": "my-sine", "shots": "10"}
+    assert on[0] == "maml" and {"lstm", "op-lstm", "sap"} <= set(on), "it joins the shipped learners"
+    assert len(on) == len(set(on)) <= 8
     assert opening.collection_of(SHIPPED / "maml-k10-s0") == "sine"
     assert opening.collection_of(own) is None
 
