@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from engine.errors import BadInput, EngineError
 from engine.learners import Learner, Params, Trajectory
 from engine.runs import TRAINED, Run, checked_inputs, checked_support, find, load
 from engine.tasks import TaskDistribution
-from engine.trees import stack
+from engine.trees import repeat, stack
 
 
 @dataclass(frozen=True)
@@ -92,23 +91,18 @@ class Ensemble:
         support = [checked_support(spec, x, y) for x, y in zip(support_x, support_y, strict=True)]
         asked = [[checked_inputs(spec, "query_x", one) for one in inputs] for inputs, _ in queries]
 
-        def answers(x: Tensor, y: Tensor, inputs: list[Tensor]) -> list[Tensor]:
-            trajectory = self.learner.adapt(self.params, x, y)
-            found = []
-            for each, (_, steps) in zip(inputs, queries, strict=True):
-                reached, _ = _reached(trajectory, steps)
-                states = stack([trajectory[step] for step in reached])
-                found.append(self.learner.predict(self.params, states, each))
-            return found
-
+        seeds, sets = len(self.runs), len(support)
+        x, y = (torch.stack(each).repeat_interleave(seeds, 0) for each in zip(*support, strict=True))
+        params = repeat(self.params, sets)  # every set has a stack of seeds of its own
+        found = []
         with torch.no_grad():
-            if len(support) == 1:
-                found = [one.unsqueeze(0) for one in answers(*support[0], [each[0] for each in asked])]
-            else:
-                x, y = (torch.stack(each) for each in zip(*support, strict=True))
-                found = vmap(answers)(x, y, [torch.stack(each) for each in asked])
-        last = range(self.learner.evaluation_steps + 1)
-        return [one[:, _reached(last, steps)[1]] for one, (_, steps) in zip(found, queries, strict=True)]
+            trajectory = self.learner.adapt(params, x, y)
+            for inputs, (_, steps) in zip(asked, queries, strict=True):
+                reached, places = _reached(trajectory, steps)
+                states = stack([trajectory[step] for step in reached])
+                said = self.learner.predict(params, states, torch.stack(inputs).repeat_interleave(seeds, 0))[places]
+                found.append(said.unflatten(1, (sets, seeds)).transpose(0, 1))
+        return found
 
 
 def _reached(trajectory: Sequence[Any], steps: Sequence[int]) -> tuple[list[int], list[int]]:

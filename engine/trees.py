@@ -49,6 +49,11 @@ def stack(trees: list[Tree], dim: int = 0) -> Tree:
     return tree_map(lambda *tensors: torch.stack(tensors, dim), trees[0], *trees[1:])
 
 
+def repeat(tree: Tree, times: int) -> Tree:
+    """Trees whose leaves have a leading axis (rows, ...), so many times over: (times * rows, ...)."""
+    return tree_map(lambda leaf: leaf.expand(times, *leaf.shape).flatten(0, 1), tree)
+
+
 class Layout:
     """How a tree whose leaves share a leading axis lies in one flat tensor (rows, N), leaf behind leaf.
 

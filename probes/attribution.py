@@ -33,12 +33,12 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.func import vmap
 
 from engine.ensembles import Ensemble
 from engine.errors import BadInput
 from engine.learners import Learner
 from engine.tasks import Sine
+from engine.trees import repeat
 from probes.asking import Progress, part
 from probes.coalitions import baselines, coalitions_of, shapley_values
 from probes.conductance import Units, in_type, nothing, through_layers
@@ -223,18 +223,14 @@ def integrated_gradients(ensemble: Ensemble, points: np.ndarray, query: float, c
     learner, seeds = differentiable(ensemble.learner), len(ensemble.runs)
     x, y, at = in_type(ensemble, points, query)
 
-    def one(params: Any, labels: Tensor) -> Tensor:
-        """The prediction of one seed from labels (K,)."""
-        labels = labels.unsqueeze(-1)
-        state = learner.start(params, x, labels)
-        for _ in range(learner.evaluation_steps):
-            state = learner.step(params, state, x, labels)
-        return learner.predict(params, state, at)[0, 0]
-
     def said(labels: Tensor) -> Tensor:
         """Predictions (rows,) from labels (rows, K): for every step of the integral all seeds in turn."""
-        every = vmap(vmap(one), (None, 0))
-        return every(ensemble.params, labels.unflatten(0, (-1, seeds))).flatten()
+        params, inputs = repeat(ensemble.params, len(labels) // seeds), x.expand(len(labels), -1, -1)
+        labels = labels.unsqueeze(-1)
+        state = learner.start(params, inputs, labels)
+        for _ in range(learner.evaluation_steps):
+            state = learner.step(params, state, inputs, labels)
+        return learner.predict(params, state, at)[:, 0, 0]
 
     labels = y.expand(seeds, -1)
     baseline = baselines(ensemble, x, y.unsqueeze(-1), config.baseline).to(y)

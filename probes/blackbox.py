@@ -32,12 +32,12 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
-from torch.func import vmap
 
 from engine.ensembles import Ensemble
 from engine.learners import Learner, Params
 from engine.learners.maml import MAML
 from engine.tasks import Sine, Task, stream
+from engine.trees import leaves, repeat
 from probes.asking import Progress
 from probes.scoring import DIVERGED
 from probes.updates import in_type_of
@@ -231,19 +231,16 @@ def _said(
     like = in_type_of(params, Task(support_x, support_y, x, x))
     x = like.query_x
 
-    def one(support_x: Tensor, support_y: Tensor) -> Tensor:
-        """All seeds at once, which broadcast: (seeds, points)."""
-        state = learner.start(params, support_x, support_y)
-        for _ in range(learner.evaluation_steps if steps is None else steps):
-            state = learner.step(params, state, support_x, support_y)
-        return learner.predict(params, state, x)[..., 0]
-
-    batched = vmap(one)
+    seeds = len(next(leaves(params)))
+    chunks = []
     with torch.no_grad():
-        chunks = [
-            batched(like.support_x[i : i + CHUNK], like.support_y[i : i + CHUNK])
-            for i in range(0, len(support_x), CHUNK)
-        ]
+        for some in zip(like.support_x.split(CHUNK), like.support_y.split(CHUNK), strict=True):
+            every = repeat(params, len(some[0]))
+            support = [each.repeat_interleave(seeds, 0) for each in some]
+            state = learner.start(every, *support)
+            for _ in range(learner.evaluation_steps if steps is None else steps):
+                state = learner.step(every, state, *support)
+            chunks.append(learner.predict(every, state, x)[..., 0].unflatten(0, (-1, seeds)))
     return torch.cat(chunks).transpose(0, 1).double().numpy()
 
 

@@ -1,8 +1,9 @@
 """The one interface behind which every learner stands.
 
 A learner is a frozen dataclass of hyper-parameters with pure functions, written for *one* task as its paper writes it.
-`torch.func.vmap` makes one task a batch and one seed many; no learner contains a batch loop. For one task, a stack of
-seeds may also be given as parameters with a leading axis, which broadcasts: that is what the live page does.
+`torch.func.vmap` makes one task a batch and one seed many; no learner contains a batch loop. A stack of seeds may also be
+given as parameters with a leading axis, which broadcasts, for one support set or as many as there are seeds: that is
+what the live page does, because an operation takes it less time so than through vmap.
 """
 
 from dataclasses import dataclass

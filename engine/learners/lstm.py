@@ -52,7 +52,7 @@ class PooledLSTM(Learner):
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state = lstm.zero_state(params["lstm"], len(support_x))  # (K, hidden) each
+        state = lstm.zero_state(params["lstm"], support_x.shape[-2])  # (K, hidden) each
         labels = 1.0 if self.label_in_first_pass else 0.0
         return {**_pool(state), "show_labels": support_x.new_full((), labels)}
 
@@ -70,7 +70,7 @@ class PooledLSTM(Learner):
 
     def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
         """The LSTM's state after the one step that reads the queries x (Q, d)."""
-        blank = x.new_zeros((len(x), params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
+        blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         memory = {
             key: value if key.startswith("h") else torch.zeros_like(value[..., :1, :])
             for key, value in state.items()

@@ -73,7 +73,7 @@ class SequentialLSTM(Learner):
 
     def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
         """The LSTM's state after the one step that reads the queries x (Q, d)."""
-        blank = x.new_zeros((len(x), params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
+        blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         kept = ("h", "c") if self.carry_cell else ("h",)
         memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in state.items()}
         return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)

@@ -73,7 +73,7 @@ class OPLSTM(Learner):
             weight = params["net"][f"weight{layer}"]
             state[f"H{layer}"] = weight
             cells = params["output_lstm" if layer == depth else "body_lstm"]
-            state[f"lstm{layer}"] = lstm.zero_state(cells, len(support_x) * weight.shape[-2])  # (K d_l, h)
+            state[f"lstm{layer}"] = lstm.zero_state(cells, support_x.shape[-2] * weight.shape[-2])  # (K d_l, h)
         return state
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
@@ -107,7 +107,7 @@ class OPLSTM(Learner):
             signal = torch.stack(torch.broadcast_tensors(*pair), dim=-1)  # (K, d_l, 2)
             new[f"lstm{layer}"], h = self.react(params, cells, signal.flatten(-3, -2), state[f"lstm{layer}"])
             h = h.reshape(signal.shape[:-1])  # (K, d_l)
-            delta[f"H{layer}"] = h.mT @ a[layer - 1] / len(support_x)
+            delta[f"H{layer}"] = h.mT @ a[layer - 1] / support_x.shape[-2]
         return new, delta
 
     def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
