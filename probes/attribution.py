@@ -73,7 +73,7 @@ class Config:
     query: Annotated[float, Field(ge=-1e3, le=1e3)] = 1.0
     orders: Annotated[int, Field(ge=0, le=1000, multiple_of=2)] = 12
     baseline: Literal["zero", "before"] = "zero"
-    steps: Annotated[int, Field(ge=2, le=500)] = 12
+    steps: Annotated[int, Field(ge=2, le=500)] = 24
     inside: bool = True
 
 
@@ -183,11 +183,11 @@ def _answer(
     ensemble: Ensemble, points: np.ndarray, grid: np.ndarray, at: int, config: Config, progress: Progress
 ) -> OfLearner:
     coalitions, k = coalitions_of(ensemble, points, grid), len(points)
+    walked, without = coalitions.walk(config.baseline)  # first: it ends at the whole support
+    progress(0.2)
     everything = coalitions.values([(1 << k) - 1])[:, 0]
     leave_one_out = everything[:, None] - coalitions.values([(1 << k) - 1 - (1 << i) for i in range(k)])
-    shapley, error = shapley_values(coalitions, config.orders, part(progress, 0.0, 0.7))
-    walked, without = coalitions.walk(config.baseline)
-    progress(0.8)
+    shapley, error = shapley_values(coalitions, config.orders, part(progress, 0.2, 0.8))
     integrated = integrated_gradients(ensemble, points, float(grid[at]), config)
     progress(0.9)
     inside = through_layers(ensemble, points, float(grid[at])) if config.inside else nothing(len(ensemble.runs))
