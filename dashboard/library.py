@@ -112,7 +112,7 @@ def joined(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list
 
 def yours(ensemble: Ensemble) -> bool:
     """Whether the user trained it."""
-    return ensemble.runs[0].path.resolve().is_relative_to(RUNS)
+    return ensemble.runs[0].path.is_relative_to(RUNS)  # found below it, in `roots`
 
 
 def shots(collection: str, task: str) -> list[int]:

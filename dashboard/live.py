@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from dashboard import families, library
 from dashboard.answering import DESK, Question
 from dashboard.components.pad import PadLearner, encode_curves
 from dashboard.figures import palette
+from dashboard.presets import PRESETS
 from dashboard.state import DECIMALS, MAX_POINTS, X_DOMAIN, View, place
 from engine.ensembles import Ensemble
 from engine.tasks import Sine, stream
@@ -23,56 +24,6 @@ QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve do
 UNIT = 0.001
 OUTSIDE = 30.0
 LONG_EQUATION = 50  # letters; a longer one may be broken within
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A view that shows a phenomenon, and what to look for."""
-
-    title: str
-    look_for: str
-    changes: dict[str, Any]
-    side: tuple[float, float] = X_DOMAIN
-    outlier: float = 0.0
-
-
-PRESETS = {
-    preset.title: preset
-    for preset in (
-        Preset(
-            "In distribution",
-            "A task like those in training. Drag a point: who follows it locally, and who moves the whole wave?",
-            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
-        ),
-        Preset(
-            "Twice the amplitude",
-            "The highest wave of training was 5, this one is 10. Who stretches along, and who stays at what it knows?",
-            {"amplitude": 10.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
-        ),
-        Preset(
-            "Higher frequency",
-            "Every training wave had frequency 1, this one has 2. What a learner draws between points is its prior.",
-            {"amplitude": 3.0, "phase": 0.6, "frequency": 2.0, "noise": 0.0},
-        ),
-        Preset(
-            "Points all on one side",
-            "All points lie left of -1. A learner that knows waves completes the right half, the others guess.",
-            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
-            side=(-5.0, -1.0),
-        ),
-        Preset(
-            "One outlier",
-            "One point is wrong by 5. Who believes it, and how far does the damage reach?",
-            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 0.0},
-            outlier=5.0,
-        ),
-        Preset(
-            "Noise",
-            "Labels carry noise of standard deviation 1, unseen in training. Fitting them exactly is now a mistake.",
-            {"amplitude": 3.0, "phase": 0.6, "frequency": 1.0, "noise": 1.0},
-        ),
-    )
-}
 
 
 def draw_points(view: View, side: tuple[float, float] = X_DOMAIN, outlier: float = 0.0) -> View:
@@ -129,10 +80,18 @@ def answers(view: View, ensembles: Sequence[Ensemble], drawn: int | None = None)
         ensembles: all learners of the collection.
         drawn: the place of the only stop that is looked at just now; None: curves at all of them.
     """
+    with answered(view, ensembles, drawn) as found:
+        return found
+
+
+def answered(
+    view: View, ensembles: Sequence[Ensemble], drawn: int | None = None
+) -> AbstractContextManager[list[Adaptation]]:
+    """The same, for a block in which other visitors' answers wait for what is made of these."""
     steps = tuple(stops(ensembles))
     scene = Scene(points_of(view), (lambda x: true_function(view, x)) if view.truth else None)
     only = None if drawn is None else steps[drawn : drawn + 1] or None
-    return DESK.ask(Question(scene, shown(view, ensembles), steps, only, GRID, QUERY))
+    return DESK.at_desk(Question(scene, shown(view, ensembles), steps, only, GRID, QUERY))
 
 
 def pad_data(

@@ -82,9 +82,7 @@ class Coalitions:
             gains[:, 1::2] = gains[:, 1::2, ::-1]
             rows.append(gains.sum(1))
             firsts.append(said[:, 0])
-            if torch.equal(labels[-1], self._y[:, 0]) and len(said) == len(
-                ends
-            ):  # it ended at the support
+            if torch.equal(labels[-1], self._y[:, 0]) and len(said) == len(ends):  # it ended at the support
                 self._said[(1 << k) - 1] = said[:, -1]
         return np.concatenate(rows), np.concatenate(firsts)
 

@@ -229,13 +229,13 @@ def stage(title: DeltaGenerator) -> None:
             f"`python -m engine train --all --shots {view.shots} --seeds 3 --runs checkpoints/{view.runs}`"
         )
         return
-    found = live.answers(view, learners, stop)
-    revision, turn = str(state.revision), state.heard
-    pad(live.pad_data(view, learners, found, answer=state.seen, revision=revision, message=message, turn=turn), key=PAD)
-    st.caption(live.sentence(view, learners, found))
-    if rests:
-        remember(view)
-    folds(view, shown, found, rests)
+    with live.answered(view, learners, stop) as found:
+        sent = {"answer": state.seen, "revision": str(state.revision), "message": message, "turn": state.heard}
+        pad(live.pad_data(view, learners, found, **sent), key=PAD)
+        st.caption(live.sentence(view, learners, found))
+        if rests:
+            remember(view)
+        folds(view, shown, found, rests)
 
 
 def remember(view: View) -> None:

@@ -41,7 +41,7 @@ class Desk:
         for question in questions:
             threads.append(threading.Thread(target=ask, args=(question,)))
             threads[-1].start()
-            while not any(ticket.question == question for ticket in list(self.together._waiting)):
+            while not any(ticket.question == question for ticket in list(self.together._queue)):
                 assert threads[-1].is_alive()
         self.go_on.set()
         for thread in threads:
@@ -67,3 +67,36 @@ def test_after_an_error_the_desk_goes_on():
     with pytest.raises(ValueError, match="13"):
         desk.together.ask(13)
     assert desk.together.ask(5) == 50
+
+
+def test_the_desk_is_left_in_the_order_of_coming():
+    """Those who were answered meanwhile finish before whoever comes later begins."""
+    order: list[object] = []
+
+    def answer_all(questions: list[int]) -> list[int]:
+        order.append(list(questions))
+        return list(questions)
+
+    together: Together[int, int] = Together(answer_all)
+
+    def come(question: int) -> None:
+        with together.at_desk(question):
+            order.append(question)
+
+    threads = [threading.Thread(target=come, args=(question,)) for question in (2, 3, 4)]
+    with together.at_desk(1):
+        for count, thread in enumerate(threads, start=2):
+            thread.start()
+            while len(together._queue) < count:
+                assert thread.is_alive()
+        order.append(1)
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert order == [[1], 1, [2, 3, 4], 2, 3, 4]
+
+
+def test_who_leaves_with_an_error_of_its_own_lets_the_next_one_in():
+    together: Together[int, int] = Together(list)
+    with pytest.raises(KeyError), together.at_desk(1):
+        raise KeyError("its own")
+    assert together.ask(2) == 2
