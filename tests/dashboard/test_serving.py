@@ -88,7 +88,8 @@ def faults(tuned: bool) -> int:
     script = (
         "import resource, threading, torch; from dashboard import serving\n"
         f"if {tuned}: assert serving.keep_memory()\n"
-        "def work(): [torch.ones(1 << 20).add_(1) for _ in range(150)]\n"
+        "def work():\n"
+        "    for _ in range(150): torch.ones(1 << 20).add_(1)\n"
         "for number in range(4):\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "    thread = threading.Thread(target=work)\n"
