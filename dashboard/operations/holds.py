@@ -172,14 +172,14 @@ def strength_is_worth(found: Mapping[str, Anatomy]) -> Reading:
     claim = "The stronger an operation, the more it matters."
     criterion = (
         "Rank correlation, over operations, of strength / start with the error when the operation alone does not "
-        "adapt; one per seed. Holds if its interval over seeds lies above 0 in some set of runs and below 0 in none, "
-        "does not hold if the other way round, mixed if both."
+        "adapt; one per seed. Holds if its interval over seeds lies above 0 in every set of runs, does not hold if it "
+        "lies below 0 in some and above 0 in none, mixed otherwise; not decided if it holds 0 in all."
     )
     asked = {name: worth_relation(one) for name, one in found.items() if len(one.still)}
     if not asked:
         return Reading(claim, UNDECIDED, MISSING, criterion, WORTH)
     evidence = "; ".join(f"{name} {told(one, '+.2f')}" for name, one in asked.items())
-    verdict = verdict_of([side(one) for one in asked.values()])
+    verdict = all_or_none([side(one) for one in asked.values()])
     return Reading(claim, verdict, f"Rank correlations: {evidence}.", criterion, WORTH)
 
 

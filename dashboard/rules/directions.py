@@ -157,7 +157,7 @@ def passes_sentence(curves: pd.DataFrame, reference: str) -> str:
         if min(first, last) > 0.999:
             exact.append(title)
         else:
-            told.append(f"**{title}** {first:.2f} → {last:.2f}")
+            told.append(f"**{title}** {first:z.2f} → {last:z.2f}")
     text = f"Cosine to {reference}, first step → last: {', '.join(told)}." if told else ""
     return f"{text} Exactly there throughout: {', '.join(exact)}." if exact else text
 
@@ -169,8 +169,8 @@ def whole_sentence(table: pd.DataFrame, found: list[ByLearner], names: dict[str,
     for one in (one for one in found if one.gamma.size):
         mine = trained[trained.learner == one.learner].set_index("reference")["mean"]
         layers = _mean(one.trained.whole[GRADIENT].cosine, 1).mean(0)
-        by_layer = ", ".join(f"{name} {value:.2f}" for name, value in zip(one.parts[1:], layers[1:], strict=True))
-        others = ", ".join(f"{name} {value:.2f}" for name, value in mine.drop(mine.idxmax()).items())
+        by_layer = ", ".join(f"{name} {value:z.2f}" for name, value in zip(one.parts[1:], layers[1:], strict=True))
+        others = ", ".join(f"{name} {value:z.2f}" for name, value in mine.drop(mine.idxmax()).items())
         text = (
             f"**{names[one.learner]}**: nearest to {mine.idxmax()} ({mine.max():.2f}; {others}). Layer by layer, its "
         )
