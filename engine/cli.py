@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from engine import cli_jobs, cli_reports
-from engine.console import bar, device_option, json_option, parse_settings, sentence, show
-from engine.errors import BadConfig, EngineError
+from engine.console import bar, device_option, json_option, parse_settings, run, show
+from engine.errors import BadConfig
 from engine.places import own_runs
 
 TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
@@ -197,24 +197,8 @@ for command in (
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; a wrong input ends in one sentence and exit code 2."""
-    try:
-        cli.main(arguments, prog_name="python -m engine", standalone_mode=False)
-    except EngineError as error:
-        click.echo(f"Error: {error}", err=True)
-        return 2
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.ClickException as error:
-        click.echo(f"Error: {sentence(error)}", err=True)
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. `python -m engine resume FOLDER` continues from the last snapshot.", err=True)
-        return 130
-    except OSError as error:
-        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
-        return 2
-    return 0
+    stopped = "Stopped. `python -m engine resume FOLDER` continues from the last snapshot."
+    return run(cli, arguments, "python -m engine", stopped)
 
 
 def _sort_settings(settings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

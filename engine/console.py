@@ -9,7 +9,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from engine.errors import BadConfig
+from engine.errors import BadConfig, EngineError
 
 
 def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
@@ -26,6 +26,35 @@ def sentence(error: click.ClickException) -> str:
     said += "" if said.endswith((".", "?", "!", ")")) else "."
     context = getattr(error, "ctx", None)
     return f"{said} See `{context.command_path} --help`." if context else said
+
+
+def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: str) -> int:
+    """Runs a command line; returns its exit code: 2 for a wrong input, which ends in one sentence, 130 if stopped.
+
+    Args:
+        cli: the command, or a group of them.
+        arguments: of the call; None: those of this process.
+        program: its name, as people call it.
+        stopped: what to say when it is interrupted.
+    """
+    try:
+        cli.main(arguments, prog_name=program, standalone_mode=False)
+    except EngineError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        click.echo(f"Error: {sentence(error)}", err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(stopped, err=True)
+        return 130
+    except OSError as error:
+        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+        return 2
+    return 0
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from engine.console import parse_settings
+from engine.console import parse_settings, run
 from engine.ensembles import Ensemble
-from engine.errors import EngineError
 from engine.learners import configure
 from probes import PROBES, answers, asking
 
@@ -125,18 +124,4 @@ for _name in PROBES:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; a wrong input ends in one sentence and exit code 2."""
-    try:
-        cli.main(arguments, prog_name="python -m probes", standalone_mode=False)
-    except EngineError as error:
-        click.echo(f"Error: {error}", err=True)
-        return 2
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
-        return 130
-    except OSError as error:
-        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
-        return 2
-    return 0
+    return run(cli, arguments, "python -m probes", "Stopped.")

@@ -91,4 +91,6 @@ def test_the_command_line_lists_every_probe(capsys):
 
 def test_a_wrong_probe_ends_with_code_2(capsys):
     assert main(["guessing"]) == 2
-    assert "guessing" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "guessing" in said
+    assert said.count("\n") == 1, "one line"
