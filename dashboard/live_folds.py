@@ -13,6 +13,12 @@ from engine.ensembles import Ensemble
 from probes.adaptation import Adaptation, stops
 
 state = st.session_state
+RULES = "live-rules"
+# Two beside each other where there is room, none broken in two.
+BESIDE = f"""
+.st-key-{RULES} [data-testid="stMarkdownContainer"] {{ columns: 2 400px; column-gap: 2.5rem; }}
+.st-key-{RULES} p {{ break-inside: avoid; margin-bottom: 1.5rem; }}
+"""
 
 
 def lines(shown: list[Ensemble], found: list[Adaptation]) -> list[Line]:
@@ -86,12 +92,15 @@ def how_to_read(shown: list[Ensemble]) -> None:
         "line with the true function at 50 even places (query MSE), or, without a true function, with your points "
         "(support MSE). Steps beyond those a learner was trained for are marked."
     )
-    rows = st.container(horizontal=True, gap="medium")  # two beside each other where there is room
-    for ensemble in shown:
-        learner = ensemble.learner
-        family = palette.FAMILY_LABELS.get(learner.family, learner.family)
-        rows.markdown(
-            f"**{learner.title}** :small[:gray[{family}]]  \n{learner.summary}  \n{live.inline(learner.formula)}  \n"
-            f":small[:gray[{learner.reference}]]",
-            width=460,
-        )
+    st.html(f"<style>{BESIDE}</style>")
+    # One element for all of them: every answer to a drag sends what stands here again.
+    st.container(key=RULES).markdown("\n\n".join(_rule(ensemble) for ensemble in shown))
+
+
+def _rule(ensemble: Ensemble) -> str:
+    learner = ensemble.learner
+    family = palette.FAMILY_LABELS.get(learner.family, learner.family)
+    return (
+        f"**{learner.title}** :small[:gray[{family}]]  \n{learner.summary}  \n{live.inline(learner.formula)}  \n"
+        f":small[:gray[{learner.reference}]]"
+    )

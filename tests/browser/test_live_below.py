@@ -86,7 +86,7 @@ def test_the_data_as_csv_and_json(visit: Visit):
 
 def test_how_to_read_has_a_formula_for_each_learner_that_is_on(visit: Visit):
     live = visit("on=maml,lstm", wait=False).drawn(2)
-    entries = live.page.get_by_test_id("stMarkdown").filter(has=live.page.locator(".katex"))
+    entries = live.page.locator(".st-key-live-rules p").filter(has=live.page.locator(".katex"))
     expect(entries).to_have_count(2)
     expect(entries.nth(0)).to_contain_text("MAML")
     live.row("op-lstm").click()
