@@ -95,7 +95,7 @@ class Ensemble:
         x, y = (torch.stack(each).repeat_interleave(seeds, 0) for each in zip(*support, strict=True))
         params = repeat(self.params, sets)  # every set has a stack of seeds of its own
         found = []
-        with torch.no_grad():
+        with torch.inference_mode():  # nothing is kept that could be differentiated later
             trajectory = self.learner.adapt(params, x, y)
             for inputs, (_, steps) in zip(asked, queries, strict=True):
                 reached, places = _reached(trajectory, steps)

@@ -233,7 +233,7 @@ def _said(
 
     seeds = len(next(leaves(params)))
     chunks = []
-    with torch.no_grad():
+    with torch.inference_mode():
         for some in zip(like.support_x.split(CHUNK), like.support_y.split(CHUNK), strict=True):
             every = repeat(params, len(some[0]))
             support = [each.repeat_interleave(seeds, 0) for each in some]
