@@ -3,10 +3,12 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
-from dashboard.library import PROJECT
 from dashboard.training.readonly import VARIABLE
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,6 +25,7 @@ def settings(host: str, port: int, *, headless: bool, read_only: bool) -> dict[s
         "server.port": port,
         "server.headless": headless,
         "server.fileWatcherType": "none",
+        "logger.hideWelcomeMessage": True,  # and Streamlit's offers on the page, which are meant for its developers
         **({"client.showErrorDetails": "type"} if host != "127.0.0.1" else {}),
         **({"server.maxUploadSize": 1} if read_only else {}),  # megabytes that a stranger may send to no uploader
     }
@@ -46,6 +49,7 @@ def main(given: list[str] | None = None) -> None:
     from dashboard import serving
 
     serving.tune()
+    print(f"Innerloop: http://{arguments.host}:{arguments.port} (Ctrl+C stops it)", flush=True)
     how = {"headless": arguments.headless, "read_only": arguments.read_only}
     st.App(PROJECT / "dashboard" / "app.py").run(config=settings(arguments.host, arguments.port, **how))
 

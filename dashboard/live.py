@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import torch
 
-from dashboard import families, library
+from dashboard import families
 from dashboard.answering import DESK, Question
 from dashboard.components.pad import PadLearner, encode_curves
 from dashboard.figures import palette
@@ -103,6 +103,7 @@ def pad_data(
     revision: str,
     message: str,
     turn: int = 0,
+    yours: Collection[str] = (),
 ) -> dict[str, Any]:
     """The pad's data for a view and the learners' answers to it.
 
@@ -114,6 +115,7 @@ def pad_data(
         revision: a new value makes the pad adopt points and step.
         message: one sentence for the status line, or "".
         turn: number of the last change of the switches that was heard.
+        yours: names of the learners that the user trained.
     """
     steps, by_name = stops(ensembles), {a.learner: a for a in found}
     step = steps[-1] if view.step is None else view.step
@@ -122,6 +124,9 @@ def pad_data(
     limit = 6.0 if highest <= 6.0 else 12.0
     seeds = max((len(ensemble.runs) for ensemble in ensembles), default=1)
     first = families.shown_first(families_of(ensembles))
+    rows = [_pad_learner(e, by_name.get(e.learner.name), len(steps), first) for e in ensembles]
+    for row in rows:
+        row["label"] += " (yours)" if row["name"] in yours else ""
     return {
         "answer": answer,
         "turn": turn,
@@ -134,7 +139,7 @@ def pad_data(
         "stops": steps,
         "drawn": _places(found, steps),
         "step_index": int(np.argmin([abs(s - step) for s in steps])),
-        "learners": [_pad_learner(e, by_name.get(e.learner.name), len(steps), first) for e in ensembles],
+        "learners": rows,
         "unit": UNIT,
         "error_label": "query MSE" if view.truth else "support MSE",
         "max_points": MAX_POINTS,
@@ -154,7 +159,7 @@ def _pad_learner(ensemble: Ensemble, found: Adaptation | None, count: int, first
     learner, style = ensemble.learner, palette.style(ensemble.learner.name)
     return {
         "name": learner.name,
-        "label": f"{learner.title} (yours)" if library.yours(ensemble) else learner.title,
+        "label": learner.title,
         "family": learner.family,
         "family_label": palette.FAMILY_LABELS.get(learner.family, learner.family),
         "light": style.light,

@@ -231,7 +231,8 @@ def stage(title: DeltaGenerator) -> None:
         return
     with live.answered(view, learners, stop) as found:
         sent = {"answer": state.seen, "revision": str(state.revision), "message": message, "turn": state.heard}
-        pad(live.pad_data(view, learners, found, **sent), key=PAD)
+        yours = [e.learner.name for e in learners if library.yours(e)]
+        pad(live.pad_data(view, learners, found, yours=yours, **sent), key=PAD)
         st.caption(live.sentence(view, learners, found))
         if rests:
             remember(view)

@@ -70,7 +70,9 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     expect(page.get_by_text("Trash (1)")).to_be_visible()
     assert not (own_runs / "sine" / FOLDER).exists()
 
+    expect(page.locator(IDLE)).to_have_count(1)
     page.get_by_text("Import a run").click()
+    expect(page.get_by_test_id("stFileUploader")).to_be_visible()
     page.locator('input[type="file"]').set_input_files(archive)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text(re.compile(rf"Imported as .*imported/{FOLDER}"))).to_be_visible()
@@ -83,7 +85,10 @@ def test_a_file_that_is_no_run_is_refused_in_one_sentence(visit: Visit, server: 
     wrong = tmp_path / "evil.zip"
     wrong.write_bytes(b"PK\x03\x04 not really")
     page = visit(url=f"{server}/runs", wait=False).page
+    expect(page.get_by_text(re.compile(r"\d+ of \d+ runs"))).to_be_visible()
+    expect(page.locator(IDLE)).to_have_count(1)  # a fold that is opened while the page is made closes again
     page.get_by_text("Import a run").click()
+    expect(page.get_by_test_id("stFileUploader")).to_be_visible()
     page.locator('input[type="file"]').set_input_files(wrong)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("The file is not a zip archive that can be read")).to_be_visible()

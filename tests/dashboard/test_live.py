@@ -337,3 +337,13 @@ def test_while_a_hand_moves_only_the_stop_on_screen_is_drawn(ensembles: list[Ens
 @pytest.mark.parametrize("place", [None, True, -1, 1.5, "2", 2**60, [1]])
 def test_a_place_that_is_none_is_read_as_all_of_them(place: object):
     assert read_place(place) is None
+
+
+def test_learners_that_the_user_trained_are_named_so(ensembles: list[Ensemble]):
+    view = View(on=("maml",))
+    data = live.pad_data(
+        view, ensembles, live.answers(view, ensembles), answer=1, revision="0", message="", yours=["maml"]
+    )
+    labels = {row["name"]: row["label"] for row in data["learners"]}
+    assert labels["maml"] == "MAML (yours)"
+    assert not any("yours" in label for name, label in labels.items() if name != "maml")
