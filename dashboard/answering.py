@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dashboard.crew import CREW
 from dashboard.together import Together
+from engine.crew import Job
 from engine.ensembles import Ensemble
 from probes.adaptation import Adaptation, Scene, adaptations
 
@@ -37,17 +39,18 @@ def answer_all(questions: Sequence[Question]) -> list[list[Adaptation]]:
     alike: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for number, question in enumerate(questions):
         scene = question.scene
-        shape = (len(scene.points), scene.truth is None, question.steps, question.drawn)
+        shape = (len(scene.points), scene.target is None, question.steps, question.drawn)
         for place, ensemble in enumerate(question.ensembles):
             alike.setdefault((id(ensemble), *shape), []).append((number, place))
+    parts = [some[at : at + MOST_AT_ONCE] for some in alike.values() for at in range(0, len(some), MOST_AT_ONCE)]
+    jobs = []
+    for some in parts:
+        one, scenes = questions[some[0][0]], [questions[number].scene for number, _ in some]
+        asked = (scenes, one.grid, one.steps, one.query_x, one.drawn)
+        jobs.append(Job(adaptations, one.ensembles[some[0][1]], asked))
     found: dict[tuple[int, int], Adaptation] = {}
-    for everybody in alike.values():
-        for first in range(0, len(everybody), MOST_AT_ONCE):
-            some = everybody[first : first + MOST_AT_ONCE]
-            one, scenes = questions[some[0][0]], [questions[number].scene for number, _ in some]
-            ensemble = one.ensembles[some[0][1]]
-            said = adaptations(ensemble, scenes, one.grid, one.steps, one.query_x, one.drawn)
-            found |= dict(zip(some, said, strict=True))
+    for some, said in zip(parts, CREW.each(jobs), strict=True):
+        found |= dict(zip(some, said, strict=True))
     return [[found[number, place] for place in range(len(q.ensembles))] for number, q in enumerate(questions)]
 
 

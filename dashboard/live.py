@@ -89,7 +89,7 @@ def answered(
 ) -> AbstractContextManager[list[Adaptation]]:
     """The same, for a block in which other visitors' answers wait for what is made of these."""
     steps = tuple(stops(ensembles))
-    scene = Scene(points_of(view), (lambda x: true_function(view, x)) if view.truth else None)
+    scene = Scene(points_of(view), true_function(view, QUERY) if view.truth else None)
     only = None if drawn is None else steps[drawn : drawn + 1] or None
     return DESK.at_desk(Question(scene, shown(view, ensembles), steps, only, GRID, QUERY))
 

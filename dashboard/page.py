@@ -8,8 +8,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import library
+from dashboard.crew import CREW
+from engine.crew import Job
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
 from probes import answers, asking
@@ -28,24 +31,34 @@ def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: 
     Shows a progress bar (with `label`) while it computes. Returns None, with the reason on the page, if the probe
     refuses.
     """
-    kept, key = _answers(), _key(name, ensembles, config)
     bar = st.empty()  # in every run, so that what stands below keeps its place
     if (found := known(name, ensembles, **config)) is not None:
         return found
-
-    def show(share: float) -> None:
-        bar.progress(min(max(share, 0.0), 1.0), text=label or "Asking the learners ...")
-
     try:
-        found = kept[key] = asking.ask(name, list(ensembles), config, show)
+        found = asking.ask(name, list(ensembles), config, lambda share: _show(bar, share, label))
     except EngineError as error:
         st.info(str(error), icon=":material/info:")
         return None
     finally:
         bar.empty()
-    while len(kept) > MOST_ANSWERS:
-        kept.pop(next(iter(kept)), None)  # the oldest
+    _keep(found, name, ensembles, config)
     return found
+
+
+def answer_each(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: Any) -> list[Any]:
+    """The answers of the probe `name` about each ensemble alone, as `answer`; those to be computed on all cores."""
+    missing = [e for e in ensembles if known(name, [e], **config) is None]
+    bar = st.empty()
+    if len(missing) > 1:
+        try:
+            jobs = [Job(asking.ask_about, ensemble, (name, config)) for ensemble in missing]
+            for ensemble, found in zip(missing, CREW.each(jobs, lambda share: _show(bar, share, label)), strict=True):
+                _keep(found, name, [ensemble], config)
+        except EngineError:
+            pass  # whom it refuses, it tells so below
+        finally:
+            bar.empty()
+    return [answer(name, [ensemble], label, **config) for ensemble in ensembles]
 
 
 def known(name: str, ensembles: Sequence[Ensemble], **config: Any) -> Any | None:
@@ -54,6 +67,17 @@ def known(name: str, ensembles: Sequence[Ensemble], **config: Any) -> Any | None
     if key not in kept and (shipped := answers.read(library.ANSWERS, name, ensembles, config)) is not None:
         kept[key] = shipped
     return kept.get(key)
+
+
+def _show(bar: DeltaGenerator, share: float, label: str) -> None:
+    bar.progress(min(max(share, 0.0), 1.0), text=label or "Asking the learners ...")
+
+
+def _keep(found: Any, name: str, ensembles: Sequence[Ensemble], config: dict[str, Any]) -> None:
+    kept = _answers()
+    kept[_key(name, ensembles, config)] = found
+    while len(kept) > MOST_ANSWERS:
+        kept.pop(next(iter(kept)), None)  # the oldest
 
 
 def _key(name: str, ensembles: Sequence[Ensemble], config: dict[str, Any]) -> tuple[str, tuple[str, ...], str]:

@@ -47,6 +47,13 @@ class Ensemble:
         """The meta-parameters with a leading axis of seeds."""
         return stack([run.params for run in self.runs])
 
+    @cached_property
+    def saved(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """The folders and the hashes of the weights, by which others find them; None if they were never saved."""
+        hashes = [run.record.get("weights_sha256") for run in self.runs]
+        folders = tuple(str(run.path.absolute()) for run in self.runs)
+        return None if None in hashes else (folders, tuple(str(each) for each in hashes))
+
     def adapt(self, support_x: Any, support_y: Any, steps: int | None = None) -> Trajectory:
         """All seeds adapt to one support set (K, *input_shape), (K, output_dim); states have a leading axis of seeds.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.learners import Learner, learner_class
-from engine.processes import peak_memory, step_back
+from engine.processes import cores, peak_memory, step_back
 from engine.runs import find
 from engine.tasks import TaskDistribution
 from engine.training import Training
@@ -40,8 +40,7 @@ def machine() -> Machine:
     import torch
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(cores, memory, torch.cuda.get_device_name() if torch.cuda.is_available() else None)
+    return Machine(cores(), memory, torch.cuda.get_device_name() if torch.cuda.is_available() else None)
 
 
 def from_records(learner: Learner, distribution: TaskDistribution, training: Training, *roots: Path) -> dict[str, Any]:

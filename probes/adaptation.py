@@ -37,11 +37,12 @@ class Scene:
 
     Attributes:
         points: support points (K, 2), columns x and y.
-        truth: the true function, if there is one: errors are then query errors, else support errors.
+        target: values of the true function where errors are scored, if there is one: errors are then query errors,
+            else support errors.
     """
 
     points: np.ndarray
-    truth: Callable[[np.ndarray], np.ndarray] | None = None
+    target: np.ndarray | None = None
 
 
 def stops(ensembles: Sequence[Ensemble]) -> list[int]:
@@ -69,8 +70,9 @@ def adaptation(
         truth: the true function, if there is one: errors are then query errors at `query_x`, else support errors.
         query_x: query inputs (Q,), needed with `truth`.
     """
-    scene = Scene(points, truth if query_x is not None else None)
-    return adaptations(ensemble, [scene], grid, steps, query_x if query_x is not None else grid)[0]
+    scored = query_x if query_x is not None else grid
+    scene = Scene(points, truth(scored) if truth is not None and query_x is not None else None)
+    return adaptations(ensemble, [scene], grid, steps, scored)[0]
 
 
 def adaptations(
@@ -81,19 +83,19 @@ def adaptations(
     query_x: np.ndarray,
     drawn: Sequence[int] | None = None,
 ) -> list[Adaptation]:
-    """The same for several tasks at once, which have equally many points and either all a true function or none.
+    """The same for several tasks at once, which have equally many points and either all a target or none.
 
     Args:
         ensemble: the seeds of a learner.
         scenes: the tasks.
         grid: where to draw the curves, (grid,).
         steps: inner steps to score; steps beyond a learner's last repeat it.
-        query_x: query inputs (Q,), used where there is a true function.
+        query_x: query inputs (Q,), used where there is a target.
         drawn: the steps to draw (all unless given): a hand that moves points sees one of them.
     """
     support = np.stack([scene.points for scene in scenes]).astype(np.float32)
     labelled = zip(scenes, support, strict=True)
-    places = [(query_x, one.truth(query_x)) if one.truth else (xy[:, 0], xy[:, 1]) for one, xy in labelled]
+    places = [(xy[:, 0], xy[:, 1]) if one.target is None else (query_x, one.target) for one, xy in labelled]
     scored_x, lines = np.stack([x for x, _ in places]), np.broadcast_to(grid, (len(scenes), len(grid)))
     queries = [(scored_x, steps), (lines, drawn)] if drawn else [(np.concatenate([scored_x, lines], axis=1), steps)]
     inputs = [(x.astype(np.float32)[..., None], list(after)) for x, after in queries]

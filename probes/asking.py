@@ -63,6 +63,11 @@ def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progre
     return module.probe(asked, config, progress)
 
 
+def ask_about(ensemble: Ensemble, name: str, values: dict[str, Any]) -> Any:
+    """The same about a single one, as a job for `engine.crew`."""
+    return ask(name, [ensemble], values)
+
+
 def gather(folders: Sequence[Path]) -> list[Ensemble]:
     """Run folders as ensembles: runs that differ only in their seed belong together.
 

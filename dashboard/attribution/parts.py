@@ -26,8 +26,7 @@ CHART = "attribution-influence"
 
 def asked(ensembles: Sequence[Ensemble], values: dict[str, Any]) -> Attributions | None:
     """The answers about each learner alone, put together."""
-    found = [page.answer("attribution", [e], f"Asking {e.learner.title} ...", **values) for e in ensembles]
-    found = [one for one in found if one is not None]
+    found = [one for one in page.answer_each("attribution", ensembles, **values) if one is not None]
     if not found:
         return None
     first = found[0]

@@ -8,8 +8,8 @@ to the answer to it: the script has finished, and the pad was sent curves that c
 in a browser, a session sends nothing while an answer is out; ticks that fall into that time become one edit, the newest
 place, sent when the answer is there. Its latency counts from the first of these ticks, so waiting is not left out; from
 the newest of them, which is where the hand is, and from the sending are printed beside it. Errors are exceptions on the
-page, scripts that failed, and answers whose points are not the session's own. Memory is the server's resident set,
-after a warm-up, on the way, and at the end. Clients and server share the machine.
+page, scripts that failed, and answers whose points are not the session's own. Memory is the resident set of the
+server and its helpers, after a warm-up, on the way, and at the end. Clients and server share the machine.
 """
 
 import argparse
@@ -201,11 +201,12 @@ def _healthy(address: str) -> bool:
 
 
 def resident_mb(pid: int) -> float:
-    """The resident set of a process, in MB; NaN where /proc does not tell."""
+    """The resident sets of a process and of those that it started, in MB; NaN where /proc does not tell."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        own = sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+        started = [c for of in Path(f"/proc/{pid}/task").glob("*/children") for c in of.read_text().split()]
+        return own + sum(resident_mb(int(child)) for child in started)
     return float("nan")
 
 
@@ -263,7 +264,7 @@ def report(found: dict[str, Any]) -> str:
             f"from the first tick of an edit to its answer: {both('')}",
             f"from its newest tick: {both('newest_')}",
             f"from its sending: {both('answer_')}",
-            f"memory of the server: {', '.join(f'{mb:.0f}' for mb in memory)} MB",
+            f"memory of the server and its helpers: {', '.join(f'{mb:.0f}' for mb in memory)} MB",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""How long the probes take: `python tests/benchmarks/probes.py [NAME ...] [--json] [--threads 2]`.
+"""How long the probes take: `python tests/benchmarks/probes.py [NAME ...] [--json] [--threads 2] [--alone]`.
 
 Every timing is a function in `TIMINGS` that sets up, and returns what is then timed `--repeats` times; the best and the
 median are printed, on the wall and in processor time (which a busy machine disturbs less). `limit` is what is promised.
@@ -142,6 +142,8 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
     """One query of 4 learners, 5 points, as the page opens: another query each time, or (fresh) another task, too."""
 
     def prepare() -> Callable[[], Any]:
+        from dashboard.crew import CREW
+        from engine.crew import Job
         from probes import asking
 
         asked, count = ensembles(FOUR, shots=5), 0
@@ -150,10 +152,10 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
             nonlocal count
             count += 1
             values = {"query": count % 40 / 10, "task": count % 49 if fresh else 49, "inside": False}
-            for ensemble in asked:
-                asking.ask("attribution", [ensemble], values)
+            CREW.each([Job(asking.ask_about, ensemble, ("attribution", values)) for ensemble in asked])
 
-        ask()  # Captum is imported with the first
+        for _ in range(3):  # Captum is imported with the first, and the second is shared by what that took
+            ask()
         return ask
 
     return prepare
@@ -221,13 +223,20 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TIMINGS)}; none: all")
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; the page has one (the default)")
+    parser.add_argument("--alone", action="store_true", help="without the processes that help a server")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in TIMINGS]:
         parser.error(f"there is no timing {unknown[0]!r}; there are {', '.join(TIMINGS)}")
     import torch
 
+    from dashboard import crew
+
     torch.set_num_threads(arguments.threads)
+    if not arguments.alone:
+        crew.start()
+        while not crew.CREW.ready:
+            time.sleep(0.1)
     rows = []
     for name in arguments.names or TIMINGS:
         rows.append(row := measure(name, TIMINGS[name], arguments.repeats))
@@ -238,7 +247,8 @@ def main() -> None:
                 f"processor {row['best_processor_s']:.2f} s; {verdict} {row['limit_s']:g} s"
             )
     if arguments.json:
-        print(json.dumps([row | {"threads": arguments.threads} for row in rows], indent=1))
+        how = {"threads": arguments.threads, "helpers": crew.CREW.helpers}
+        print(json.dumps([row | how for row in rows], indent=1))
 
 
 if __name__ == "__main__":

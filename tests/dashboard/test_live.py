@@ -306,7 +306,7 @@ def test_visitors_with_other_points_and_learners_are_answered_together_as_alone(
     steps = tuple(stops(ensembles))
 
     def question(view: View) -> Question:
-        scene = Scene(live.points_of(view), (lambda x: live.true_function(view, x)) if view.truth else None)
+        scene = Scene(live.points_of(view), live.true_function(view, live.QUERY) if view.truth else None)
         return Question(scene, live.shown(view, ensembles), steps, None, live.GRID, live.QUERY)
 
     for view, found in zip(views, answer_all([question(view) for view in views]), strict=True):

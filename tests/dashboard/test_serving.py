@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,7 +32,9 @@ def untuned() -> Iterator[None]:
 
 @pytest.mark.parametrize("served", [True, False])
 def test_streamlit_run_is_tuned_like_the_launcher_and_a_test_is_not(served: bool, untuned: None, monkeypatch):
+    started: list[bool] = []
     monkeypatch.setattr(serving, "served", lambda: served)
+    monkeypatch.setattr(serving.crew, "start", lambda: started.append(True))
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
     at.switch_page("views/train.py")
     at.run()
@@ -43,6 +42,7 @@ def test_streamlit_run_is_tuned_like_the_launcher_and_a_test_is_not(served: bool
     with ThreadPoolExecutor(1) as another_visitor:  # each thread takes the setting over when it first needs it
         assert another_visitor.submit(torch.get_num_threads).result() == (1 if served else 2)
     assert (gc.get_freeze_count() > 10_000) == served
+    assert started == [True] * served
 
 
 def test_a_test_is_no_server():
@@ -74,27 +74,3 @@ def test_a_wrong_call_is_one_line(words: list[str], message: str, capsys):
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"Error: {message}. See `python -m dashboard --help`.\n")
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
-def test_memory_that_is_let_go_stays_in_the_process():
-    """Four blocks of 24 MB that a thread let go are kept for the next one; by itself the C library gives them back."""
-    assert still_held(tuned=True) > 90
-    assert still_held(tuned=False) < 10
-
-
-def still_held(tuned: bool) -> float:
-    """How many MB more a process holds after a thread of it has taken four blocks of 24 MB and let them go."""
-    script = (
-        "import resource, threading, torch; from dashboard import serving\n"
-        f"if {tuned}: assert serving.keep_memory()\n"
-        "def held(): return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize() / 2**20\n"
-        "def work(): [torch.ones(6 << 20) for _ in range(4)]\n"
-        "before = held()\n"
-        "thread = threading.Thread(target=work)\n"
-        "thread.start()\n"
-        "thread.join()\n"
-        "print(held() - before)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    return float(done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,9 @@ OTHERS = [POINTS + 0.1 * k for k in range(3)]
 
 @pytest.mark.parametrize("name", REGRESSORS)
 @pytest.mark.parametrize("of", [truth, None], ids=["query errors", "support errors"])
-def test_several_tasks_at_once_are_each_alone(name: str, of: object):
+def test_several_tasks_at_once_are_each_alone(name: str, of: Callable[[np.ndarray], np.ndarray] | None):
     made, steps = ensemble(name), [0, 1, 2]
-    found = adaptations(made, [Scene(points, of) for points in OTHERS], GRID, steps, QUERY)
+    found = adaptations(made, [Scene(points, of(QUERY) if of else None) for points in OTHERS], GRID, steps, QUERY)
     alone = [adaptation(made, points, GRID, steps, of, QUERY if of else None) for points in OTHERS]
     for one, other in zip(found, alone, strict=True):
         assert np.allclose(one.curves, other.curves, rtol=1e-4, atol=1e-5)
@@ -105,7 +106,7 @@ def test_several_tasks_at_once_are_each_alone(name: str, of: object):
 @pytest.mark.parametrize("name", ["maml", "lstm", "reptile"])
 @pytest.mark.parametrize("scenes", [1, 3])
 def test_curves_at_one_step_are_those_among_all(name: str, scenes: int):
-    made, steps, tasks = ensemble(name), [0, 1, 2, 50], [Scene(points, truth) for points in OTHERS[:scenes]]
+    made, steps, tasks = ensemble(name), [0, 1, 2, 50], [Scene(points, truth(QUERY)) for points in OTHERS[:scenes]]
     whole = adaptations(made, tasks, GRID, steps, QUERY)
     for step in (1, 50):
         some = adaptations(made, tasks, GRID, steps, QUERY, [step])

@@ -1,0 +1,291 @@
+"""A crew: processes beside this one that answer with it what is asked about several learners.
+
+An answer is thousands of small tensor operations, and one interpreter starts them one after the other whatever the
+number of its threads; so it takes processes to use a second core. A helper opens learners from their run folders, and
+only if they hold the very weights that are asked about. What a helper cannot do (it is busy, it died, a folder was
+replaced, a question is refused), this process does itself: with a crew or without, answers are the same.
+
+Messages are pickled, as `multiprocessing` does it: they pass between this process and its own children only.
+"""
+
+import contextlib
+import functools
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any
+
+from engine.ensembles import Ensemble
+from engine.processes import keep_memory
+from engine.runs import load
+
+MOST_OPEN = 256  # ensembles that a helper keeps
+LOPSIDED = 1.3  # times the best share of work; beyond, it is shared anew, though helpers know their learners by then
+LATELY = 0.2  # weight of the newest time among those that shares follow
+MOST_PLANS = 256
+PROJECT = Path(__file__).resolve().parents[1]
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One question about one ensemble.
+
+    Attributes:
+        function: of a module, called as `function(ensemble, *arguments)`; answers without tensors.
+        ensemble: trained learners.
+        arguments: plain values and arrays.
+    """
+
+    function: Callable[..., Any]
+    ensemble: Ensemble
+    arguments: tuple[Any, ...] = ()
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What takes about the same time whenever it is asked."""
+        return self.function.__qualname__, self.ensemble.learner.name
+
+
+def answer(job: Job) -> tuple[float, Any]:
+    """Seconds of work, and what was found."""
+    start = time.thread_time()
+    found = job.function(job.ensemble, *job.arguments)
+    return time.thread_time() - start, found
+
+
+@dataclass(eq=False)
+class Helper:
+    """A process that answers; it ends when this one does, or lets go of the pipe.
+
+    Args:
+        modules: imported there before it says that it is ready.
+    """
+
+    modules: Sequence[str] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock)  # held from a question to its answer
+    owes: int = 1  # messages that are on their way: the first says that it is ready
+    ready: bool = False
+
+    def __post_init__(self) -> None:
+        self._pipe, theirs = Pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "engine.crew", str(theirs.fileno()), *self.modules],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            cwd=PROJECT,
+        )
+        theirs.close()
+
+    def free(self) -> bool:
+        """Whether it could begin at once. What it found for somebody who did not wait for it is dropped.
+
+        Raises:
+            OSError, EOFError: it is no more.
+        """
+        while self.owes and self._pipe.poll():
+            self._pipe.recv()
+            self.owes, self.ready = self.owes - 1, True
+        return not self.owes
+
+    def begin(self, jobs: Sequence[Job]) -> None:
+        """Hands over questions."""
+        self._pipe.send([(job.function, job.ensemble.saved, job.arguments) for job in jobs])
+        self.owes += 1
+
+    def end(self, wait: Callable[[], None]) -> list[tuple[float, Any] | None]:
+        """The answers; None for those that it could not give. Meanwhile `wait` is called now and then."""
+        while not self._pipe.poll(0.1):
+            wait()
+        found: list[tuple[float, Any] | None] = self._pipe.recv()
+        self.owes -= 1
+        return found
+
+    def close(self) -> None:
+        """Ends it."""
+        self._pipe.close()
+        self.process.terminate()
+        self.process.wait()
+
+
+class Crew:
+    """This process and its helpers; without helpers, this process alone.
+
+    Attributes:
+        helped: how many answers came from helpers.
+    """
+
+    def __init__(self) -> None:
+        self.helped = 0
+        self._helpers: list[Helper] = []
+        self._seconds: dict[tuple[str, str], float] = {}  # by kind of job
+        self._plans: dict[tuple[Any, ...], list[int]] = {}
+
+    def start(self, helpers: int, modules: Sequence[str] = ()) -> None:
+        """Starts helpers, which take a few seconds until they help."""
+        self._helpers += [Helper(modules) for _ in range(helpers)]
+
+    @property
+    def helpers(self) -> int:
+        """How many processes there are beside this one."""
+        return len(self._helpers)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of them could begin at once."""
+        with contextlib.ExitStack() as held:
+            return len(self._free(held)) == len(self._helpers)
+
+    def close(self) -> None:
+        """Ends all helpers."""
+        for helper in self._helpers:
+            helper.close()
+        self._helpers = []
+
+    def each(self, jobs: Sequence[Job], progress: Progress = lambda _: None) -> list[Any]:
+        """The answers to all jobs, in their order.
+
+        Args:
+            jobs: what is asked.
+            progress: told the share that is done; may raise to cancel.
+
+        Raises:
+            Exception: what a job raises.
+        """
+        found: dict[int, Any] = {}
+
+        def done(number: int, seconds: float, answer: Any) -> None:
+            kind = jobs[number].kind
+            self._seconds[kind] = (1 - LATELY) * self._seconds.get(kind, seconds) + LATELY * seconds
+            found[number] = answer
+            progress(len(found) / len(jobs))
+
+        with contextlib.ExitStack() as held:
+            begun = self._begin(jobs, held)
+            away = {number for _, numbers in begun for number in numbers}
+            for number, job in enumerate(jobs):
+                if number not in away:
+                    done(number, *answer(job))
+            for helper, numbers in begun:
+                try:
+                    answers = helper.end(lambda: progress(len(found) / len(jobs)))
+                except (OSError, EOFError):
+                    self._replace(helper)
+                    continue
+                for number, one in zip(numbers, answers, strict=True):
+                    if one is not None:
+                        done(number, *one)
+                        self.helped += 1
+        for number, job in enumerate(jobs):
+            if number not in found:
+                done(number, *answer(job))
+        return [found[number] for number in range(len(jobs))]
+
+    def _begin(self, jobs: Sequence[Job], held: contextlib.ExitStack) -> list[tuple[Helper, list[int]]]:
+        """Gives helpers that are free their shares."""
+        free = self._free(held) if len(jobs) > 1 else []
+        shares = self._shares(jobs, len(free) + 1) if free else []
+        begun = []
+        for place, helper in enumerate(free, start=1):
+            numbers = [number for number, share in enumerate(shares) if share == place and jobs[number].ensemble.saved]
+            if numbers:
+                try:
+                    helper.begin([jobs[number] for number in numbers])
+                except (OSError, EOFError):
+                    self._replace(helper)
+                    continue
+                begun.append((helper, numbers))
+        return begun
+
+    def _free(self, held: contextlib.ExitStack) -> list[Helper]:
+        """The helpers that could begin at once; nobody else may ask them while they are held."""
+        free = []
+        for helper in self._helpers:
+            if helper.lock.acquire(blocking=False):
+                held.callback(helper.lock.release)
+                try:
+                    free += [helper] * helper.free()
+                except (OSError, EOFError):
+                    self._replace(helper)
+        return free
+
+    def _replace(self, dead: Helper) -> None:
+        """Another one instead of a helper that ended; none if it never was ready: the next would fare no better."""
+        dead.close()
+        self._helpers = [other for one in self._helpers for other in (_successors(one) if one is dead else [one])]
+
+    def _shares(self, jobs: Sequence[Job], places: int) -> list[int]:
+        """Which place does which job, 0 being this process: as before, unless that has become lopsided.
+
+        Longest first, each to where it would be done first. What was never timed counts like the mean of the others.
+        """
+        known = [self._seconds.get(job.kind) for job in jobs]
+        timed = [seconds for seconds in known if seconds is not None]
+        usual = sum(timed) / len(timed) if timed else 1.0
+        costs = [usual if seconds is None else seconds for seconds in known]
+        fair = [0.0] * places
+        shares = [0] * len(jobs)
+        for number in sorted(range(len(jobs)), key=lambda n: -costs[n]):
+            shares[number] = min(range(places), key=lambda place: fair[place])
+            fair[shares[number]] += costs[number]
+        key = (places, *(job.function.__qualname__ for job in jobs[:1]), *(job.ensemble.saved for job in jobs))
+        before = self._plans.get(key)
+        if before is not None:
+            taken = [sum(c for c, share in zip(costs, before, strict=True) if share == at) for at in range(places)]
+            if max(taken) <= LOPSIDED * max(fair):
+                return before
+        while len(self._plans) >= MOST_PLANS:
+            self._plans.pop(next(iter(self._plans)), None)
+        self._plans[key] = shares
+        return shares
+
+
+def _successors(dead: Helper) -> list[Helper]:
+    return [Helper(dead.modules)] if dead.ready else []
+
+
+# ---- the helper's side ---------------------------------------------------------------------------------
+
+
+@functools.lru_cache(MOST_OPEN)
+def _ensemble(folders: tuple[str, ...], hashes: tuple[str, ...]) -> Ensemble:
+    found = Ensemble(tuple(load(folder) for folder in folders))
+    if tuple(run.sha256 for run in found.runs) != hashes:
+        raise ValueError("other weights than those asked about")
+    return found
+
+
+def _answered(asked: tuple[Callable[..., Any], tuple[tuple[str, ...], tuple[str, ...]], tuple[Any, ...]]) -> Any:
+    function, saved, arguments = asked
+    try:
+        return answer(Job(function, _ensemble(*saved), arguments))
+    except Exception:  # whoever asked finds out by itself why, and says so
+        return None
+
+
+def main(descriptor: int, modules: Sequence[str]) -> None:
+    """Answers until nobody holds the other end of the pipe."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is meant for the process that asks
+    torch.set_num_threads(1)
+    keep_memory()
+    for module in modules:
+        import_module(module)
+    with Connection(descriptor) as pipe, contextlib.suppress(EOFError, OSError):
+        pipe.send("ready")
+        while True:
+            pipe.send([_answered(one) for one in pipe.recv()])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
