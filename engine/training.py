@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from engine.capture import Captured
 from engine.evaluation import step_errors
 from engine.gradients import flat_meta_gradient
 from engine.learners import Learner, Params
@@ -39,6 +40,8 @@ class Training:
         validation_tasks: fixed tasks, the same for every seed and learner.
         snapshot_every: iterations between snapshots, from which an interrupted run resumes.
         keep_every: iterations between copies of the weights that stay in the run folder (None: no copies).
+        tasks_at_once: most tasks of a seed that a meta-gradient is taken of at once, so that memory stays bounded; the
+            gradients of such chunks are averaged (None: all tasks of the meta-batch at once).
     """
 
     iterations: Annotated[int, Field(ge=1)] = 10_000
@@ -51,6 +54,7 @@ class Training:
     validation_tasks: Annotated[int, Field(ge=1)] = 500
     snapshot_every: Annotated[int, Field(ge=1)] = 1000
     keep_every: Annotated[int, Field(ge=1)] | None = None
+    tasks_at_once: Annotated[int, Field(ge=1)] | None = None
 
     def lr_at(self, iteration: int) -> float:
         """The learning rate of one iteration, counted from 0."""
@@ -115,7 +119,8 @@ class Trainer:
         self.skipped = torch.zeros(len(seeds), dtype=torch.int64)
         self.seconds = 0.0
         self.optimiser = self._make_optimiser()
-        self._gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
+        gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
+        self._gradient = gradient if device == "cpu" else Captured(gradient)
         self._block: tuple[int, Task | NoisyTask] | None = None
         self._validation: dict[TaskDistribution, Task] = {}
 
@@ -170,7 +175,7 @@ class Trainer:
 
     def update(self) -> Tensor:
         """One meta-update of all seeds; returns the meta-losses before it, (seeds,)."""
-        gradient, loss = self._gradient(self.flat, self.tasks(self.iteration))
+        gradient, loss = self._meta_gradient(self.tasks(self.iteration))
         gradient, end = self._clip(gradient), self._optimised
         for group in self.optimiser.param_groups:
             group["lr"] = self.training.lr_at(self.iteration)
@@ -180,6 +185,19 @@ class Trainer:
             self.flat[:, end:] -= gradient[:, end:]  # running averages
         self.iteration += 1
         return loss
+
+    def _meta_gradient(self, tasks: Task | NoisyTask) -> tuple[Tensor, Tensor]:
+        """The mean over the tasks, chunk by chunk: gradients (seeds, N) and losses (seeds,)."""
+        batch, most = self.training.meta_batch, self.training.tasks_at_once or self.training.meta_batch
+        if most >= batch:
+            return self._gradient(self.flat, tasks)
+        gradient, loss = torch.zeros_like(self.flat), self.flat.new_zeros(len(self.seeds))
+        for first in range(0, batch, most):
+            chunk = tree_map(lambda v: v[:, first : first + most], tasks)  # noqa: B023
+            share = min(most, batch - first) / batch
+            found, error = self._gradient(self.flat, chunk)
+            gradient, loss = gradient.add_(found, alpha=share), loss.add_(error, alpha=share)
+        return gradient, loss
 
     def _clip(self, gradient: Tensor) -> Tensor:
         """Seed by seed: zero where a gradient is not finite (counted in `skipped`), at most `clip` long elsewhere.

@@ -4,7 +4,8 @@
                                        [--compiled] [--json]
 
 Method: the shipped recipe of each learner, 10 shots, float32, one seed. *vmapped* is `engine.gradients.meta_gradient`,
-which trainings use; *compiled* is the same through torch.compile; *loop* takes the very same learner's meta-gradient
+which trainings use; *compiled* is the same through torch.compile; *captured* is the vmapped one, and *both* the
+compiled one, replayed from a CUDA graph as trainings on a GPU do; *loop* takes the very same learner's meta-gradient
 task by task on the same device, and averages. All are warmed up, then take turns in 5 rounds, each call on another
 batch that already lies on the device; a call ends when the device has finished it. Reported is the median call. That
 all of them compute the same is checked before anything is timed. `--device auto` measures the processor, and the GPU
@@ -61,10 +62,11 @@ def devices(asked: str) -> list[str]:
     return ["cpu"]
 
 
-def ways(learner: Any, compiled: bool) -> dict[str, Call]:
+def ways(learner: Any, device: str, compiled: bool) -> dict[str, Call]:
     """The ways to compute the same: (params of one stacked seed, tasks with axes (1, N)) to (gradient, loss)."""
     import torch
 
+    from engine.capture import Captured
     from engine.gradients import compiled_meta_gradient, meta_gradient
     from engine.trees import tree_map
 
@@ -80,9 +82,15 @@ def ways(learner: Any, compiled: bool) -> dict[str, Call]:
 
     batched = meta_gradient(learner)
     found: dict[str, Call] = {"vmapped": lambda given: batched(*given), "loop": loop}
+    if device == "cuda":
+        captured = Captured(batched)
+        found["captured"] = lambda given: captured(*given)
     if compiled:
         fast = compiled_meta_gradient(learner)
         found["compiled"] = lambda given: fast(*given)
+    if compiled and device == "cuda":
+        both = Captured(fast)
+        found["both"] = lambda given: both(*given)
     return found
 
 
@@ -127,7 +135,7 @@ def measure(name: str, tasks: int, device: str, seconds: float, compiled: bool) 
 
     learner = make(name, **recipes.recipe("sine", "default", name, SHOTS).hyper_parameters)
     handed = list(batches(learner, Sine(shots=SHOTS), tasks, device))
-    calls = ways(learner, compiled)
+    calls = ways(learner, device, compiled)
     right = calls["loop"](handed[0])[0]
     for way, call in calls.items():
         if (off := differ(right, call(handed[0])[0])) > TOLERANCE:
