@@ -53,10 +53,19 @@ class Learner:
     summary: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ("regression", "classification")
     permutation_invariant: ClassVar[bool] = True
-    compile_whole: ClassVar[bool] = True  # False: compile one step and loop (long graphs)
+    whole_steps: ClassVar[int | None] = None  # so many inner steps are compiled as one graph (None: any number)
     chunk: ClassVar[int | None] = None  # a step is the same as steps on so many support points each, in their order
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
+
+    @property
+    def compile_whole(self) -> bool:
+        """Whether all inner steps are compiled as one graph; where that takes too long, one is, and run in a loop.
+
+        An objective of a learner's own is not cut into steps.
+        """
+        own = type(self).meta_loss is not Learner.meta_loss or type(self).meta_gradient is not Learner.meta_gradient
+        return own or self.whole_steps is None or self.train_steps <= self.whole_steps
 
     def noise_size(self, spec: TaskSpec) -> int:
         """How many uniform numbers meta-training draws for each task (they come as `NoisyTask.noise`); 0: none."""

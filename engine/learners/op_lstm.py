@@ -47,7 +47,7 @@ class OPLSTM(Learner):
     summary = (
         "Replaces the error signal of backpropagation by small LSTMs that have learned what to write into the weights."
     )
-    compile_whole = False
+    whole_steps = 0
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
     steps: Annotated[int, Field(ge=1)] = 9

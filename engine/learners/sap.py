@@ -65,6 +65,7 @@ class SAP(Learner):
     summary = (
         "Keeps its network and adapts simple operations between the layers, each as strongly as it has learned to."
     )
+    whole_steps = 1
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
     steps: Annotated[int, Field(ge=1)] = 1

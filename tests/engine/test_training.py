@@ -128,6 +128,16 @@ def test_trainings_in_one_process_do_not_use_up_the_compiler():
             torch.testing.assert_close(compiled(x), factor * x)
 
 
+def test_only_the_plain_objective_is_compiled_step_by_step():
+    """`stepwise_meta_gradient` knows the query loss after T steps: MT-net's drawn masks would be lost in it."""
+    long = {name: make(name, steps=5).compile_whole for name in ("maml", "sap", "t-net", "mt-net", "film", "op-lstm")}
+    assert long == {"maml": True, "sap": False, "t-net": False, "mt-net": True, "film": False, "op-lstm": False}
+    assert make("sap", steps=1).compile_whole
+    for name, cls in LEARNERS.items():
+        if "meta_loss" in cls.__dict__ or "meta_gradient" in cls.__dict__:
+            assert cls().compile_whole, name
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_gpu_equals_cpu(name, kind):
