@@ -8,6 +8,11 @@ MODULES = ("probes.adaptation", "probes.attribution", "captum.attr")
 MOST_HELPERS = 3
 
 
-def start() -> None:
-    """Starts a helper for every further core, at most three: each holds PyTorch in memory."""
-    CREW.start(min(cores() - 1, MOST_HELPERS), MODULES)
+def expect() -> None:
+    """Has a helper for every further core soon after the first answer, at most three: each holds PyTorch in memory."""
+    CREW.expect(helpers(), MODULES)
+
+
+def helpers() -> int:
+    """How many there are on this machine."""
+    return min(cores() - 1, MOST_HELPERS)

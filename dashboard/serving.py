@@ -28,6 +28,6 @@ def tune() -> None:
 
     torch.set_num_threads(1)
     keep_memory()
-    crew.start()
+    crew.expect()
     gc.collect()
     gc.freeze()

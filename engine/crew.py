@@ -129,6 +129,13 @@ class Crew:
         self._helpers: list[Helper] = []
         self._seconds: dict[tuple[str, str], float] = {}  # by kind of job
         self._plans: dict[tuple[Any, ...], list[int]] = {}
+        self._expected: list[threading.Timer] = []
+
+    def expect(self, helpers: int, modules: Sequence[str] = (), after_s: float = 2.0) -> None:
+        """Starts helpers so long after the first answer: until then whoever asked needs the other cores to draw it."""
+        timer = threading.Timer(after_s, self.start, (helpers, modules))
+        timer.daemon = True
+        self._expected.append(timer)
 
     def start(self, helpers: int, modules: Sequence[str] = ()) -> None:
         """Starts helpers, which take a few seconds until they help."""
@@ -147,6 +154,7 @@ class Crew:
 
     def close(self) -> None:
         """Ends all helpers."""
+        self._expected = []
         for helper in self._helpers:
             helper.close()
         self._helpers = []
@@ -188,6 +196,9 @@ class Crew:
         for number, job in enumerate(jobs):
             if number not in found:
                 done(number, *answer(job))
+        while self._expected:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                self._expected.pop().start()
         return [found[number] for number in range(len(jobs))]
 
     def _begin(self, jobs: Sequence[Job], held: contextlib.ExitStack) -> list[tuple[Helper, list[int]]]:

@@ -234,7 +234,7 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     if not arguments.alone:
-        crew.start()
+        crew.CREW.start(crew.helpers(), crew.MODULES)
         while not crew.CREW.ready:
             time.sleep(0.1)
     rows = []

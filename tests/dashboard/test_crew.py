@@ -73,8 +73,8 @@ def test_one_that_refuses_spoils_no_other(ensembles: list[Ensemble], helped: Non
 
 def test_a_server_starts_a_helper_for_each_further_core(monkeypatch: pytest.MonkeyPatch):
     started: list[int] = []
-    monkeypatch.setattr(CREW, "start", lambda helpers, modules: started.append(helpers))
+    monkeypatch.setattr(CREW, "expect", lambda helpers, modules: started.append(helpers))
     for cores in (1, 2, 4, 64):
         monkeypatch.setattr(crew, "cores", lambda found=cores: found)
-        crew.start()
+        crew.expect()
     assert started == [0, 1, 3, 3]

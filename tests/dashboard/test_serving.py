@@ -34,7 +34,7 @@ def untuned() -> Iterator[None]:
 def test_streamlit_run_is_tuned_like_the_launcher_and_a_test_is_not(served: bool, untuned: None, monkeypatch):
     started: list[bool] = []
     monkeypatch.setattr(serving, "served", lambda: served)
-    monkeypatch.setattr(serving.crew, "start", lambda: started.append(True))
+    monkeypatch.setattr(serving.crew, "expect", lambda: started.append(True))
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
     at.switch_page("views/train.py")
     at.run()

@@ -83,6 +83,14 @@ def test_two_processes_answer_what_one_does_in_the_same_order(crew: Crew, ensemb
         assert np.array_equal(one, other)
 
 
+def test_helpers_that_are_expected_come_after_the_first_answer(ensembles: list[Ensemble]):
+    with contextlib.closing(Crew()) as crew:
+        crew.expect(1, [MODULE], after_s=0.0)
+        assert crew.helpers == 0
+        assert {pid for pid, _ in helped(crew, jobs_of(ensembles))} > {os.getpid()}
+        assert crew.helpers == 1
+
+
 def test_a_single_question_stays_here(crew: Crew, ensembles: list[Ensemble]):
     helped(crew, jobs_of(ensembles))
     assert crew.each(jobs_of(ensembles[:1]))[0][0] == os.getpid()
