@@ -1,90 +1,91 @@
-"""Whole meta-steps on a GPU as CUDA graphs: recorded once for tasks of one shape, replayed at every update.
+"""Whole meta-steps, recorded once for tasks of one shape and replayed at every update.
 
-Learners here are small: a GPU waits most of the time for the processor to start the next of thousands of operations.
-A replay starts all of them at once. Nothing in a meta-gradient depends on values that the processor would have to see,
-so what was recorded for one batch holds for every other.
+Learners here are small: most of an update goes into starting hundreds to thousands of operations, one after the other,
+from Python. Nothing in a meta-gradient depends on values that Python would have to see, so what was recorded for one
+batch holds for every other. On a GPU a recording is a CUDA graph, which starts all operations at once; on a processor
+it is their list (`engine.traces`).
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine.trees import Tree, leaves, tree_map
+from engine.traces import TraceRecording
+from engine.trees import Tree, tree_map
 
 WARM_UP = 3  # calls before recording: libraries choose their kernels and allocate in the first ones
+WORTHWHILE = 100  # calls after which a trace is made: making it takes about as long as 10 to 200 more of them
 
-Function = Callable[[Tensor, Any], tuple[Tensor, Tensor]]
-
-
-class Recording(Protocol):
-    """A function of tensors that lie in fixed places.
-
-    Attributes:
-        given: its arguments, to be written over.
-        found: what `replay` computes from them, always in the same place.
-    """
-
-    given: Tree
-    found: Tree
-
-    def replay(self) -> None:
-        """Computes `found` from `given`."""
+Function = Callable[[Tensor, Any], tuple[Tensor, Tensor]]  # of parameters and a Task or NoisyTask
+Recorder = Callable[[Function, Tree], Function]  # records a call with these arguments
 
 
 class CudaRecording:
-    """A CUDA graph of one call."""
+    """A CUDA graph of one call. It reads and writes fixed places in memory."""
 
     def __init__(self, function: Function, given: Tree):
-        self.given = tree_map(torch.clone, given)
+        self._given = tree_map(torch.clone, given)
         beside = torch.cuda.Stream()
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             for _ in range(WARM_UP):
-                function(*self.given)
+                function(*self._given)
         torch.cuda.current_stream().wait_stream(beside)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self.found = function(*self.given)
+            self._found = function(*self._given)
 
-    def replay(self) -> None:
-        """Starts the graph."""
+    def __call__(self, *given: Any) -> tuple[Tensor, Tensor]:
+        """Copies the arguments in, replays, and copies the results out: the next replay writes over them."""
+        tree_map(lambda place, value: place.copy_(value), self._given, given)
         self._graph.replay()
+        gradient, loss = tree_map(torch.clone, self._found)
+        return gradient, loss
 
 
 class Captured:
-    """A meta-gradient that is recorded at the first call with tasks of a shape, and replayed at all others.
+    """A meta-gradient that is recorded once for tasks of a shape, and replayed from then on.
 
-    What cannot be recorded (an operation that has to wait for the GPU) is computed as before, after a warning.
+    What cannot be recorded (an operation that has to wait for the GPU, or that looks at values) is computed as before,
+    after a warning.
 
     Args:
-        function: f(parameters (seeds, N), tasks) -> (gradient (seeds, N), loss (seeds,)), without side effects.
+        function: f(parameters (seeds, N), tasks) -> (gradient (seeds, N), loss (seeds,)), without side effects,
+            always given numbers of the same types.
         record: makes a recording.
+        after: so many calls of a shape are plain ones.
     """
 
-    def __init__(self, function: Function, record: Callable[[Function, Tree], Recording] = CudaRecording):
-        self._function, self._record = function, record
-        self._recordings: dict[tuple[Any, ...], Recording | None] = {}
+    def __init__(self, function: Function, record: Recorder, after: int = 0):
+        self._function, self._record, self._after = function, record, after
+        self._calls: Counter[tuple[Any, ...]] = Counter()
+        self._recordings: dict[tuple[Any, ...], Function] = {}
+
+    @classmethod
+    def on(cls, device: str, function: Function, after: int | None = None) -> "Captured":
+        """Recorded as that device does it: as a trace on a processor once that pays, as a CUDA graph elsewhere."""
+        if device == "cpu":
+            return cls(function, TraceRecording, WORTHWHILE if after is None else after)
+        return cls(function, CudaRecording, after or 0)
 
     def __call__(self, parameters: Tensor, tasks: Any) -> tuple[Tensor, Tensor]:
-        given = (parameters, tasks)
-        shape = tuple((leaf.shape, leaf.dtype) for leaf in leaves(given))
-        if shape not in self._recordings:
-            self._recordings[shape] = self._recorded(given)
-        recording = self._recordings[shape]
-        if recording is None:
-            return self._function(*given)
-        tree_map(lambda place, value: place.copy_(value), recording.given, given)
-        recording.replay()
-        gradient, loss = tree_map(torch.clone, recording.found)  # the next replay writes over them
-        return gradient, loss
+        shape = (parameters.shape, *(value.shape for value in tasks))
+        recording = self._recordings.get(shape)
+        if recording is not None:
+            return recording(parameters, tasks)
+        self._calls[shape] += 1
+        if self._calls[shape] > self._after:
+            self._recordings[shape] = self._recorded((parameters, tasks))
+        return self._recordings.get(shape, self._function)(parameters, tasks)
 
-    def _recorded(self, given: Tree) -> Recording | None:
+    def _recorded(self, given: Tree) -> Function:
         try:
             return self._record(self._function, given)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
-            warnings.warn(f"Meta-steps are not captured as a CUDA graph ({reason}); slower.", stacklevel=3)
-            return None
+            warnings.warn(f"Meta-steps are not recorded ({reason}); slower.", stacklevel=3)
+            return self._function

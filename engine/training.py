@@ -120,7 +120,7 @@ class Trainer:
         self.seconds = 0.0
         self.optimiser = self._make_optimiser()
         gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
-        self._gradient = gradient if device == "cpu" else Captured(gradient)
+        self._gradient = gradient if compiled and device == "cpu" else Captured.on(device, gradient)
         self._block: tuple[int, Task | NoisyTask] | None = None
         self._validation: dict[TaskDistribution, Task] = {}
 

@@ -4,12 +4,12 @@
                                        [--compiled] [--json]
 
 Method: the shipped recipe of each learner, 10 shots, float32, one seed. *vmapped* is `engine.gradients.meta_gradient`,
-which trainings use; *compiled* is the same through torch.compile; *captured* is the vmapped one, and *both* the
-compiled one, replayed from a CUDA graph as trainings on a GPU do; *loop* takes the very same learner's meta-gradient
-task by task on the same device, and averages. All are warmed up, then take turns in 5 rounds, each call on another
-batch that already lies on the device; a call ends when the device has finished it. Reported is the median call. That
-all of them compute the same is checked before anything is timed. `--device auto` measures the processor, and the GPU
-where there is one.
+eager; *recorded* is that, recorded and replayed as trainings do that do not compile (a trace on a processor, a CUDA
+graph on a GPU); *compiled* is the same through torch.compile, and *both*, on a GPU, the compiled one recorded; *loop*
+takes the very same learner's meta-gradient task by task on the same device, and averages. All are warmed up, then take
+turns in 5 rounds, each call on another batch that already lies on the device; a call ends when the device has finished
+it. Reported is the median call. That all of them compute the same is checked before anything is timed. `--device auto`
+measures the processor, and the GPU where there is one.
 """
 
 import argparse
@@ -67,8 +67,8 @@ def ways(learner: Any, device: str, compiled: bool) -> dict[str, Call]:
     import torch
 
     from engine.capture import Captured
-    from engine.gradients import compiled_meta_gradient, meta_gradient
-    from engine.trees import tree_map
+    from engine.gradients import flat_meta_gradient, meta_gradient
+    from engine.trees import Layout, tree_map
 
     def loop(given: Any) -> tuple[Any, Any]:
         params, tasks = tree_map(lambda p: p[0], given[0]), tree_map(lambda v: v[0], given[1])
@@ -81,16 +81,26 @@ def ways(learner: Any, device: str, compiled: bool) -> dict[str, Call]:
         return tree_map(lambda g: (g / n).unsqueeze(0), total), torch.as_tensor(loss / n).reshape(1)
 
     batched = meta_gradient(learner)
+
+    def as_in_training(compiled: bool, recorded: bool) -> Call:
+        made: list[Any] = []
+
+        def call(given: Any) -> tuple[Any, Any]:
+            layout = Layout(given[0])
+            if not made:
+                function = flat_meta_gradient(learner, layout, compiled=compiled)
+                made.append(Captured.on(device, function, after=0) if recorded else function)
+            gradient, loss = made[0](layout.pack(given[0]), given[1])
+            return layout.unpack(gradient), loss
+
+        return call
+
     found: dict[str, Call] = {"vmapped": lambda given: batched(*given), "loop": loop}
-    if device == "cuda":
-        captured = Captured(batched)
-        found["captured"] = lambda given: captured(*given)
+    found["recorded"] = as_in_training(compiled=False, recorded=True)
     if compiled:
-        fast = compiled_meta_gradient(learner)
-        found["compiled"] = lambda given: fast(*given)
+        found["compiled"] = as_in_training(compiled=True, recorded=False)
     if compiled and device == "cuda":
-        both = Captured(fast)
-        found["both"] = lambda given: both(*given)
+        found["both"] = as_in_training(compiled=True, recorded=True)
     return found
 
 
@@ -127,13 +137,13 @@ def differ(one: Any, other: Any) -> float:
     return float((a - b).norm() / a.norm())
 
 
-def measure(name: str, tasks: int, device: str, seconds: float, compiled: bool) -> list[dict[str, Any]]:
-    """One measurement for each way."""
+def measure(name: str, tasks: int, device: str, seconds: float, compiled: bool, **changes: Any) -> list[dict[str, Any]]:
+    """One measurement for each way, of the shipped recipe with these changes."""
     from engine import recipes
     from engine.learners import make
     from engine.tasks import Sine
 
-    learner = make(name, **recipes.recipe("sine", "default", name, SHOTS).hyper_parameters)
+    learner = make(name, **recipes.recipe("sine", "default", name, SHOTS).hyper_parameters | changes)
     handed = list(batches(learner, Sine(shots=SHOTS), tasks, device))
     calls = ways(learner, device, compiled)
     right = calls["loop"](handed[0])[0]

@@ -5,17 +5,22 @@ import torch
 
 from tests.benchmarks import devices
 
+SMALLER = {"maml": {"steps": 2}, "sap": {"steps": 2, "ranks": (2,)}, "op-lstm": {"steps": 2}}
 
-@pytest.mark.parametrize("learner", ["maml", "sap", "op-lstm"])
+
+@pytest.mark.parametrize("learner", list(SMALLER))
 def test_all_at_once_and_one_by_one_are_the_same_gradient(learner, monkeypatch):
     monkeypatch.setattr(devices, "ROUNDS", 1)
-    rows = devices.measure(learner, 2, "cpu", 0.0, compiled=False)  # ends the program where they differ
-    assert [row["way"] for row in rows] == ["vmapped", "loop"]
+    monkeypatch.setattr(devices, "SHOTS", 5)
+    rows = devices.measure(
+        learner, 2, "cpu", 0.0, compiled=False, widths=(9, 9), **SMALLER[learner]
+    )  # ends the program where they differ
+    assert [row["way"] for row in rows] == ["vmapped", "loop", "recorded"]
     assert all(row["tasks_per_s"] > 0 and row["calls"] == devices.ROUNDS for row in rows)
     assert "vmapped" in devices.report(rows)
     monkeypatch.setattr(devices, "TOLERANCE", -1.0)
     with pytest.raises(SystemExit, match="of its length away from the loop's"):
-        devices.measure(learner, 2, "cpu", 0.0, compiled=False)
+        devices.measure(learner, 2, "cpu", 0.0, compiled=False, widths=(9, 9), **SMALLER[learner])
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):

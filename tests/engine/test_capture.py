@@ -1,6 +1,7 @@
 """Recorded meta-steps compute what plain ones do, and hand out numbers that stay.
 
-Without a GPU, a stand-in records: like a CUDA graph it reads and writes fixed places and nothing else.
+Without a GPU, a stand-in records: like a CUDA graph it reads and writes fixed places and nothing else. What a processor
+records is tested in `test_traces.py`.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ class StandIn:
         self._function, self.given = function, tree_map(torch.clone, given)
         self.found = tree_map(torch.clone, function(*self.given))
 
-    def replay(self):
+    def __call__(self, *given):
+        tree_map(lambda place, value: place.copy_(value), self.given, given)
         tree_map(lambda place, value: place.copy_(value), self.found, self._function(*self.given))
+        return tree_map(torch.clone, self.found)
 
 
 def refuse(function, given):
@@ -90,20 +93,31 @@ def test_what_is_given_is_not_written_over(recorder):
 def test_what_cannot_be_recorded_is_computed_and_said():
     function, flat, tasks = gradient_of("maml", "cpu")
     captured = Captured(function, refuse)
-    with pytest.warns(UserWarning, match=r"not captured .*\(operation not permitted when stream is capturing\)"):
+    with pytest.warns(UserWarning, match=r"not recorded .*\(operation not permitted when stream is capturing\)"):
         gradient, _ = captured(flat, tasks(0, 3))
     assert torch.equal(gradient, function(flat, tasks(0, 3))[0])
     captured(flat, tasks(1, 3))  # warned once; a second warning would be an error here
 
 
-def test_a_training_captures_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch):
-    made: list[object] = []
-    monkeypatch.setattr("engine.training.Captured", lambda function: made.append(function) or function)
+def test_plain_calls_come_first_where_recording_has_to_pay():
+    function, flat, tasks = gradient_of("maml", "cpu")
+    StandIn.made = 0
+    captured = Captured(function, StandIn, after=2)
+    for index, (count, made) in enumerate([(3, 0), (3, 0), (2, 0), (3, 1), (3, 1), (2, 1), (2, 2)]):
+        captured(flat, tasks(index, count))
+        assert StandIn.made == made, "each shape counts for itself"
+
+
+def test_trainings_record_what_the_device_can(monkeypatch: pytest.MonkeyPatch):
+    made: list[str] = []
+    monkeypatch.setattr(Captured, "on", lambda device, function: made.append(device) or function)
     learner, training = LEARNERS["maml"](widths=(3,), steps=1), Training(iterations=1, validation_tasks=2)
+    Trainer(learner, SINE, training, (0,), compiled=True)
+    assert not made, "what is compiled for a processor is not recorded"
     Trainer(learner, SINE, training, (0,))
-    assert not made
     Trainer(learner, SINE, training, (0,), device="meta")  # stands for a GPU: not a processor
-    assert len(made) == 1
+    Trainer(learner, SINE, training, (0,), device="meta", compiled=True)
+    assert made == ["cpu", "meta", "meta"]
 
 
 def test_chunks_of_tasks_give_the_gradient_of_all():

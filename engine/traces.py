@@ -1,0 +1,78 @@
+"""Meta-steps on a processor as plain lists of operations, replayed without Python.
+
+A meta-gradient here is hundreds to thousands of operations on small tensors. Run eagerly, most of its time goes into
+Python and the layers of `torch.func` that find out which operation comes next. That never changes for tasks of one
+shape: recorded once, a call starts the same operations on the same numbers, in one order, and ends with the same bits,
+several times sooner. Unlike torch.compile it needs no C++ compiler and takes about as long as a hundred eager calls.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.passes.dialect.common.cse_pass import CSEPass
+
+from engine.trees import Tree, leaves, tree_map
+
+aten = torch.ops.aten
+VIEWS = (  # change nothing where shape and strides stay
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.expand.default,
+    aten.squeeze.dim,
+    aten.squeeze.dims,
+    aten.detach.default,
+)
+
+
+class TraceRecording:
+    """The operations of one call, as TorchScript, which starts them from C++."""
+
+    def __init__(self, function: Callable[..., tuple[Tensor, Tensor]], given: Tree):
+        flat = list(leaves(given))
+
+        def of_leaves(*values: Tensor) -> tuple[Tensor, Tensor]:
+            each = iter(values)
+            return function(*tree_map(lambda _: next(each), given))
+
+        with torch.no_grad(), warnings.catch_warnings():
+            # TorchScript is deprecated in favour of compilers, which take longer to build than trainings here last.
+            warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+            graph = _simplified(make_fx(of_leaves)(*flat), flat)
+            self._script = torch.jit.trace(graph, tuple(flat), check_trace=False)
+
+    def __call__(self, parameters: Tensor, tasks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+        """What the function computes from such arguments."""
+        with torch.no_grad():
+            gradient, loss = self._script(parameters, *tasks)
+        return gradient, loss
+
+
+class _Laid(fx.Interpreter):
+    """Notes how every tensor lies in memory: its shape and strides."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        n.meta["laid"] = (value.shape, value.stride()) if isinstance(value, Tensor) else None
+        return value
+
+
+def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
+    """Without views that change nothing, and nothing computed twice; as it is where values are written over."""
+    if any(node.op == "call_function" and _writes(node.target) for node in graph.graph.nodes):
+        return graph
+    _Laid(graph).run(*given)
+    for node in graph.graph.nodes:
+        if node.target in VIEWS and node.meta["laid"] == node.args[0].meta["laid"]:
+            node.replace_all_uses_with(node.args[0])
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    done = CSEPass()(graph)
+    return graph if done is None else done.graph_module
+
+
+def _writes(operation: Any) -> bool:
+    return hasattr(operation, "_schema") and operation._schema.is_mutable
