@@ -58,10 +58,13 @@ class Captured:
             always given numbers of the same types.
         record: makes a recording.
         after: so many calls of a shape are plain ones.
+
+    Attributes:
+        after: the same; may be changed.
     """
 
     def __init__(self, function: Function, record: Recorder, after: int = 0):
-        self._function, self._record, self._after = function, record, after
+        self._function, self._record, self.after = function, record, after
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self._recordings: dict[tuple[Any, ...], Function] = {}
 
@@ -78,7 +81,7 @@ class Captured:
         if recording is not None:
             return recording(parameters, tasks)
         self._calls[shape] += 1
-        if self._calls[shape] > self._after:
+        if self._calls[shape] > self.after:
             self._recordings[shape] = self._recorded((parameters, tasks))
         return self._recordings.get(shape, self._function)(parameters, tasks)
 

@@ -91,7 +91,10 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="inner_lr=0.02, training.lr=... or task.noise=..."
 )
 @click.option(
-    "--compile/--no-compile", "compiled", default=None, help="torch.compile; default: for 2,000 iterations up."
+    "--compile/--no-compile",
+    "compiled",
+    default=None,
+    help="torch.compile; default: where it saves time.",
 )
 @click.option("--replace", is_flag=True, help="Overwrite runs of the same name.")
 @click.option("--detach", is_flag=True, help="Train in processes of their own, one after the other: see jobs, follow.")
@@ -123,6 +126,7 @@ def train(
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
     from engine import jobs, plans, recipes, sessions
+    from engine.devices import pick_device
     from engine.gradients import can_compile
     from engine.learners import LEARNERS, configure, learner_class, make
     from engine.tasks import task_class
@@ -130,7 +134,7 @@ def train(
 
     if (learner is None) == (not everything):
         raise BadConfig("Say either which learner to train, or --all.")
-    distribution_class, device = task_class(task), sessions.pick_device(device)
+    distribution_class, device = task_class(task), pick_device(device)
     chosen = [str(learner)]
     if everything:
         kind = distribution_class().spec.kind
@@ -147,9 +151,9 @@ def train(
             if iterations is not None:
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
-            worthwhile = made.meta_trained and training.iterations >= 2000 and can_compile()
             what = (made, distribution, training, tuple(range(seeds)), root or own_runs() / task)
-            compiles = worthwhile if compiled is None else compiled
+            pays = made.compiling_pays(training.total_tasks(seeds)) and can_compile()
+            compiles = pays if compiled is None else compiled
             how: dict[str, Any] = {"device": device, "compiled": compiles, "recipe": recipe, "replace": replace}
             if detach:
                 queued.append(cli_jobs.row(jobs.submit(plans.plan(*what, **how), slots=slots)))
@@ -172,8 +176,9 @@ def train(
 def resume(folder: Path, detach: bool, slots: int, device: str | None, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
     from engine import jobs, sessions
+    from engine.devices import pick_device
 
-    device = device and sessions.pick_device(device)
+    device = device and pick_device(device)
     if detach:
         show(
             [cli_jobs.row(jobs.resume(folder, device=device, slots=slots))], as_json, ("folder", "status", "iteration")

@@ -36,9 +36,9 @@ def evaluate(
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --fresh-head
     """
+    from engine.devices import pick_device
     from engine.report import evaluate_run, lines
     from engine.runs import load
-    from engine.sessions import pick_device
 
     there, changes = pick_device(device), parse_settings(settings)
     result = evaluate_run(load(folder), tasks, steps, changes, fresh_head=fresh_head, device=there)
@@ -58,8 +58,8 @@ def evaluate(
 )
 def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
     """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
+    from engine.devices import pick_device
     from engine.report import markdown, rows
-    from engine.sessions import pick_device
 
     content = rows(root, tasks, pick_device(device))
     if as_json:
@@ -75,8 +75,8 @@ def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
 @json_option("table, method, shots, published, published_ci95, recipe, collection, ours, ci95, median, per_seed, seeds")
 def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
     """Published results beside ours, on the same networks: with the published outer loop, and with our own."""
+    from engine.devices import pick_device
     from engine.reproduce import markdown, rows
-    from engine.sessions import pick_device
 
     content = rows(root, tasks, pick_device(device))
     if as_json:
@@ -116,8 +116,8 @@ def structure(
     """Does SAP learn which operations to adapt? All 15 synthetic families, protocols P1 to P3, with controls."""
     from dataclasses import replace
 
+    from engine.devices import pick_device
     from engine.gradients import can_compile
-    from engine.sessions import pick_device
     from engine.structure import FORMS, TRAINING, read, run, table
 
     device = pick_device(device)

@@ -16,7 +16,8 @@ from engine.runs import find
 from engine.tasks import TaskDistribution
 from engine.training import Training
 
-TRIAL_S = 3.0  # seconds of trying after the first update
+TRIAL_S = 3.0  # seconds of trying after the first update, besides recording
+PATIENCE_S = 10.0  # of recording a trace, which takes as long as about 150 plain updates
 BASE = 400_000_000  # bytes that a process holds which has imported PyTorch and trains the smallest network
 
 
@@ -93,18 +94,34 @@ def trial(
     """Trains for a moment in this process, without compiling.
 
     Returns:
-        `update_s`: seconds per update; `seconds`: of the whole training, without validations; `memory`: peak bytes.
+        `update_s`: seconds per update, of those that replay a trace if the training is long enough for one and it can
+        be made while somebody waits, else of plain ones; `seconds`: of the whole training, without validations;
+        `memory`: peak bytes.
     """
+    from engine.capture import WORTHWHILE
     from engine.training import Trainer
 
     trainer = Trainer(learner, distribution, training, seeds)
     trainer.update()
+    update, before = _update_s(trainer), 0.0
+    if training.iterations > WORTHWHILE and 150 * update < PATIENCE_S:
+        before, began = WORTHWHILE * update, time.perf_counter()
+        trainer.record()
+        for _ in range(4):  # TorchScript needs some calls until it knows how to run
+            trainer.update()
+        before += time.perf_counter() - began
+        update = _update_s(trainer)
+    seconds = before + update * training.iterations
+    return {"update_s": update, "seconds": seconds, "memory": float(peak_memory())}
+
+
+def _update_s(trainer: Any) -> float:
+    """Seconds per update, tried for half the time there is."""
     began, count = time.perf_counter(), 0
-    while not count or time.perf_counter() - began < TRIAL_S:
+    while not count or time.perf_counter() - began < TRIAL_S / 2:
         trainer.update()
         count += 1
-    update = (time.perf_counter() - began) / count
-    return {"update_s": update, "seconds": update * training.iterations, "memory": float(peak_memory())}
+    return (time.perf_counter() - began) / count
 
 
 def tried(

@@ -298,7 +298,8 @@ def _read_weights(path: Path, content: bytes, like: Tree) -> Params:
     except (SafetensorError, KeyError) as error:  # KeyError: a number format that PyTorch does not have
         raise BadRun(f"{path} is not a safetensors file that can be read: {error}.") from None
     check_tensors(path, named, like)
-    return from_names(named, like)
+    there = torch.get_default_device()  # of whoever loads: `engine.devices.on`
+    return from_names({name: tensor.to(there) for name, tensor in named.items()}, like)
 
 
 def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:

@@ -10,11 +10,11 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save as save_tensors
 
 from engine import snapshots
-from engine.errors import BadInput, BadRun, EngineError
+from engine.devices import pick_device
+from engine.errors import BadRun, EngineError
 from engine.evaluation import estimate, held_out_tasks, step_scores
 from engine.history import HISTORY
 from engine.learners import Learner
@@ -34,21 +34,6 @@ Report = Callable[[Progress], None]
 
 class Cancelled(Exception):
     """Someone asked for the training to stop; it is saved as it is."""
-
-
-def pick_device(device: str) -> str:
-    """Resolves "auto" to the GPU where there is one.
-
-    Raises:
-        BadInput: "cuda" was asked for and there is none.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device not in ("cpu", "cuda"):
-        raise BadInput(f"--device must be auto, cpu or cuda, not {device!r}.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BadInput("--device cuda was asked for, but PyTorch finds no GPU here.")
-    return device
 
 
 def train(

@@ -56,6 +56,10 @@ class Training:
     keep_every: Annotated[int, Field(ge=1)] | None = None
     tasks_at_once: Annotated[int, Field(ge=1)] | None = None
 
+    def total_tasks(self, seeds: int) -> int:
+        """The number of tasks that so many seeds are trained on, all together."""
+        return self.iterations * self.meta_batch * seeds
+
     def lr_at(self, iteration: int) -> float:
         """The learning rate of one iteration, counted from 0."""
         done = iteration / self.iterations
@@ -172,6 +176,11 @@ class Trainer:
             drawn = distribution.sample(stream("validation"), self.training.validation_tasks)
             self._validation[distribution] = tree_map(lambda v: v.to(self.device), drawn)
         return self._validation[distribution]
+
+    def record(self) -> None:
+        """Records the meta-step at the next update, if that has not been done and is not compiled instead."""
+        if isinstance(self._gradient, Captured):
+            self._gradient.after = 0
 
     def update(self) -> Tensor:
         """One meta-update of all seeds; returns the meta-losses before it, (seeds,)."""

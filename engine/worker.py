@@ -51,12 +51,13 @@ def _train(folder: Path, resumed: bool) -> None:
     import torch
 
     from engine import plans, runs, sessions
+    from engine.devices import pick_device
 
     planned = plans.plan_of(folder)
     threads = runs.read_record(folder).get("threads") or 1
     torch.set_num_threads(int(threads) if resumed else 1)
     try:
-        sessions.begin(replace(planned, device=sessions.pick_device(planned.device)), resumed=resumed)
+        sessions.begin(replace(planned, device=pick_device(planned.device)), resumed=resumed)
     except Exception as error:  # whatever it was, the records say it; all of it is in the log
         traceback.print_exc()
         sessions.fail(planned, error)

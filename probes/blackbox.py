@@ -251,7 +251,7 @@ def shuffled(ensemble: Ensemble, config: Config) -> Order:
     tasks, grid, truth = _drawn(distribution, distribution.shots, config.ordered, config.points)
     k, rng = distribution.shots, np.random.default_rng(0)
     orders = np.stack([np.arange(k), *(rng.permutation(k) for _ in range(config.orders - 1))])
-    places = torch.from_numpy(orders)
+    places = torch.as_tensor(orders)
     x = tasks.support_x[:, places].flatten(0, 1)  # (tasks * orders, K, 1)
     said = predictions(ensemble, x, tasks.support_y[:, places].flatten(0, 1), grid)
     said = said.reshape(len(said), config.ordered, config.orders, -1)

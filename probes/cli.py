@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from engine.console import parse_settings, run
+from engine.devices import on, pick_device
 from engine.ensembles import Ensemble
 from engine.learners import configure
 from probes import PROBES, answers, asking
@@ -58,15 +59,22 @@ def _command(name: str) -> click.Command:
         type=click.Path(path_type=Path),
         help="Keep the answer about each learner alone in this folder, instead; pages look into checkpoints/answers.",
     )
+    @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda; pages compute on cpu.")
     def command(
-        folders: tuple[Path, ...], settings: tuple[str, ...], out: Path | None, as_json: bool, keep: Path | None
+        folders: tuple[Path, ...],
+        settings: tuple[str, ...],
+        out: Path | None,
+        as_json: bool,
+        keep: Path | None,
+        device: str,
     ) -> None:
-        ensembles = asking.gather(folders)
-        if keep is not None:
-            _keep(keep, name, ensembles, parse_settings(settings))
-            return
-        with _bar(name, hidden=as_json) as show:
-            result = asking.ask(name, ensembles, parse_settings(settings), show)
+        with on(pick_device(device)):
+            ensembles = asking.gather(folders)
+            if keep is not None:
+                _keep(keep, name, ensembles, parse_settings(settings))
+                return
+            with _bar(name, hidden=as_json) as show:
+                result = asking.ask(name, ensembles, parse_settings(settings), show)
         if out is not None:
             asking.write(out, result)
         if as_json or out is None:

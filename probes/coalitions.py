@@ -31,8 +31,8 @@ class Coalitions:
 
     def __init__(self, ensemble: Ensemble, points: np.ndarray, grid: np.ndarray) -> None:
         self.ensemble, self.count = ensemble, len(points)
-        self._x, self._y = torch.from_numpy(points).unsqueeze(-1).unbind(1)
-        self._grid = torch.from_numpy(grid).unsqueeze(-1)
+        self._x, self._y = torch.as_tensor(points).unsqueeze(-1).unbind(1)
+        self._grid = torch.as_tensor(grid).unsqueeze(-1)
         self._said: dict[int, np.ndarray] = {}
         self._walked: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._lock = threading.Lock()
@@ -167,4 +167,4 @@ def baselines(ensemble: Ensemble, x: Tensor, y: Tensor, baseline: str) -> Tensor
     """Labels that say nothing, (seeds, K): 0, or what each seed says at x (K, 1) before it adapts."""
     if baseline == "zero":
         return torch.zeros(len(ensemble.runs), len(x), dtype=y.dtype)
-    return torch.from_numpy(predictions(ensemble, x[None], y[None], x, steps=0)[:, 0]).to(y)
+    return torch.as_tensor(predictions(ensemble, x[None], y[None], x, steps=0)[:, 0]).to(y)

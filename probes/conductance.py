@@ -33,7 +33,7 @@ def carrying(conductance: np.ndarray) -> np.ndarray:
 
 def in_type(ensemble: Ensemble, points: np.ndarray, query: float) -> tuple[Tensor, Tensor, Tensor]:
     """Support inputs (K, 1), labels (K,) and the query (1, 1) in the type of the weights."""
-    x, y = torch.from_numpy(points).unsqueeze(-1).unbind(1)
+    x, y = torch.as_tensor(points).unsqueeze(-1).unbind(1)
     task = in_type_of(ensemble.params, Task(x, y, torch.tensor([[query]]), torch.zeros(1, 1)))
     return task.support_x, task.support_y[:, 0], task.query_x
 

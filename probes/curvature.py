@@ -197,7 +197,7 @@ def measured(surface: Surface, config: Config, progress: Progress) -> dict[str, 
     every = torch.ones(n, dtype=torch.bool)
     trace, error = hutchinson(product, n, {META: every}, directions, config.vectors)[META]
     nodes, weights = quadrature(product, n, directions, config.spectra, config.lanczos)
-    first = torch.from_numpy(np.nan_to_num(found.vectors[0]))
+    first = torch.as_tensor(np.nan_to_num(found.vectors[0]))
     rise = ascent(surface, at, torch.stack([slope, first, -first]), config.radius * surfaces.length(at), config.ascent)
     progress(1.0)
     return {

@@ -247,7 +247,7 @@ def _way(surface: Surface, directions: Tensor, at: np.ndarray, points: Tensor, o
     """Points of the space with their true losses, and those of the plane below them."""
     if not len(points):
         return Way(at, on.xy, np.zeros(0), np.zeros(0), on.off, on.off, float("nan"))
-    below = surface.centre + torch.from_numpy(on.xy) @ directions
+    below = surface.centre + torch.as_tensor(on.xy) @ directions
     true, plane = (planes.evaluated(surface, part, chunk, lambda _: None) for part in (points, below))
     away = (points - surface.centre).norm(dim=1).numpy() / surfaces.length(surface.centre)
     return Way(at, on.xy, true, plane, on.off, away, on.explained)

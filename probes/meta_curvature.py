@@ -101,7 +101,7 @@ def top_eigenvalue(product: Product, block: Tensor) -> float:
 
     def restricted(v: np.ndarray) -> np.ndarray:
         whole = torch.zeros(len(block), dtype=torch.float64)
-        whole[places] = torch.from_numpy(np.ascontiguousarray(v.reshape(-1)))
+        whole[places] = torch.as_tensor(np.ascontiguousarray(v.reshape(-1)))
         return product(whole)[places].numpy()
 
     if n <= SMALL:

@@ -181,7 +181,7 @@ def blocks(learner: Learner, params: Params) -> dict[str, Tensor]:
     of = np.array(names)
     learned = ~np.isin(of, learner.running)
     found = {ALL: learned, INITIALISATION: of == BASE, RULE: learned & (of != BASE)}
-    return {name: torch.from_numpy(mask) for name, mask in found.items() if mask.any()}
+    return {name: torch.as_tensor(mask) for name, mask in found.items() if mask.any()}
 
 
 def _size(group: object) -> int:

@@ -78,7 +78,7 @@ def eigen(surface: Surface, progress: Progress) -> tuple[Tensor, np.ndarray]:
         return found
 
     found = ends(counting, surface.size, 2)
-    return torch.from_numpy(found.vectors.copy()) * length(surface.centre), found.high
+    return torch.as_tensor(found.vectors.copy()) * length(surface.centre), found.high
 
 
 def along(surface: Surface, wishes: Sequence[Tensor], generator: torch.Generator) -> Tensor:
@@ -157,7 +157,7 @@ def on_plane(
     surface: Surface, directions: Tensor, x: np.ndarray, y: np.ndarray, chunk: int, progress: Progress
 ) -> np.ndarray:
     """The loss on a grid x (n,), y (m,) of a plane: (m, n). Points are made as they are needed, never all at once."""
-    grid = torch.from_numpy(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
+    grid = torch.as_tensor(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
     found = []
     with torch.no_grad():
         for at in range(0, len(grid), chunk):

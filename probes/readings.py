@@ -207,7 +207,7 @@ class Reading:
 
     def first(self, like: Tensor) -> Tensor:
         """Which set is in use, as (steps,) with a single 1: the first."""
-        return torch.eye(self.steps_read, dtype=like.dtype)[0] + 0 * like.sum()
+        return torch.eye(self.steps_read, dtype=like.dtype, device=like.device)[0] + 0 * like.sum()
 
     def next(self, now: Tensor) -> Tensor:
         """The set after."""

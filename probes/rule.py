@@ -232,7 +232,7 @@ def with_reading(
     runs = []
     for seed, run in enumerate(ensemble.runs):
         like = heard[next(iter(chosen))][0]
-        table = {name: torch.from_numpy(r.coefficients[seed]).to(like) for name, r in chosen.items()}
+        table = {name: torch.as_tensor(r.coefficients[seed]).to(like) for name, r in chosen.items()}
         if readings.MOVE in chosen:
             table["scale"] = scale_of(heard[readings.MOVE][0][seed])
         runs.append(Run(run.path, learner, run.distribution, {**run.params, "reading": table}, run.record))

@@ -197,7 +197,7 @@ def _memories(learner: OPLSTM, params: Params, part: str, tasks: Task) -> list[l
     memories = []
     for step in range(len(rows[0])):
         joined = {key: torch.cat([row[step][key] for row in rows]) for key in rows[0][step]}
-        chosen = torch.from_numpy(g.permutation(len(next(iter(joined.values()))))[:STATES])
+        chosen = torch.as_tensor(g.permutation(len(next(iter(joined.values()))))[:STATES])
         memories.append({key: value[chosen] for key, value in joined.items()})
     return memories
 

@@ -68,7 +68,7 @@ def _largest(
 
     def shifted(v: np.ndarray) -> np.ndarray:
         v = np.ascontiguousarray(v.reshape(-1))
-        return product(torch.from_numpy(v)).numpy() + shift * v
+        return product(torch.as_tensor(v)).numpy() + shift * v
 
     if not shifted(start).any():
         return np.zeros(k), np.eye(k, n)

@@ -21,7 +21,6 @@ from engine.tasks import TASKS, TaskDistribution
 from engine.training import Training
 
 FIRST = ("iterations", "meta_batch", "lr")  # parameters of the training that are shown at once
-COMPILE_FROM = 2000  # updates; compiling takes about a minute
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -61,15 +60,15 @@ class Asked:
         runs = shlex.quote(str(self.root)) if moved else f"runs/{self.collection}"
         words += [f"--runs {runs}"] * (self.collection != d.name)
         words += [f"--set {shlex.quote(f'{key}={_plain(value)}')}" for key, value in self.changed.items()]
-        if self.compiled != worthwhile(self.learner, self.training):
+        if self.compiled != worthwhile(self.learner, self.training, len(self.seeds)):
             words += ["--compile" if self.compiled else "--no-compile"]
         words += [f"--device {self.device}"] * (self.device != "auto")
         return " ".join([*words, "--detach"])
 
 
-def worthwhile(learner: Learner, training: Training) -> bool:
-    """Whether a training is long enough that compiling pays."""
-    return learner.meta_trained and training.iterations >= COMPILE_FROM and can_compile()
+def worthwhile(learner: Learner, training: Training, seeds: int) -> bool:
+    """Whether compiling is possible and saves more time than it takes."""
+    return learner.compiling_pays(training.total_tasks(seeds)) and can_compile()
 
 
 def ask() -> Asked | None:
@@ -136,10 +135,10 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
         raise EngineError(f"A folder's name takes a-z, 0-9 and -, at most 40 of them; {collection!r} was given.")
     compiled = more.checkbox(
         "Compile",
-        worthwhile(made, training),
+        worthwhile(made, training, seeds),
         key=f"{prefix}-compile",
         disabled=not can_compile(),
-        help="Takes about a minute, then several times faster. Needs a C++ compiler.",
+        help="Takes up to a minute, then up to three times faster: on where that pays. Needs a C++ compiler.",
     )
     device = "auto"
     if estimates.machine().gpu:  # else there is nothing to choose

@@ -8,7 +8,8 @@ from dashboard import library
 from dashboard.training import form, watch
 from dashboard.training.readonly import SENTENCE, read_only
 from dashboard.training.words import reason
-from engine import estimates, jobs, plans, sessions
+from engine import estimates, jobs, plans
+from engine.devices import pick_device
 from engine.errors import EngineError
 
 state = st.session_state
@@ -25,7 +26,7 @@ def start(asked: form.Asked, replace: bool) -> None:
             asked.root,
             replace=replace,
             compiled=asked.compiled,
-            device=sessions.pick_device(asked.device),
+            device=pick_device(asked.device),
         )
         jobs.submit(planned, queue=watch.queue())
         state["train-said"] = f"{library.shown(planned.folders[0])} is queued: it is followed below."
@@ -36,7 +37,7 @@ def start(asked: form.Asked, replace: bool) -> None:
 def measure(asked: form.Asked) -> None:
     """Trains for a moment in a process of its own."""
     try:
-        with st.spinner("Training for three seconds in a process of its own ..."):
+        with st.spinner("Training for some seconds in a process of its own ..."):
             found = estimates.tried(asked.learner, asked.distribution, asked.training, asked.seeds)
         state["train-tried"] = (asked, found)
     except (EngineError, OSError) as error:
@@ -100,7 +101,7 @@ if asked is not None:
         icon=":material/speed:",
         disabled=read_only(),
         key="train-try",
-        help="Three seconds of training in a process of its own, for a better estimate of time and memory.",
+        help="Some seconds of training in a process of its own, for a better estimate of time and memory.",
     ):
         measure(asked)
     with st.expander("The same in a shell", icon=":material/terminal:"):

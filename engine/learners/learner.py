@@ -39,7 +39,9 @@ class Learner:
 
     Class attributes describe the learner to people: `name` (registry, command line), `title`, `family`,
     `reference`, `formula` (LaTeX), `rule` (how it adapts, as one line of text), `summary` (one sentence).
-    `kinds` says which tasks it can learn. `running` names groups of parameters that are running averages: they take
+    `kinds` says which tasks it can learn. `compile_from` is from how many tasks on, those of all seeds together, a
+    training is done sooner with torch.compile than with a trace (`python tests/benchmarks/compiling.py`); None: never.
+    `running` names groups of parameters that are running averages: they take
     the value that `meta_gradient` points to (parameter minus gradient) instead of being optimised. `meta_trained` is
     False for a learner that learns nothing across tasks.
     """
@@ -54,6 +56,7 @@ class Learner:
     kinds: ClassVar[tuple[str, ...]] = ("regression", "classification")
     permutation_invariant: ClassVar[bool] = True
     whole_steps: ClassVar[int | None] = None  # so many inner steps are compiled as one graph (None: any number)
+    compile_from: ClassVar[int | None] = 200_000
     chunk: ClassVar[int | None] = None  # a step is the same as steps on so many support points each, in their order
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
@@ -66,6 +69,14 @@ class Learner:
         """
         own = type(self).meta_loss is not Learner.meta_loss or type(self).meta_gradient is not Learner.meta_gradient
         return own or self.whole_steps is None or self.train_steps <= self.whole_steps
+
+    def compiling_pays(self, tasks: int) -> bool:
+        """Whether torch.compile saves more time than it takes in a training on so many tasks, of all seeds together.
+
+        What is compiled step by step only because its whole graph is too long is done sooner without.
+        """
+        fitting = self.compile_whole or self.whole_steps == 0
+        return self.meta_trained and fitting and self.compile_from is not None and tasks >= self.compile_from
 
     def noise_size(self, spec: TaskSpec) -> int:
         """How many uniform numbers meta-training draws for each task (they come as `NoisyTask.noise`); 0: none."""

@@ -66,6 +66,7 @@ class MetaLSTM(Learner):
     formula = r"\theta_t = f_t \odot \theta_{t-1} - i_t \odot g_t, \quad i_t = \sigma\!\left(W_I [h_t, \theta_{t-1}, i_{t-1}] + b_I\right), \quad f_t = \sigma\!\left(W_F [h_t, \theta_{t-1}, f_{t-1}] + b_F\right)"
     summary = "Keeps the weights as the memory of an LSTM, whose gates have learned how fast each of them learns."
     whole_steps = 0
+    compile_from = 5_000
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
     steps: Annotated[int, Field(ge=1)] = 5

@@ -48,6 +48,7 @@ class OPLSTM(Learner):
         "Replaces the error signal of backpropagation by small LSTMs that have learned what to write into the weights."
     )
     whole_steps = 0
+    compile_from = 25_000
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
     steps: Annotated[int, Field(ge=1)] = 9

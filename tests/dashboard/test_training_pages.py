@@ -222,9 +222,13 @@ def test_what_no_page_shows_has_no_link(change, own):
 
 def test_trying_measures_time_and_memory_in_a_process_of_its_own():
     tiny = make("maml", widths=[5], steps=1)
-    found = estimates.tried(tiny, Sine(shots=4, queries=4), Training(iterations=1000), (0,))
-    assert found["seconds"] == pytest.approx(1000 * found["update_s"])
+    sine = Sine(shots=4, queries=4)
+    found = estimates.tried(tiny, sine, Training(iterations=50), (0,))
+    assert found["seconds"] == pytest.approx(50 * found["update_s"])
     assert 5e7 < found["memory"] < 5e9
+    longer = estimates.tried(tiny, sine, Training(iterations=1000), (0,))
+    assert longer["update_s"] < found["update_s"], "recorded, as a training of that length would be"
+    assert longer["seconds"] > 1000 * longer["update_s"], "with the plain updates before, and the recording"
     with pytest.raises(BadInput, match="Trying it failed"):
         estimates.tried(make("protonet"), Sine(), Training(), (0,))
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from engine import sessions, snapshots
+from engine.devices import pick_device
 from engine.errors import BadConfig, BadInput, BadRun
 from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
 from engine.history import read_history
@@ -259,7 +260,7 @@ def test_a_training_of_a_gpu_says_so_where_there_is_none(tmp_path):
     (cut,) = sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0,), tmp_path, until=7)
     record = json.loads((cut / "run.json").read_text())
     (cut / "run.json").write_text(json.dumps({**record, "device": "cuda"}))
-    if sessions.pick_device("auto") == "cuda":
+    if pick_device("auto") == "cuda":
         pytest.skip("there is a GPU here")
     with pytest.raises(BadInput, match="finds no GPU"):
         sessions.resume(cut)
@@ -269,11 +270,11 @@ def test_a_training_of_a_gpu_says_so_where_there_is_none(tmp_path):
 
 def test_device(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert sessions.pick_device("auto") == "cpu"
+    assert pick_device("auto") == "cpu"
     with pytest.raises(BadInput, match="finds no GPU"):
-        sessions.pick_device("cuda")
+        pick_device("cuda")
     with pytest.raises(BadInput, match="must be auto, cpu or cuda"):
-        sessions.pick_device("tpu")
+        pick_device("tpu")
 
 
 def test_weights_along_the_training_are_kept_and_an_interruption_changes_none(tmp_path):

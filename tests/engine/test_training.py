@@ -167,3 +167,15 @@ def test_unknown_names_and_bad_values_are_one_sentence():
         configure(Sine, {"amplitude": [1, math.inf]}, "task sine")
     with pytest.raises(BadConfig, match=r"cannot take inputs = \[5, -5\]: the lower end of a range comes first"):
         configure(Sine, {"inputs": [5, -5]}, "task sine")
+
+
+def test_trainings_compile_by_default_where_that_saves_time():
+    """`tests/benchmarks/compiling.py` measures from where; a training is as long as all its tasks."""
+    budget = Training(iterations=10_000, meta_batch=4)
+    assert budget.total_tasks(5) == 200_000
+    assert [make("maml").compiling_pays(tasks) for tasks in (199_999, 200_000)] == [False, True]
+    assert make("op-lstm").compiling_pays(60_000)
+    assert make("sap", steps=1).compiling_pays(200_000)
+    assert not make("sap", steps=5).compiling_pays(10**9), "its whole graph is too long to compile"
+    assert not make("scratch").compiling_pays(10**9), "it learns nothing across tasks"
+    assert all(cls().compiling_pays(0) is False for cls in LEARNERS.values())
