@@ -2,7 +2,7 @@
 
     python tests/benchmarks/compiling.py [--learners maml sap ...] [--tasks 4] [--seeds 3] [--seconds 1] [--json]
 
-Method: the shipped recipe of each learner on sine, 10 shots, one thread, all seeds at once. Both are warmed up; told are
+Method: the shipped recipe of each learner on sine, 10 shots, one thread, all seeds at once, both warmed up. It tells
 milliseconds of an update, the seconds until the first compiled one with an empty cache, and the tasks, of all seeds
 together, from which compiling saves what it takes: `Learner.compile_from` rounds them.
 """
