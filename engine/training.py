@@ -125,7 +125,7 @@ class Trainer:
         self.optimiser = self._make_optimiser()
         gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
         self._gradient = gradient if compiled and device == "cpu" else Captured.on(device, gradient)
-        self._block: tuple[int, Task | NoisyTask] | None = None
+        self._block: tuple[int, list[Task | NoisyTask]] | None = None
         self._validation: dict[TaskDistribution, Task] = {}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
@@ -141,8 +141,10 @@ class Trainer:
         batch = self.training.meta_batch
         if self._block is None or self._block[0] != index:
             per_seed = [self._draw(member, index, BLOCK * batch) for member in range(len(self.seeds))]
-            self._block = (index, tree_map(lambda v: v.to(self.device), stack(per_seed)))
-        return tree_map(lambda v: v[:, offset * batch : (offset + 1) * batch], self._block[1])
+            whole = tree_map(lambda v: v.to(self.device), stack(per_seed))
+            each = zip(*(value.split(batch, dim=1) for value in whole), strict=True)
+            self._block = (index, [type(whole)(*values) for values in each])
+        return self._block[1][offset]
 
     @property
     def distribution(self) -> TaskDistribution:
@@ -215,8 +217,9 @@ class Trainer:
         """
         end, clip = self._optimised, self.training.clip
         norm = torch.linalg.vector_norm(gradient[:, :end], dim=1)  # (seeds,)
-        fine = (norm if end == gradient.shape[1] else torch.linalg.vector_norm(gradient, dim=1)).isfinite()
-        if not all(fine.tolist()):
+        whole = norm if end == gradient.shape[1] else torch.linalg.vector_norm(gradient, dim=1)
+        if not all(map(math.isfinite, whole.tolist())):
+            fine = whole.isfinite()
             self.skipped += (~fine).cpu()
             gradient = torch.where(fine.unsqueeze(1), gradient, 0.0)
         if clip is not None:
