@@ -18,7 +18,7 @@ from engine.traces import TraceRecording
 from engine.trees import Tree, tree_map
 
 WARM_UP = 3  # calls before recording: libraries choose their kernels and allocate in the first ones
-WORTHWHILE = 100  # calls after which a trace is made: making it takes about as long as 10 to 200 more of them
+WORTHWHILE = 50  # calls after which a trace is made: making it takes about as long as 10 to 200 more of them
 
 Function = Callable[[Tensor, Any], tuple[Tensor, Tensor]]  # of parameters and a Task or NoisyTask
 Recorder = Callable[[Function, Tree], Function]  # records a call with these arguments

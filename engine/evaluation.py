@@ -79,6 +79,18 @@ def step_errors(learner: Learner, params: Params, tasks: Task, steps: int | None
     return step_scores(learner, params, tasks, steps).losses
 
 
+def final_errors(learner: Learner, params: Params, tasks: Task) -> Tensor:
+    """The last column of `step_errors`, (N,), without predicting after the steps before: what a validation needs."""
+
+    def one(task: Task) -> Tensor:
+        state = learner.adapt(params, task.support_x, task.support_y)[-1]
+        return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
+
+    starts = range(0, len(tasks.query_x), CHUNK)
+    with torch.no_grad():
+        return torch.cat([vmap(one)(tree_map(lambda v: v[i : i + CHUNK], tasks)) for i in starts])  # noqa: B023
+
+
 def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
     """The test tasks: the same for every learner and seed, never seen in training or validation."""
     return distribution.sample(stream("test"), tasks)

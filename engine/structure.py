@@ -34,7 +34,7 @@ from scipy import stats
 from torch import Tensor
 
 from engine.errors import BadRun, UnknownName
-from engine.evaluation import held_out_tasks, step_errors
+from engine.evaluation import final_errors, held_out_tasks
 from engine.learners import Params
 from engine.learners.sap import SAP
 from engine.runs import write_atomically, write_json
@@ -243,7 +243,7 @@ def _measure(
     for index, (_, family) in enumerate(members):
         drawn = held_out_tasks(family, tasks)
         mine = tree_map(lambda p: p[index], params)  # noqa: B023
-        errors[index] = [step_errors(form, mine, drawn)[:, -1].double().mean() for form in forms]
+        errors[index] = [final_errors(form, mine, drawn).double().mean() for form in forms]
     shaped = errors.reshape(seeds, len(truth), len(forms))
     increase = shaped[..., 1:] - shaped[..., :1]
     evidence = {"P1": gates, "P2": gates, "P3": increase}

@@ -18,12 +18,15 @@ from torch.fx.passes.dialect.common.cse_pass import CSEPass
 from engine.trees import Tree, leaves, tree_map
 
 aten = torch.ops.aten
-VIEWS = (  # change nothing where shape and strides stay
+VIEWS = (  # begin where their argument begins in memory, so that equal shapes and strides mean the same tensor
     aten.view.default,
     aten._unsafe_view.default,
     aten.expand.default,
+    aten.transpose.int,
+    aten.permute.default,
     aten.squeeze.dim,
     aten.squeeze.dims,
+    aten.unsqueeze.default,
     aten.detach.default,
 )
 
@@ -42,13 +45,14 @@ class TraceRecording:
             # TorchScript is deprecated in favour of compilers, which take longer to build than trainings here last.
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             graph = _simplified(make_fx(of_leaves)(*flat), flat)
-            self._script = torch.jit.trace(graph, tuple(flat), check_trace=False)
+            # of its function: calling a module costs more
+            self._script = torch.jit.trace(graph.forward, tuple(flat), check_trace=False)
 
     def __call__(self, parameters: Tensor, tasks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         """What the function computes from such arguments."""
-        with torch.no_grad():
+        with torch.inference_mode():  # starts an operation sooner than no_grad does
             gradient, loss = self._script(parameters, *tasks)
-        return gradient, loss
+        return gradient.clone(), loss.clone()  # tensors like others again
 
 
 class _Laid(fx.Interpreter):
@@ -61,13 +65,16 @@ class _Laid(fx.Interpreter):
 
 
 def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
-    """Without views that change nothing, and nothing computed twice; as it is where values are written over."""
+    """Without views that lead back, and nothing computed twice; as it is where values are written over."""
     if any(node.op == "call_function" and _writes(node.target) for node in graph.graph.nodes):
         return graph
     _Laid(graph).run(*given)
     for node in graph.graph.nodes:
-        if node.target in VIEWS and node.meta["laid"] == node.args[0].meta["laid"]:
-            node.replace_all_uses_with(node.args[0])
+        origin = node
+        while origin.target in VIEWS:
+            origin = origin.args[0]
+            if origin.meta["laid"] == node.meta["laid"]:
+                node.replace_all_uses_with(origin)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     done = CSEPass()(graph)

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.capture import Captured
-from engine.evaluation import step_errors
+from engine.evaluation import final_errors
 from engine.gradients import flat_meta_gradient
 from engine.learners import Learner, Params
 from engine.tasks import NoisyTask, Task, TaskDistribution, stream
@@ -164,7 +164,7 @@ class Trainer:
         errors = []
         for index, distribution in enumerate(self.distributions):
             mine = tree_map(lambda p: p[index].detach(), self.params)  # noqa: B023
-            per_task = step_errors(self.learner, mine, self._validation_tasks(distribution))[:, -1]
+            per_task = final_errors(self.learner, mine, self._validation_tasks(distribution))
             errors.append(per_task.double().mean().cpu())
         error = torch.stack(errors)
         for index in (error < self.best_error).nonzero().flatten().tolist():

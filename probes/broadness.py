@@ -28,7 +28,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 from engine.ensembles import Ensemble
-from engine.evaluation import held_out_tasks, step_errors
+from engine.evaluation import final_errors, held_out_tasks
 from engine.learners import Params
 from engine.tasks import Sine
 from probes.asking import Progress, part
@@ -199,7 +199,7 @@ def _functions(features: np.ndarray, targets: np.ndarray, config: Config) -> np.
 def _errors(ensemble: Ensemble, params: Params, tasks: int) -> tuple[float, float]:
     """Mean query errors of one run after adaptation, on tasks as in training and on far ones."""
     near, far = ensemble.distribution, replace(ensemble.distribution, frequency=FAR)  # type: ignore[call-arg]
-    errors = [step_errors(ensemble.learner, params, held_out_tasks(d, tasks))[:, -1] for d in (near, far)]
+    errors = [final_errors(ensemble.learner, params, held_out_tasks(d, tasks)) for d in (near, far)]
     return float(errors[0].double().mean()), float(errors[1].double().mean())
 
 

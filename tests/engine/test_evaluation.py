@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
+from engine.evaluation import estimate, final_errors, held_out_tasks, step_errors, step_scores
 from engine.learners import make
 from engine.tasks import GaussianClasses, Sine, stream
 from engine.trees import tree_map
@@ -21,6 +21,12 @@ def test_step_errors_are_the_query_mse_after_each_step(learner, monkeypatch):
     for step, state in enumerate(trajectory):
         gap = learner.predict(params, state, one.query_x) - one.query_y
         torch.testing.assert_close(errors[5, step], gap.square().mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_final_errors_are_the_last_ones_to_the_bit(learner, monkeypatch):
+    monkeypatch.setattr("engine.evaluation.CHUNK", 3)
+    params, tasks = learner.init(stream("init"), Sine.spec), held_out_tasks(Sine(shots=4), 7)
+    assert torch.equal(final_errors(learner, params, tasks), step_errors(learner, params, tasks)[:, -1])
 
 
 def test_scores_of_classes_are_cross_entropy_and_the_share_of_right_ones():
