@@ -45,8 +45,12 @@ class TraceRecording:
             # TorchScript is deprecated in favour of compilers, which take longer to build than trainings here last.
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             graph = _simplified(make_fx(of_leaves)(*flat), flat)
-            # of its function: calling a module costs more
-            self._script = torch.jit.trace(graph.forward, tuple(flat), check_trace=False)
+
+            def of_graph(*values: Tensor) -> tuple[Tensor, Tensor]:  # a function: calling a module costs more
+                found: tuple[Tensor, Tensor] = graph(*values)
+                return found
+
+            self._script = torch.jit.trace(of_graph, tuple(flat), check_trace=False)
 
     def __call__(self, parameters: Tensor, tasks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         """What the function computes from such arguments."""
