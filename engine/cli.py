@@ -127,7 +127,7 @@ def train(
     """
     from engine import jobs, plans, recipes, sessions
     from engine.devices import pick_device
-    from engine.gradients import can_compile
+    from engine.gradients import worth_compiling
     from engine.learners import LEARNERS, configure, learner_class, make
     from engine.tasks import task_class
     from engine.training import Training
@@ -152,8 +152,7 @@ def train(
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
             what = (made, distribution, training, tuple(range(seeds)), root or own_runs() / task)
-            pays = made.compiling_pays(training.total_tasks(seeds)) and can_compile()
-            compiles = pays if compiled is None else compiled
+            compiles = worth_compiling(made, training.total_tasks(seeds)) if compiled is None else compiled
             how: dict[str, Any] = {"device": device, "compiled": compiles, "recipe": recipe, "replace": replace}
             if detach:
                 queued.append(cli_jobs.row(jobs.submit(plans.plan(*what, **how), slots=slots)))

@@ -139,6 +139,11 @@ def _vectors_compile() -> bool | None:
     return True if done.returncode == 0 else None
 
 
+def worth_compiling(learner: Learner, tasks: int) -> bool:
+    """Whether compiling is possible and saves time in a training on so many tasks, of all seeds: the default."""
+    return learner.compiling_pays(tasks) and can_compile()
+
+
 def can_compile() -> bool:
     """Whether torch.compile finds what it needs: a C++ compiler (or Triton on a GPU)."""
     return torch.cuda.is_available() or any(shutil.which(name) for name in ("g++", "clang++", "c++"))

@@ -14,7 +14,7 @@ from dashboard import families, library
 from dashboard.training.fields import draw
 from engine import estimates, recipes
 from engine.errors import EngineError
-from engine.gradients import can_compile
+from engine.gradients import can_compile, worth_compiling
 from engine.learners import LEARNERS, Learner, configure
 from engine.places import VARIABLE
 from engine.tasks import TASKS, TaskDistribution
@@ -60,15 +60,10 @@ class Asked:
         runs = shlex.quote(str(self.root)) if moved else f"runs/{self.collection}"
         words += [f"--runs {runs}"] * (self.collection != d.name)
         words += [f"--set {shlex.quote(f'{key}={_plain(value)}')}" for key, value in self.changed.items()]
-        if self.compiled != worthwhile(self.learner, self.training, len(self.seeds)):
+        if self.compiled != worth_compiling(self.learner, self.training.total_tasks(len(self.seeds))):
             words += ["--compile" if self.compiled else "--no-compile"]
         words += [f"--device {self.device}"] * (self.device != "auto")
         return " ".join([*words, "--detach"])
-
-
-def worthwhile(learner: Learner, training: Training, seeds: int) -> bool:
-    """Whether compiling is possible and saves more time than it takes."""
-    return learner.compiling_pays(training.total_tasks(seeds)) and can_compile()
 
 
 def ask() -> Asked | None:
@@ -135,7 +130,7 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
         raise EngineError(f"A folder's name takes a-z, 0-9 and -, at most 40 of them; {collection!r} was given.")
     compiled = more.checkbox(
         "Compile",
-        worthwhile(made, training, seeds),
+        worth_compiling(made, training.total_tasks(seeds)),
         key=f"{prefix}-compile",
         disabled=not can_compile(),
         help="Takes up to a minute, then up to three times faster: on where that pays. Needs a C++ compiler.",
