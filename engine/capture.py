@@ -19,6 +19,7 @@ from engine.trees import Tree, tree_map
 
 WARM_UP = 3  # calls before recording: libraries choose their kernels and allocate in the first ones
 WORTHWHILE = 50  # calls after which a trace is made: making it takes about as long as 10 to 200 more of them
+LONG, FEW = 1000, 5  # calls of which a trace is made after the first few: that it will pay is known then
 
 Function = Callable[[Tensor, Any], tuple[Tensor, Tensor]]  # of parameters and a Task or NoisyTask
 Recorder = Callable[[Function, Tree], Function]  # records a call with these arguments
@@ -69,10 +70,18 @@ class Captured:
         self._recordings: dict[tuple[Any, ...], Function] = {}
 
     @classmethod
-    def on(cls, device: str, function: Function, after: int | None = None) -> "Captured":
-        """Recorded as that device does it: as a trace on a processor once that pays, as a CUDA graph elsewhere."""
+    def on(cls, device: str, function: Function, after: int | None = None, calls: int = 0) -> "Captured":
+        """Recorded as that device does it: as a trace on a processor once that pays, as a CUDA graph elsewhere.
+
+        Args:
+            device: where tensors will be.
+            function: as above.
+            after: so many calls are plain ones, if not as many as pay.
+            calls: so many are expected.
+        """
         if device == "cpu":
-            return cls(function, TraceRecording, WORTHWHILE if after is None else after)
+            usual = FEW if calls >= LONG else WORTHWHILE
+            return cls(function, TraceRecording, usual if after is None else after)
         return cls(function, CudaRecording, after or 0)
 
     def __call__(self, parameters: Tensor, tasks: Any) -> tuple[Tensor, Tensor]:

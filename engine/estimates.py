@@ -98,14 +98,15 @@ def trial(
         be made while somebody waits, else of plain ones; `seconds`: of the whole training, without validations;
         `memory`: peak bytes.
     """
-    from engine.capture import WORTHWHILE
     from engine.training import Trainer
 
     trainer = Trainer(learner, distribution, training, seeds)
+    plain = trainer.plain_updates
+    trainer.record(after=sys.maxsize)
     trainer.update()
     update, before = _update_s(trainer), 0.0
-    if training.iterations > WORTHWHILE and 150 * update < PATIENCE_S:
-        before, began = WORTHWHILE * update, time.perf_counter()
+    if training.iterations > plain and 150 * update < PATIENCE_S:
+        before, began = plain * update, time.perf_counter()
         trainer.record()
         for _ in range(4):  # TorchScript needs some calls until it knows how to run
             trainer.update()

@@ -39,7 +39,14 @@ def meta_gradient(learner: Learner) -> MetaGradient:
 
             return grad_and_value(mean_loss)(params)
 
-    return vmap(one_seed)
+    def of_seeds(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
+        if len(tasks.support_x) > 1:
+            found: tuple[Tree, Tensor] = vmap(one_seed)(params, tasks)
+            return found
+        gradient, loss = one_seed(*tree_map(lambda v: v.squeeze(0), (params, tasks)))  # an axis less costs less
+        return tree_map(lambda g: g.unsqueeze(0), gradient), loss.unsqueeze(0)
+
+    return of_seeds
 
 
 def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = None) -> MetaGradient:

@@ -30,6 +30,14 @@ VIEWS = (  # begin where their argument begins in memory, so that equal shapes a
     aten.unsqueeze.default,
     aten.detach.default,
 )
+SHAPED = (  # depend on how their argument is shaped, but not on its numbers
+    aten.ones_like.default,
+    aten.zeros_like.default,
+    aten.full_like.default,
+    aten.new_zeros.default,
+    aten.new_ones.default,
+    aten.new_full.default,
+)
 
 
 class TraceRecording:
@@ -61,25 +69,35 @@ class TraceRecording:
 
 
 class _Laid(fx.Interpreter):
-    """Notes how every tensor lies in memory: its shape and strides."""
+    """Notes of every tensor how it lies in memory, its shape and strides, and its value if that never changes."""
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         n.meta["laid"] = (value.shape, value.stride()) if isinstance(value, Tensor) else None
+        always = n.target in SHAPED or (_repeats(n) and all("value" in node.meta for node in n.all_input_nodes))
+        if always and isinstance(value, Tensor):
+            n.meta["value"] = value
         return value
 
 
 def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
-    """Without views that lead back, and nothing computed twice; as it is where values are written over."""
+    """Without views that lead back, constants or repetitions; as it is where values are written over."""
     if any(node.op == "call_function" and _writes(node.target) for node in graph.graph.nodes):
         return graph
     _Laid(graph).run(*given)
-    for node in graph.graph.nodes:
+    for number, node in enumerate(list(graph.graph.nodes)):
         origin = node
         while origin.target in VIEWS:
             origin = origin.args[0]
             if origin.meta["laid"] == node.meta["laid"]:
                 node.replace_all_uses_with(origin)
+        if "value" in node.meta:
+            name = f"constant{number}"
+            graph.register_buffer(name, node.meta["value"])
+            with graph.graph.inserting_before(node):
+                constant = graph.graph.get_attr(name)
+            constant.meta = node.meta
+            node.replace_all_uses_with(constant)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     done = CSEPass()(graph)
@@ -88,3 +106,8 @@ def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
 
 def _writes(operation: Any) -> bool:
     return hasattr(operation, "_schema") and operation._schema.is_mutable
+
+
+def _repeats(node: fx.Node) -> bool:
+    """Whether a node computes the same from the same, and is neither an argument nor the result."""
+    return node.op == "call_function" and torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ())

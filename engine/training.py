@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.optim.adam import adam
 
 from engine.capture import Captured
 from engine.evaluation import final_errors
@@ -124,7 +125,9 @@ class Trainer:
         self.seconds = 0.0
         self.optimiser = self._make_optimiser()
         gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
-        self._gradient = gradient if compiled and device == "cpu" else Captured.on(device, gradient)
+        self._gradient = (
+            gradient if compiled and device == "cpu" else Captured.on(device, gradient, calls=training.iterations)
+        )
         self._block: tuple[int, list[Task | NoisyTask]] | None = None
         self._validation: dict[TaskDistribution, Task] = {}
 
@@ -179,23 +182,40 @@ class Trainer:
             self._validation[distribution] = tree_map(lambda v: v.to(self.device), drawn)
         return self._validation[distribution]
 
-    def record(self) -> None:
-        """Records the meta-step at the next update, if that has not been done and is not compiled instead."""
+    @property
+    def plain_updates(self) -> int:
+        """How many updates come before the meta-step is recorded; 0 where it is compiled instead."""
+        return self._gradient.after if isinstance(self._gradient, Captured) else 0
+
+    def record(self, after: int = 0) -> None:
+        """Records the meta-step after so many updates, if that has not been done and it is not compiled instead."""
         if isinstance(self._gradient, Captured):
-            self._gradient.after = 0
+            self._gradient.after = after
 
     def update(self) -> Tensor:
         """One meta-update of all seeds; returns the meta-losses before it, (seeds,)."""
         gradient, loss = self._meta_gradient(self.tasks(self.iteration))
         gradient, end = self._clip(gradient), self._optimised
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.training.lr_at(self.iteration)
-            group["params"][0].grad = gradient[:, :end]
-        self.optimiser.step()
+        self._descend(gradient[:, :end])
         if end < self._layout.size:
             self.flat[:, end:] -= gradient[:, end:]  # running averages
         self.iteration += 1
         return loss
+
+    def _descend(self, gradient: Tensor) -> None:
+        """One step of the optimiser, by its kernel alone where possible: what surrounds that takes much longer."""
+        (group,) = self.optimiser.param_groups
+        (parameters,) = group["params"]
+        group["lr"] = self.training.lr_at(self.iteration)
+        state = self.optimiser.state.get(parameters)
+        if not state or not group.get("fused"):
+            parameters.grad = gradient
+            self.optimiser.step()
+            return
+        first, second, step = ([state[name]] for name in ("exp_avg", "exp_avg_sq", "step"))
+        beta1, beta2 = group["betas"]
+        options = {key: group[key] for key in ("lr", "eps", "weight_decay", "amsgrad", "maximize", "fused", "foreach")}
+        adam([parameters], [gradient], first, second, [], step, beta1=beta1, beta2=beta2, **options)
 
     def _meta_gradient(self, tasks: Task | NoisyTask) -> tuple[Tensor, Tensor]:
         """The mean over the tasks, chunk by chunk: gradients (seeds, N) and losses (seeds,)."""

@@ -202,7 +202,7 @@ def adapted(learner: SAP, params: Params, tasks: Task) -> tuple[np.ndarray, dict
     def one(task: Task) -> tuple[Tensor, dict[str, Tensor]]:
         trajectory = learner.adapt(params, task.support_x, task.support_y)
         loss = learner.loss(learner.predict(params, trajectory[-1], task.query_x), task.query_y)
-        return loss, {name: trajectory[-1][name] - phi for name, phi in trajectory[0].items()}
+        return loss, learner.named({"phi": trajectory[-1]["phi"] - trajectory[0]["phi"]})
 
     losses, moved = [], []
     with torch.no_grad():

@@ -78,7 +78,7 @@ class FiLM(Learner):
             g |= each
             if layer:
                 delta = delta * film[f"gamma{layer}"].unsqueeze(-2)
-                delta = (delta * (a[layer] > 0) if layer < last else delta) @ net[f"weight{layer}"]
+                delta = (mlp.before_relu(delta, a[layer]) if layer < last else delta) @ net[f"weight{layer}"]
         if (limit := self.inner_clip) is not None:
             g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:

@@ -30,9 +30,8 @@ from torch import Tensor
 from engine.errors import BadConfig
 from engine.learners.learner import Learner, Params, State
 from engine.networks import mlp, operations
-from engine.networks.operations import Named, Site
+from engine.networks.operations import Form, HiddenSite, Named, ScalarSite
 from engine.tasks import TaskSpec
-from engine.trees import tree_map
 
 ENDS = ("input", "output")
 
@@ -135,50 +134,81 @@ class SAP(Learner):
         return {"net": net, "operations": phi, "strengths": logits}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return params["operations"]
+        forms, w, phi = self._forms().items(), self.strengths(params), params["operations"]
+        row = [piece for site, form in forms for piece in form.row(_of(site, phi))]
+        strengths = [piece for site, form in forms for piece in form.strengths(_of(site, w))]
+        return {"phi": torch.cat(row, -1), "strengths": torch.cat(strengths, -1)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        net, at = params["net"], self._at(params, state)
-        a = mlp.activations(self._folded(net, at), support_x)  # a[l] is what site l reads
-        g: Named = {}
-        delta = self.loss_gradient(at["output"](a[-1]), support_y)  # with respect to what site l makes of it
+        net, phi, strengths = params["net"], state["phi"], state["strengths"]
+        forms, at = self._forms(), self._at(state)
+        read, prediction = self._through(net, at, support_x)
+        delta = self.loss_gradient(prediction, support_y)  # with respect to what a site makes of what it reads
+        still = (*self.frozen, *(["input.scale"] if self.skip_first_tensor else []))
+        pieces: list[Tensor] = []  # of the derivative with respect to the products of strengths and phi
         for layer, site in reversed(list(enumerate(self.sites()))):
             if site in at:
-                g |= {f"{site}.{name}": value for name, value in at[site].gradient(a[layer], delta).items()}
+                mine = {name.removeprefix(f"{site}.") for name in still if name.startswith(f"{site}.")}
+                pieces = forms[site].held(at[site].gradient(read[site], delta), mine) + pieces
                 delta = at[site].backward(delta)
             if site not in ENDS:
-                delta = delta * (a[layer] > 0)
+                delta = mlp.before_relu(delta, read[site])
             if layer > 0:
                 delta = delta @ net[f"weight{layer}"]
-        g = tree_map(torch.Tensor.detach, g) if self.first_order else g
-        still = (*self.frozen, "input.scale") if self.skip_first_tensor else self.frozen
-        return {name: phi if name in still else phi - self.inner_lr * g[name] for name, phi in state.items()}
+        move = self.inner_lr * strengths * torch.cat(pieces, -1)
+        return {"phi": phi - (move.detach() if self.first_order else move), "strengths": strengths}
+
+    def named(self, state: State) -> dict[str, Tensor]:
+        """The parameters of the operations in a state, as "site.operation", in network order."""
+        forms = self._forms()
+        found: Named = {}
+        for site, pieces in self._pieces(state["phi"]).items():
+            found |= {f"{site}.{name}": phi for name, phi in forms[site].named(pieces).items()}
+        return found
 
     def network(self, params: Params, state: State) -> mlp.Net:
         """Every operation acts on rows and is affine, so a state stands for a plain ReLU network of the same widths."""
-        at, last = self._at(params, state), len(self.widths) + 1
-        net, output = self._folded(params["net"], at), at["output"]
+        at = self._at(state)
+        net, output, last = dict(params["net"]), at["output"], len(self.widths) + 1
+        assert isinstance(output, ScalarSite)
+        for layer, site in enumerate(self.sites()[:-1], start=1):
+            if site in at:
+                keys = f"weight{layer}", f"bias{layer}"
+                net |= zip(keys, at[site].fold(*(net[key] for key in keys)), strict=True)
         net[f"weight{last}"] = net[f"weight{last}"] * output.factor
         net[f"bias{last}"] = net[f"bias{last}"] * output.factor.squeeze(-1) + output.shift.squeeze(-1)
         return net
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(self.network(params, state), x)
+        return self._through(params["net"], self._at(state), x)[1]
 
-    def _at(self, params: Params, phi: Named) -> dict[str, Site]:
-        """The sites that have operations, by name."""
-        strengths = self.strengths(params)
+    def _through(self, net: mlp.Net, at: dict[str, ScalarSite | HiddenSite], x: Tensor) -> tuple[Named, Tensor]:
+        """What every site reads of inputs x (K, d0), and the output of the last one, (K, dL)."""
+        z, read = x, {}
+        for layer, site in enumerate(self.sites()):
+            if layer > 0:
+                z = z @ net[f"weight{layer}"].mT + net[f"bias{layer}"].unsqueeze(-2)
+                z = z if site in ENDS else z.relu()
+            read[site] = z
+            z = at[site](z) if site in at else z
+        return read, z
+
+    def _forms(self) -> dict[str, Form]:
+        """The sites that have operations, in network order."""
+        width = dict(zip(self.sites(), (0, *self.widths, 0), strict=True))  # the scalars of the ends need none
         names = [site for site in self.sites() if self.hidden_operations or site in ENDS]
-        return {site: Site.of(_of(site, strengths), _of(site, phi), self.identity_low_rank) for site in names}
+        return {site: Form(width[site], self.ranks, self.identity_low_rank) for site in names}
 
-    def _folded(self, net: mlp.Net, at: dict[str, Site]) -> mlp.Net:
-        """The network with every site but the last folded into the layer that reads it."""
-        folded = dict(net)
-        for layer, site in enumerate(self.sites()[:-1], start=1):
-            if site in at:
-                keys = f"weight{layer}", f"bias{layer}"
-                folded |= zip(keys, at[site].fold(*(net[key] for key in keys)), strict=True)
-        return folded
+    def _at(self, state: State) -> dict[str, ScalarSite | HiddenSite]:
+        """The sites as a state has them."""
+        forms = self._forms()
+        return {site: forms[site].site(psi) for site, psi in self._pieces(state["phi"] * state["strengths"]).items()}
+
+    def _pieces(self, row: Tensor) -> dict[str, Named]:
+        """A row (N,) cut into the pieces of each site."""
+        forms = self._forms()
+        pieces = iter(row.split([size for form in forms.values() for size in form.pieces.values()], -1))
+        return {site: {name: next(pieces) for name in form.pieces} for site, form in forms.items()}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,18 @@ and a hidden site, whose multiplications share one softmax and whose shifts shar
 
 Keys of phi: scale, shift; scalar-scale (), vector-scale (d,), matrix (d, d), rank5 (2 d + 1, 5) and so on (the rows of
 U, then S, then the rows of V), scalar-shift (), vector-shift (d,). Strengths have the same keys, and identity and
-no-shift. Leading axes (a stack of networks) broadcast through every function but `plain`.
+no-shift.
+
+A strength only ever multiplies its own parameters (of a low-rank operation, S), so a site is a function of the products
+psi = w * phi, and the derivative with respect to phi is w times that with respect to psi: one multiplication for all
+operations of a network, if their numbers stand in one row. A row comes in pieces, each (n,): first what passes a site
+as it is ("kept": phi is 1 there, and w is 1 - w_scale or w_identity), then the operations; of the low-rank ones all U
+side by side, as (d, r) with r the sum of their ranks, then all S, then all V.
+
+Leading axes (a stack of networks) broadcast through every function but `plain`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -34,120 +43,172 @@ def plain(operation: str, d: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class LowRank:
-    """All low-rank operations of a site side by side, r the sum of their ranks: z -> z U diag(w S) V^T.
+class ScalarSite:
+    """What the scalar operations at the input or the output amount to: z -> z * factor + shift.
 
     Attributes:
-        names, ranks: the operations and the columns of each.
-        u, s, v: (d, r), (1, r) and (d, r).
-        w: the strength of each column, (1, r).
+        factor, shift: (1, 1).
     """
 
-    names: list[str]
-    ranks: list[int]
-    u: Tensor
-    s: Tensor
-    v: Tensor
-    w: Tensor
-
-    @classmethod
-    def of(cls, w: Named, phi: Named, names: list[str]) -> "LowRank":
-        """The operations `names` with their strengths."""
-        ranks = [phi[name].shape[-1] for name in names]
-        stacked = torch.cat([phi[name] for name in names], -1)
-        columns = [w[name][..., None].expand(*w[name].shape, k) for name, k in zip(names, ranks, strict=True)]
-        u, s, v = stacked.split([stacked.shape[-2] // 2, 1, stacked.shape[-2] // 2], -2)
-        return cls(names, ranks, u, s, v, torch.cat(columns, -1).unsqueeze(-2))
-
-    def matrix(self) -> Tensor:
-        """The sum of all, (d, d)."""
-        return (self.u * (self.s * self.w)) @ self.v.mT
-
-    def gradient(self, full: Tensor) -> Named:
-        """The derivative with respect to each operation, from that with respect to the matrix."""
-        right, length = full @ self.v, self.s * self.w
-        parts = [right * length, self.w * (self.u * right).sum(-2, keepdim=True), (full.mT @ self.u) * length]
-        return dict(zip(self.names, torch.cat(parts, -2).split(self.ranks, -1), strict=True))
-
-
-@dataclass(frozen=True)
-class Site:
-    """One site: what its operations amount to, z -> z * factor + z @ matrix + shift, and its derivatives.
-
-    Attributes:
-        w: strengths, each of the shape of a scalar.
-        factor, shift: (1, 1), or (1, d) in hidden sites.
-        matrix: (d, d) in hidden sites, else None.
-        low_rank: the low-rank operations, where there are any.
-    """
-
-    w: Named
     factor: Tensor
     shift: Tensor
-    matrix: Tensor | None = None
-    low_rank: LowRank | None = None
-
-    @classmethod
-    def of(cls, w: Named, phi: Named, residual: bool = False) -> "Site":
-        """The operations phi at strengths w.
-
-        Args:
-            w: strengths, each of the shape of a scalar.
-            phi: operation parameters.
-            residual: low-rank operations are z U S V^T + z (I - P_k), P_k the projection on the first k units.
-        """
-        if "scale" in phi:
-            factor, shift = 1 + w["scale"] * (phi["scale"] - 1), w["shift"] * phi["shift"]
-            return cls(w, factor[..., None, None], shift[..., None, None])
-        factor = (w["identity"] + w["scalar-scale"] * phi["scalar-scale"])[..., None]
-        factor = factor + w["vector-scale"][..., None] * phi["vector-scale"]
-        shift = (w["scalar-shift"] * phi["scalar-shift"])[..., None] + w["vector-shift"][..., None] * phi[
-            "vector-shift"
-        ]
-        matrix = w["matrix"][..., None, None] * phi["matrix"]
-        names = [name for name in phi if name.startswith("rank")]
-        low_rank = LowRank.of(w, phi, names) if names else None
-        if low_rank is not None:
-            matrix = matrix + low_rank.matrix()
-            if residual:
-                units = torch.arange(matrix.shape[-1], device=matrix.device)
-                for name, k in zip(names, low_rank.ranks, strict=True):
-                    factor = factor + w[name][..., None] * (units >= k)
-        return cls(w, factor.unsqueeze(-2), shift.unsqueeze(-2), matrix, low_rank)
 
     def __call__(self, z: Tensor) -> Tensor:
         """The output (K, d) for the input z (K, d)."""
-        out = z * self.factor + self.shift
-        return out if self.matrix is None else out + z @ self.matrix
-
-    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer that reads this site's output, as one that reads its input: weight (m, d) and bias (m,)."""
-        folded = weight * self.factor
-        folded = folded if self.matrix is None else folded + weight @ self.matrix.mT
-        return folded, bias + (weight * self.shift).sum(-1)
+        return z * self.factor + self.shift
 
     def backward(self, delta: Tensor) -> Tensor:
         """The derivative with respect to the input, from that with respect to the output, both (K, d)."""
-        out = delta * self.factor
-        return out if self.matrix is None else out + delta @ self.matrix.mT
+        return delta * self.factor
 
     def gradient(self, z: Tensor, delta: Tensor) -> Named:
-        """The derivative with respect to every operation, like phi (the residual form has the same).
+        """The derivative with respect to psi, as pieces of a row.
 
         Args:
             z: the input, (K, d).
             delta: the derivative with respect to the output, (K, d).
         """
-        w = self.w
-        if self.matrix is None:
-            return {"scale": w["scale"] * (z * delta).sum((-2, -1)), "shift": w["shift"] * delta.sum((-2, -1))}
-        along, down = (z * delta).sum(-2), delta.sum(-2)  # (d,) each
-        full = z.mT @ delta  # with respect to the whole matrix
-        return {
-            "scalar-scale": w["scalar-scale"] * along.sum(-1),
-            "vector-scale": w["vector-scale"][..., None] * along,
-            "matrix": w["matrix"][..., None, None] * full,
-            **(self.low_rank.gradient(full) if self.low_rank else {}),
-            "scalar-shift": w["scalar-shift"] * down.sum(-1),
-            "vector-shift": w["vector-shift"][..., None] * down,
-        }
+        return {"scale": (z * delta).sum((-2, -1))[..., None], "shift": delta.sum((-2, -1))[..., None]}
+
+    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer that reads this site's output, as one that reads its input: weight (m, d) and bias (m,)."""
+        return weight * self.factor, bias + (weight * self.shift).sum(-1)
+
+
+@dataclass(frozen=True)
+class HiddenSite:
+    """What the operations of a hidden site amount to: z -> z @ matrix + shift.
+
+    Attributes:
+        matrix: (d, d), the sum of all multiplications.
+        shift: (1, d).
+        low_rank: U (d, r), w S (1, r) and V (d, r) of the low-rank operations, where there are any.
+    """
+
+    matrix: Tensor
+    shift: Tensor
+    low_rank: tuple[Tensor, Tensor, Tensor] | None
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """The output (K, d) for the input z (K, d)."""
+        return z @ self.matrix + self.shift
+
+    def backward(self, delta: Tensor) -> Tensor:
+        """The derivative with respect to the input, from that with respect to the output, both (K, d)."""
+        return delta @ self.matrix.mT
+
+    def gradient(self, z: Tensor, delta: Tensor) -> Named:
+        """The derivative with respect to psi, as pieces of a row.
+
+        Args:
+            z: the input, (K, d).
+            delta: the derivative with respect to the output, (K, d).
+        """
+        full, down = z.mT @ delta, delta.sum(-2)  # with respect to the whole matrix (d, d) and the shift (d,)
+        along = full.diagonal(dim1=-2, dim2=-1).contiguous()
+        row = {"scalar-scale": along.sum(-1, keepdim=True), "vector-scale": along, "matrix": full.flatten(-2)}
+        if self.low_rank is not None:
+            u, s, v = self.low_rank
+            left, right = z @ u, delta @ v  # (K, r) each
+            row |= {"u": ((z.mT @ right) * s).flatten(-2), "s": (left * right).sum(-2)}
+            row["v"] = ((delta.mT @ left) * s).flatten(-2)
+        return row | {"scalar-shift": down.sum(-1, keepdim=True), "vector-shift": down}
+
+    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer that reads this site's output, as one that reads its input: weight (m, d) and bias (m,)."""
+        return (self.matrix @ weight.mT).mT, bias + (self.shift @ weight.mT).squeeze(-2)
+
+
+@dataclass(frozen=True)
+class Form:
+    """Which operations a site has, and how their parameters stand in a row.
+
+    Attributes:
+        width: d, the units of a hidden site; 0 for the scalars at input and output.
+        ranks: of the low-rank operations.
+        residual: low-rank operations are z U S V^T + z (I - P_k), P_k the projection on the first k units.
+    """
+
+    width: int = 0
+    ranks: tuple[int, ...] = ()
+    residual: bool = False
+
+    @property
+    def pieces(self) -> dict[str, int]:
+        """The pieces of a row, with how many numbers each has."""
+        if not self.width:
+            return {"kept": 1, "scale": 1, "shift": 1}
+        d, r = self.width, sum(self.ranks)
+        low_rank = {"u": d * r, "s": r, "v": d * r} if self.ranks else {}
+        scales = {"kept": d, "scalar-scale": 1, "vector-scale": d, "matrix": d * d}
+        return {**scales, **low_rank, "scalar-shift": 1, "vector-shift": d}
+
+    def row(self, phi: Named) -> list[Tensor]:
+        """Parameters as pieces of a row; those of the low-rank operations as one."""
+        first = next(iter(phi.values()))  # the scalar, with whatever leading axes
+        kept = first.new_ones((*first.shape, self.pieces["kept"]))
+        if not self.width:
+            return [kept, phi["scale"][..., None], phi["shift"][..., None]]
+        low_rank = [torch.cat([phi[f"rank{k}"] for k in self.ranks], -1).flatten(-2)] if self.ranks else []
+        scales = [kept, phi["scalar-scale"][..., None], phi["vector-scale"], phi["matrix"].flatten(-2), *low_rank]
+        return [*scales, phi["scalar-shift"][..., None], phi["vector-shift"]]
+
+    def named(self, row: Named) -> Named:
+        """The parameters in the pieces of a row."""
+        if not self.width:
+            return {name: row[name].squeeze(-1) for name in ("scale", "shift")}
+        phi = {"scalar-scale": row["scalar-scale"].squeeze(-1), "vector-scale": row["vector-scale"]}
+        phi["matrix"] = row["matrix"].unflatten(-1, (self.width, self.width))
+        if self.ranks:
+            columns = [row[name].unflatten(-1, (-1, sum(self.ranks))) for name in ("u", "s", "v")]
+            parts = torch.cat(columns, -2).split(list(self.ranks), -1)
+            phi |= {f"rank{k}": part for k, part in zip(self.ranks, parts, strict=True)}
+        return phi | {"scalar-shift": row["scalar-shift"].squeeze(-1), "vector-shift": row["vector-shift"]}
+
+    def strengths(self, w: Named) -> list[Tensor]:
+        """The strength of every number, as (finer) pieces of a row."""
+        if not self.width:
+            return [(1 - w["scale"])[..., None], w["scale"][..., None], w["shift"][..., None]]
+        d, kept, low_rank = self.width, _times(w["identity"], self.width), []
+        if self.ranks:
+            whole = w["identity"].new_ones((*w["identity"].shape, d * sum(self.ranks)))
+            low_rank = [whole, *(_times(w[f"rank{k}"], k) for k in self.ranks), whole]
+        if self.residual:
+            units = torch.arange(d, device=kept.device)
+            for k in self.ranks:
+                kept = kept + w[f"rank{k}"][..., None] * (units >= k)
+        scales = [kept, _times(w["scalar-scale"], 1), _times(w["vector-scale"], d), _times(w["matrix"], d * d)]
+        return [*scales, *low_rank, _times(w["scalar-shift"], 1), _times(w["vector-shift"], d)]
+
+    def site(self, psi: Named) -> ScalarSite | HiddenSite:
+        """The site that the pieces of a row of products psi make."""
+        if not self.width:
+            return ScalarSite((psi["kept"] + psi["scale"])[..., None], psi["shift"][..., None])
+        d, factor = self.width, psi["kept"] + psi["scalar-scale"] + psi["vector-scale"]
+        matrix, low_rank = psi["matrix"].unflatten(-1, (d, d)), None
+        if self.ranks:
+            u, v = (psi[name].unflatten(-1, (d, -1)) for name in ("u", "v"))
+            low_rank = u, psi["s"].unsqueeze(-2), v
+            matrix = matrix + (u * low_rank[1]) @ v.mT
+        shift = psi["scalar-shift"] + psi["vector-shift"]
+        return HiddenSite(matrix + factor.diag_embed(), shift.unsqueeze(-2), low_rank)
+
+    def held(self, row: Named, still: Collection[str]) -> list[Tensor]:
+        """The derivative with respect to psi as pieces of a row, zero for what does not adapt."""
+        like = row["scale" if not self.width else "scalar-scale"]
+        found = []
+        for name, size in self.pieces.items():
+            if name == "kept" or name in still:
+                found.append(like.new_zeros((*like.shape[:-1], size)))
+            elif name in ("u", "s", "v") and any(f"rank{k}" in still for k in self.ranks):
+                free = [torch.full((k,), f"rank{k}" not in still, device=like.device) for k in self.ranks]
+                columns = row[name].unflatten(-1, (-1, sum(self.ranks)))
+                found.append(torch.where(torch.cat(free), columns, 0.0).flatten(-2))
+            else:
+                found.append(row[name])
+        return found
+
+
+def _times(strength: Tensor, size: int) -> Tensor:
+    """One strength for so many numbers, (size,)."""
+    return strength[..., None].expand(*strength.shape, size)

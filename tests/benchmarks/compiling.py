@@ -56,7 +56,6 @@ def main() -> None:
 def measure(name: str, tasks: int, seeds: int, seconds: float) -> dict[str, Any]:
     """One learner, both ways."""
     from engine import recipes
-    from engine.capture import WORTHWHILE
     from engine.learners import make
     from engine.tasks import Sine
     from engine.training import Trainer, Training
@@ -67,8 +66,9 @@ def measure(name: str, tasks: int, seeds: int, seconds: float) -> dict[str, Any]
     for way, compiled in (("traced", False), ("compiled", True)):
         trainer = Trainer(learner, Sine(shots=SHOTS), budget, numbers, compiled=compiled)
         if not compiled:
+            trainer.record(after=sys.maxsize)
             trainer.update()
-            found["eager_ms"] = 1000 * per_call(trainer.update, seconds, most=WORTHWHILE - 1)
+            found["eager_ms"] = 1000 * per_call(trainer.update, seconds)
         trainer.record()
         began = time.perf_counter()
         trainer.update()
@@ -81,10 +81,10 @@ def measure(name: str, tasks: int, seeds: int, seconds: float) -> dict[str, Any]
     return found
 
 
-def per_call(call: Callable[[], object], seconds: float, most: int = sys.maxsize) -> float:
-    """Mean seconds of a call, in so many seconds or calls."""
+def per_call(call: Callable[[], object], seconds: float) -> float:
+    """Mean seconds of a call, in so many seconds."""
     began, count = time.perf_counter(), 0
-    while not count or (time.perf_counter() - began < seconds and count < most):
+    while not count or time.perf_counter() - began < seconds:
         call()
         count += 1
     return (time.perf_counter() - began) / count

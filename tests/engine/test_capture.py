@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.capture import Captured, CudaRecording
+from engine.capture import WORTHWHILE, Captured, CudaRecording
 from engine.gradients import flat_meta_gradient
 from engine.learners import LEARNERS
 from engine.tasks import Sine, stream
@@ -108,9 +108,18 @@ def test_plain_calls_come_first_where_recording_has_to_pay():
         assert StandIn.made == made, "each shape counts for itself"
 
 
+def test_a_long_training_is_recorded_after_a_few_updates():
+    def plain(iterations: int, device: str = "cpu") -> int:
+        training = Training(iterations=iterations, validation_tasks=2)
+        return Trainer(LEARNERS["maml"](widths=(3,), steps=1), SINE, training, (0,), device=device).plain_updates
+
+    assert plain(999) == WORTHWHILE > plain(1000) > 0
+    assert plain(999, "meta") == plain(1000, "meta") == 0
+
+
 def test_trainings_record_what_the_device_can(monkeypatch: pytest.MonkeyPatch):
     made: list[str] = []
-    monkeypatch.setattr(Captured, "on", lambda device, function: made.append(device) or function)
+    monkeypatch.setattr(Captured, "on", lambda device, function, calls: made.append(device) or function)
     learner, training = LEARNERS["maml"](widths=(3,), steps=1), Training(iterations=1, validation_tasks=2)
     Trainer(learner, SINE, training, (0,), compiled=True)
     assert not made, "what is compiled for a processor is not recorded"

@@ -19,27 +19,30 @@ from tests.engine.conftest import CASES, few, short
 SMALL = Training(iterations=7, meta_batch=3, validation_tasks=4, validate_every=3)
 
 
-def given(learner, distribution, index: int, tasks: int = 3):
-    """Two seeds' parameters as one tensor, their layout, and a batch of tasks."""
-    params = stack([learner.init(stream("init", seed + 2 * index), distribution.spec) for seed in range(2)])
-    drawn = stack([distribution.sample(stream("train", seed, index), tasks) for seed in range(2)])
+def given(learner, distribution, index: int, tasks: int = 3, seeds: int = 2):
+    """The parameters of some seeds as one tensor, their layout, and a batch of tasks."""
+    params = stack([learner.init(stream("init", seed + 2 * index), distribution.spec) for seed in range(seeds)])
+    drawn = stack([distribution.sample(stream("train", seed, index), tasks) for seed in range(seeds)])
     if size := learner.noise_size(distribution.spec):
-        drawn = NoisyTask(*drawn, torch.rand(2, tasks, size, generator=stream("noise", 0, index)))
+        drawn = NoisyTask(*drawn, torch.rand(seeds, tasks, size, generator=stream("noise", 0, index)))
     layout = Layout(params)
     return layout, (layout.pack(params), drawn)
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES)
-def test_a_trace_is_the_eager_meta_gradient_to_the_bit(name: str, kind: str):
+ALONE = [("maml", "regression"), ("sap", "regression"), ("mt-net", "classification"), ("lstm", "regression")]
+
+
+@pytest.mark.parametrize(("name", "kind", "seeds"), [(*c, 2) for c in CASES] + [(*c, 1) for c in ALONE])
+def test_a_trace_is_the_eager_meta_gradient_to_the_bit(name: str, kind: str, seeds: int):
     learner, distribution = short(name, steps=2), few(kind, shots=4, queries=6)
     if not learner.meta_trained:
         pytest.skip("learns nothing across tasks")
-    layout, first = given(learner, distribution, 0)
+    layout, first = given(learner, distribution, 0, seeds=seeds)
     function = flat_meta_gradient(learner, layout, compiled=False)
     trace = TraceRecording(function, first)
     before = tree_map(torch.clone, first)
     for index in (0, 1, 2, 0):  # other numbers than it was made of, and those again
-        _, other = given(learner, distribution, index)
+        _, other = given(learner, distribution, index, seeds=seeds)
         gradient, loss = trace(*other)
         right, error = function(*other)
         assert torch.equal(gradient, right)
@@ -71,6 +74,20 @@ def test_what_is_computed_twice_is_kept_apart_where_it_is_written_over():
     gradient, loss = TraceRecording(function, (x, [y]))(x + 1, [y])
     assert gradient.tolist() == [2.0, 3.0]
     assert loss.tolist() == [10.0]
+
+
+def test_what_depends_on_shapes_alone_is_computed_once_and_what_is_drawn_every_time():
+    def function(x, tasks):
+        return x * (2 * torch.ones_like(x)).sum() + torch.arange(2) / 4, torch.rand(1) + x.sum()
+
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([5.0])
+    trace = TraceRecording(function, (x, [y]))
+    assert "ones_like" not in str(trace._script.graph)
+    assert "rand" in str(trace._script.graph)
+    (first, one), (second, other) = trace(x, [y]), trace(x + 1, [y])
+    assert first.tolist() == [4.0, 8.25]
+    assert second.tolist() == [8.0, 12.25]
+    assert float(other - one) != 2.0
 
 
 def test_what_looks_at_values_is_computed_as_before():

@@ -77,6 +77,22 @@ def test_the_schedule_reaches_the_optimiser(float64):
         tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-14), one.params, expected)
 
 
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_updates_are_those_of_the_optimiser_itself(clip):
+    """Adam's kernel is called without the optimiser around it; the numbers and the state are its own, to the bit."""
+    one, other = (trainer(lr=0.01, schedule="cosine", clip=clip) for _ in range(2))
+    for iteration in range(6):
+        one.update()
+        gradient, _ = other._gradient(other.flat, other.tasks(iteration))
+        (group,) = other.optimiser.param_groups
+        group["lr"], group["params"][0].grad = other.training.lr_at(iteration), other._clip(gradient)
+        other.optimiser.step()
+    assert torch.equal(one.flat, other.flat)
+    ours, theirs = (dict(next(iter(each.optimiser.state.values()))) for each in (one, other))
+    assert float(ours["step"]) == 6
+    tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=0, atol=0), ours, theirs)
+
+
 def test_best_validation_weights_are_kept_not_the_last():
     one = trainer(seeds=(0,), lr=0.01)
     one.validate()
