@@ -85,13 +85,15 @@ def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
     if any(node.op == "call_function" and _writes(node.target) for node in graph.graph.nodes):
         return graph
     _Laid(graph).run(*given)
+    (results,) = (node for node in graph.graph.nodes if node.op == "output")
+    dynamic = not any("value" in node.meta for node in results.all_input_nodes)  # a trace cannot return a constant
     for number, node in enumerate(list(graph.graph.nodes)):
         origin = node
         while origin.target in VIEWS:
             origin = origin.args[0]
             if origin.meta["laid"] == node.meta["laid"]:
                 node.replace_all_uses_with(origin)
-        if "value" in node.meta:
+        if dynamic and "value" in node.meta:
             name = f"constant{number}"
             graph.register_buffer(name, node.meta["value"])
             with graph.graph.inserting_before(node):

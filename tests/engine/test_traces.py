@@ -90,6 +90,14 @@ def test_what_depends_on_shapes_alone_is_computed_once_and_what_is_drawn_every_t
     assert float(other - one) != 2.0
 
 
+def test_a_result_may_be_the_same_whatever_is_given():
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([5.0])
+    trace = TraceRecording(lambda x, tasks: (torch.zeros_like(x), tasks[0] * 2), (x, [y]))
+    gradient, loss = trace(x, [y + 1])
+    assert gradient.tolist() == [0.0, 0.0]
+    assert loss.tolist() == [12.0]
+
+
 def test_what_looks_at_values_is_computed_as_before():
     def function(x, tasks):
         return (x if float(x.sum()) > 0 else -x), x.sum().reshape(1)
