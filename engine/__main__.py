@@ -3,6 +3,8 @@
 import sys
 
 from engine.cli import main
+from engine.processes import keep_memory
 
 if __name__ == "__main__":
+    keep_memory()
     sys.exit(main())

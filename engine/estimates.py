@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.learners import Learner, learner_class
-from engine.processes import cores, peak_memory, step_back
+from engine.processes import cores, keep_memory, peak_memory, step_back
 from engine.runs import find
 from engine.tasks import TaskDistribution
 from engine.training import Training
@@ -167,6 +167,7 @@ def _main() -> None:
     from engine.tasks import task_class
 
     step_back()  # as the training would
+    keep_memory()
     asked = json.load(sys.stdin)
     learner = configure(learner_class(asked["learner"]), asked["hyper_parameters"], "learner")
     distribution = configure(task_class(asked["task"]), asked["task_parameters"], "task")

@@ -53,7 +53,7 @@ class TraceRecording:
         with torch.no_grad(), warnings.catch_warnings():
             # TorchScript is deprecated in favour of compilers, which take longer to build than trainings here last.
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-            graph = _simplified(make_fx(of_leaves)(*flat), flat)
+            graph = _simplified(make_fx(of_leaves, tracing_mode="fake")(*flat), flat)
 
             def of_graph(*values: Tensor) -> tuple[Tensor, Tensor]:  # a function: calling a module costs more
                 found: tuple[Tensor, Tensor] = graph(*values)
@@ -100,10 +100,30 @@ def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
                 constant = graph.graph.get_attr(name)
             constant.meta = node.meta
             node.replace_all_uses_with(constant)
+        if node.target is aten.cat.default:
+            _gather_pieces(node)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     done = CSEPass()(graph)
     return graph if done is None else done.graph_module
+
+
+def _gather_pieces(node: fx.Node) -> None:
+    """Copies pieces with gaps between their numbers first, if few: else all are put together number by number."""
+    pieces: Any = node.args[0]
+    loose = [piece for piece in pieces if not _dense(*piece.meta["laid"])]
+    if 2 * len(loose) >= len(pieces):
+        return
+    with node.graph.inserting_before(node):
+        copies = {
+            piece: node.graph.call_function(aten.clone.default, (piece,), {"memory_format": torch.contiguous_format})
+            for piece in dict.fromkeys(loose)
+        }
+    node.args = ([copies.get(piece, piece) for piece in pieces], *node.args[1:])
+
+
+def _dense(shape: torch.Size, stride: tuple[int, ...]) -> bool:
+    return torch.empty_strided(shape, stride, device="meta").is_contiguous()
 
 
 def _writes(operation: Any) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine import tickets
 from engine.locks import Locks
-from engine.processes import step_back
+from engine.processes import keep_memory, step_back
 
 CANCEL = "cancel"  # as in engine.plans, which is slow to import
 
@@ -46,6 +46,7 @@ def work(folder: Path, *, resumed: bool, slots: int, queue: Path, locks: Sequenc
 def _train(folder: Path, resumed: bool) -> None:
     """Politely, and in as many threads as before, so that a resumed training ends the same to the bit."""
     step_back()  # what else runs here, such as the live page, comes first
+    keep_memory()
     from dataclasses import replace
 
     import torch

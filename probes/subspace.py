@@ -200,9 +200,10 @@ def adapted(learner: SAP, params: Params, tasks: Task) -> tuple[np.ndarray, dict
     """Losses after the last step, (seeds, tasks), and phi_T - phi_0 by operation, (seeds, tasks, numbers)."""
 
     def one(task: Task) -> tuple[Tensor, dict[str, Tensor]]:
-        trajectory = learner.adapt(params, task.support_x, task.support_y)
-        loss = learner.loss(learner.predict(params, trajectory[-1], task.query_x), task.query_y)
-        return loss, learner.named({"phi": trajectory[-1]["phi"] - trajectory[0]["phi"]})
+        last = learner.adapt(params, task.support_x, task.support_y)[-1]
+        loss = learner.loss(learner.predict(params, last, task.query_x), task.query_y)
+        moved = {name: phi - params["operations"][name] for name, phi in learner.named(params, last).items()}
+        return loss, moved
 
     losses, moved = [], []
     with torch.no_grad():

@@ -33,10 +33,12 @@ def main() -> None:
     import torch
 
     from engine.learners import make
+    from engine.processes import keep_memory
     from engine.tasks import Sine
     from engine.training import Trainer, Training
 
     torch.set_num_threads(1)
+    keep_memory()  # as the command line does
     training = Training(iterations=17_500, meta_batch=4, lr=0.001, validate_every=625, validation_tasks=1000)
     rows = []
     for name, seeds, way in itertools.product(args.learners, args.seeds, args.ways):

@@ -121,7 +121,7 @@ def test_film_is_sap_restricted_to_vector_scale_and_shift(spec, task):
     for state, other in zip(ours, sap.adapt(theirs, x, y, 5), strict=True):
         close(film.predict(params, state, query), sap.predict(theirs, other, query), 1e-12)
         for name, key in same.items():
-            close(state["film"][key].flatten(), sap.named(other)[name].flatten(), 1e-12)
+            close(state["film"][key].flatten(), sap.named(theirs, other)[name].flatten(), 1e-12)
     moved = film.predict(params, ours[-1], query) - film.predict(params, ours[0], query)
     assert float(moved.abs().max()) > 0.01
 

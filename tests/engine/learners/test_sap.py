@@ -79,7 +79,7 @@ def close(a, b, tolerance=1e-11):
 def test_the_mixes_are_the_operations_one_by_one(sap, task):
     params = anywhere(sap)
     state = sap.start(params, task.support_x, task.support_y)
-    close(sap.named(state), params["operations"], 0)
+    close(sap.named(params, state), params["operations"], 0)
     close(sap.predict(params, state, task.query_x), oracle(sap, params, params["operations"], task.query_x))
 
 
@@ -88,7 +88,7 @@ def test_the_mixes_are_the_operations_one_by_one(sap, task):
 def test_three_steps_are_gradient_descent_on_the_operations(sap, seed, task):
     sap = replace(sap, inner_lr=0.05)
     params = anywhere(sap, seed)
-    final = sap.named(sap.adapt(params, task.support_x, task.support_y, 3)[-1])
+    final = sap.named(params, sap.adapt(params, task.support_x, task.support_y, 3)[-1])
     assert list(final) == sap.operations()
     close(final, descended(sap, params, task, 3))
 
@@ -107,7 +107,7 @@ def test_inputs_and_outputs_of_several_dimensions_share_one_scalar_each():
 
     g = grad(loss)(params["operations"])
     expected = {name: p - 0.05 * g[name] for name, p in params["operations"].items()}
-    close(sap.named(sap.adapt(params, x, y, 1)[-1]), expected)
+    close(sap.named(params, sap.adapt(params, x, y, 1)[-1]), expected)
 
 
 @pytest.mark.parametrize("first_order", [False, True])
@@ -184,9 +184,24 @@ def test_with_all_strengths_on_identity_nothing_adapts(task):
         if logits.ndim:
             logits[0] = 80.0  # identity and no-shift come first
     first, *_, last = sap.adapt(params, task.support_x, task.support_y)
-    moved = float((last["phi"] - first["phi"]).abs().max())
+    moved = float((last["psi"] - first["psi"]).abs().max())
     assert moved < 1e-30
     close(sap.predict(params, last, task.query_x), mlp.forward(params["net"], task.query_x), 1e-13)
+
+
+def test_operations_of_strength_zero_stay_where_they_were(task):
+    """A state holds strength times phi, which says nothing of phi there."""
+    sap = SAP(**SMALL, inner_lr=0.5)
+    params = anywhere(sap)
+    params["strengths"]["output.shift"].fill_(-1000.0)
+    params["strengths"]["hidden1.scale"][3] = -1000.0  # the matrix
+    strengths = sap.strengths(params)
+    none = {name for name, w in strengths.items() if float(w) == 0}
+    assert none == {"output.shift", "hidden1.matrix"}
+    final = sap.named(params, sap.adapt(params, task.support_x, task.support_y, 3)[-1])
+    still = {name for name, phi in params["operations"].items() if torch.equal(phi, final[name])}
+    assert still == none | {"input.scale"}
+    close(final, descended(sap, params, task, 3))
 
 
 @pytest.mark.parametrize("operation", ["hidden2.scalar-shift", "hidden2.vector-shift", "output.shift"])
@@ -213,7 +228,8 @@ def test_one_step_of_a_shift_moves_the_function_by_its_strength_squared(operatio
 @pytest.mark.parametrize("skip", [True, False])
 def test_the_input_scale_adapts_only_without_the_published_quirk(skip, task):
     sap = SAP(skip_first_tensor=skip, steps=3)
-    first, *_, last = map(sap.named, sap.adapt(init(sap), task.support_x, task.support_y))
+    params = init(sap)
+    first, *_, last = (sap.named(params, s) for s in sap.adapt(params, task.support_x, task.support_y))
     moved = {name for name in first if not torch.equal(first[name], last[name])}
     assert moved == set(sap.operations()) - ({"input.scale"} if skip else set())
 
@@ -223,8 +239,8 @@ def test_a_frozen_operation_stays_and_the_others_step_as_before(operation, task)
     free = SAP(**SMALL, skip_first_tensor=False)
     params = anywhere(free)
     frozen = replace(free, frozen=(operation,))
-    start, one = map(free.named, free.adapt(params, task.support_x, task.support_y, 1))
-    final = frozen.named(frozen.adapt(params, task.support_x, task.support_y, 1)[-1])
+    start, one = (free.named(params, s) for s in free.adapt(params, task.support_x, task.support_y, 1))
+    final = frozen.named(params, frozen.adapt(params, task.support_x, task.support_y, 1)[-1])
     assert not torch.equal(one[operation], start[operation])
     close(final, {**one, operation: start[operation]}, 0)
 
