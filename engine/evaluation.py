@@ -1,5 +1,6 @@
 """The one evaluation: query error, and accuracy where there are classes, after every inner step; 95 % intervals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,17 +62,9 @@ def step_scores(
         losses = torch.stack([learner.loss(prediction, task.query_y) for prediction in predicted])
         return (losses, (predicted.argmax(-1) == task.query_y).to(losses).mean(-1)) if classes else (losses,)
 
-    def there(tree: Any) -> Any:
-        return tree if device is None else tree_map(lambda v: v.to(device), tree)
-
-    params = there(params)
-    arguments = (tasks,) if heads is None else (tasks, heads)
-    starts = range(0, len(tasks.query_x), CHUNK)
-    with torch.no_grad():
-        chunks = [vmap(one)(*there(tree_map(lambda v: v[i : i + CHUNK], arguments))) for i in starts]  # noqa: B023
-    columns = [torch.cat(column) for column in zip(*chunks, strict=True)]
-    columns = columns if device is None else [column.cpu() for column in columns]
-    return Scores(columns[0], columns[1] if classes else None)
+    params = _on(device, params)
+    losses, *accuracies = _by_chunks(one, (tasks,) if heads is None else (tasks, heads), device)
+    return Scores(losses, accuracies[0] if classes else None)
 
 
 def step_errors(learner: Learner, params: Params, tasks: Task, steps: int | None = None) -> Tensor:
@@ -86,9 +79,23 @@ def final_errors(learner: Learner, params: Params, tasks: Task) -> Tensor:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
         return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
 
-    starts = range(0, len(tasks.query_x), CHUNK)
+    errors: Tensor = _by_chunks(one, (tasks,))
+    return errors
+
+
+def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None = None) -> Any:
+    """What a function of one task (and its head) gives for N of them, (N, ...), without gradients.
+
+    With a device, chunks are moved there, and the results to the processor.
+    """
+    starts = range(0, len(batches[0].query_x), CHUNK)
     with torch.no_grad():
-        return torch.cat([vmap(one)(tree_map(lambda v: v[i : i + CHUNK], tasks)) for i in starts])  # noqa: B023
+        chunks = [vmap(function)(*_on(device, tree_map(lambda v: v[i : i + CHUNK], batches))) for i in starts]  # noqa: B023
+    return _on(device and "cpu", tree_map(lambda *parts: torch.cat(parts), *chunks))
+
+
+def _on(device: str | None, tree: Any) -> Any:
+    return tree if device is None else tree_map(lambda v: v.to(device), tree)
 
 
 def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
