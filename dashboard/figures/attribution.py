@@ -64,7 +64,7 @@ def influence(
         cols=across,
         row_heights=[0.62, 0.38] * down,
         horizontal_spacing=0.05,
-        vertical_spacing=50 / (PANEL * down),
+        vertical_spacing=64 / (PANEL * down),
         subplot_titles=[one.title if i % 2 == 0 else "" for one, i in _titles(found, across)],
     )
     every = np.concatenate([one.values[shown].mean(0) for one in found])

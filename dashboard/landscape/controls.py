@@ -11,7 +11,7 @@ from engine.ensembles import Ensemble
 
 STOPPED = "landscape-stopped"
 SCROLLS = """.st-key-KEY { overflow-x: auto; }
-.st-key-KEY > div { min-width: 640px; }"""
+.st-key-KEY > div { min-width: 900px; }"""
 state = st.session_state
 
 
