@@ -71,7 +71,8 @@ def whole(rows: pd.DataFrame, references: Sequence[str], dark: bool) -> go.Figur
     """
     names = list(dict.fromkeys(rows.learner))
     height = {name: len(names) - i for i, name in enumerate(names)}
-    fig = make_subplots(cols=len(references), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=references)
+    titles = [reference.replace(" ", "<br>") for reference in references]  # panels are narrow on narrow screens
+    fig = make_subplots(cols=len(references), shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=titles)
     for column, reference in enumerate(references, start=1):
         place = {"row": 1, "col": column}
         fig.add_vline(0, line={"color": marks.grey(dark), "width": 1, "dash": "dot"}, **place)
@@ -91,10 +92,10 @@ def whole(rows: pd.DataFrame, references: Sequence[str], dark: bool) -> go.Figur
             )
             fig.add_scatter(x=[row.mean], y=[y], mode="markers", marker=large, hovertemplate=said, **place)
         fig.update_xaxes(title_text="cosine", range=[-0.55, 1.08], dtick=0.5, zeroline=False, **place)
-    titles = rows.drop_duplicates("learner").set_index("learner").title
-    ticks = {"tickvals": list(height.values()), "ticktext": [titles[name] for name in height]}
+    known = rows.drop_duplicates("learner").set_index("learner").title
+    ticks = {"tickvals": list(height.values()), "ticktext": [known[name] for name in height]}
     fig.update_yaxes(range=[0.4, len(names) + 0.6], showgrid=False, zeroline=False, **ticks)
-    fig.update_layout(showlegend=False, hovermode="closest", height=130 + ROW * len(names))
-    fig.update_layout(margin={"l": 10, "r": 10, "t": 36, "b": 45})
+    fig.update_layout(showlegend=False, hovermode="closest", height=145 + ROW * len(names))
+    fig.update_layout(margin={"l": 10, "r": 10, "t": 51, "b": 45})
     fig.update_yaxes(automargin=True)
     return fig
