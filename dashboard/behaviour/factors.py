@@ -37,8 +37,11 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
     offered = library.shots(choice.collection, "sine")
     names, wanted = tables.titles(ensembles), tuple(sorted({*offered}))
     found: dict[str, dict[int, Any]] = {}
+    trained: dict[str, dict[int, Ensemble]] = {}
     for k in offered:
         same = [e for e in library.ensembles(choice.collection, "sine", k)[0] if e.learner.name in names]
+        for e in same:
+            trained.setdefault(names[e.learner.name], {})[k] = e
         for one in one_by_one(
             "shots", same, f"Testing at {', '.join(map(str, wanted))} shots:", tasks=tasks, shots=wanted
         ):
@@ -57,7 +60,8 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
     page.frame(
         "Does scarce data in training make a specialist?",
         f"Query mean squared error over shots at test, one line for each number of shots in training; {tasks:,} "
-        "held-out tasks, mean with 95 % interval. Large: tested as trained.",
+        "held-out tasks, mean with 95 % interval. Large: tested as trained. "
+        f"{sweep_tables.unlike_sentence({title: trained[title] for title in ordered})}".strip(),
         sweep_figures.scarcity(ordered, "mean squared error", page.dark()),
         "behaviour-scarcity",
         read=words.SCARCITY,

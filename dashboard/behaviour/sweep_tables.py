@@ -1,7 +1,7 @@
 """The tables and sentences of the page's sweeps: shots, shift, heads, scarce data, the toy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,29 @@ def scarcity_sentence(found: Mapping[str, Mapping[int, Sweep]]) -> str:
         f"Trained as tested is best in {own} of {total} cases. Shots at test → shots in training with the lowest loss: "
         f"{'; '.join(told)}."
     )
+
+
+# What a training may do otherwise without training otherwise: where it stops to save, and how much it holds at once.
+ASIDE = ("snapshot_every", "keep_every", "tasks_at_once")
+
+
+def unlike_sentence(trained: Mapping[str, Mapping[int, Ensemble]]) -> str:
+    """Which learners' settings differ between the numbers of shots in training, by title; empty if none do."""
+    told = []
+    for title, by_shots in trained.items():
+        settings = {
+            k: asdict(one.learner)
+            | {n: v for n, v in (one.runs[0].record.get("training") or {}).items() if n not in ASIDE}
+            for k, one in by_shots.items()
+        }
+        for name in dict.fromkeys(name for values in settings.values() for name in values):
+            by_value: dict[str, list[str]] = {}
+            for k, values in settings.items():
+                by_value.setdefault(str(values.get(name)), []).append(str(k))
+            if len(by_value) > 1:
+                parts = [f"{value} at {' and '.join(at)}" for value, at in by_value.items()]
+                told.append(f"{title}, {name} {', '.join(parts)}")
+    return f"Trainings of a learner differ in more than their shots: {'; '.join(told)}." if told else ""
 
 
 def toy_rows(toy: Toy, found: Flow, names: dict[str, str]) -> pd.DataFrame:
