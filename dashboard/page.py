@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import library
 from dashboard.crew import CREW
+from dashboard.escape import plain
 from engine.crew import Job
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
@@ -37,7 +38,7 @@ def answer(name: str, ensembles: Sequence[Ensemble], label: str = "", **config: 
     try:
         found = asking.ask(name, list(ensembles), config, lambda share: _show(bar, share, label))
     except EngineError as error:
-        st.info(str(error), icon=":material/info:")
+        st.info(plain(error), icon=":material/info:")
         return None
     finally:
         bar.empty()
@@ -127,7 +128,7 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine", 
     )
     found, complaints = library.ensembles(collection, task, picked or offered[-1])
     for complaint in complaints:
-        st.error(complaint, icon=":material/error:")
+        st.error(plain(complaint), icon=":material/error:")
     module = asking.find(probe)
     by_name = {e.learner.name: e for e in found if module.applies(e) is None}
     chosen = row.pills(

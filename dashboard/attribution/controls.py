@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import live
 from dashboard.behaviour.controls import row
+from dashboard.escape import plain
 from dashboard.state import X_DOMAIN, read_points, write_points
 from probes.attribution import FEW, MOST_EXACT, MOST_POINTS, TASKS
 
@@ -79,7 +80,7 @@ def _read(text: str) -> tuple[tuple[float, float], ...]:
     try:
         points = read_points(text.replace(" ", ""))
     except ValueError as error:
-        st.warning(f"The points were left out: {error}.", icon=":material/info:")
+        st.warning(f"The points were left out: {plain(error)}.", icon=":material/info:")
         return ()
     if len(points) > MOST_POINTS:
         st.warning(f"Only the first {MOST_POINTS} points are asked about.", icon=":material/info:")

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import families, library
+from dashboard.escape import plain
 from dashboard.training.fields import draw
 from engine import estimates, recipes
 from engine.errors import EngineError
@@ -88,7 +89,7 @@ def ask() -> Asked | None:
         recipe = recipes.recipe(task, "default", name, int(shots))
         return _rest(cls, TASKS[task], int(shots), int(seeds), recipe)
     except EngineError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import library
+from dashboard.escape import code, plain
 from dashboard.training import notes, opening, table, watch
 from dashboard.training.readonly import SENTENCE, read_only
 from dashboard.training.words import reason
@@ -23,7 +24,8 @@ def show(folders: list[Path]) -> None:
     records = [read_record(folder) for folder in folders]
     names = [library.shown(folder) for folder in folders]
     head = st.container(horizontal=True, vertical_alignment="center")
-    head.subheader(f"{len(folders)} selected" if len(folders) > 1 else names[0], anchor=False, width="content")
+    said = f"{len(folders)} selected" if len(folders) > 1 else plain(names[0], 80)
+    head.subheader(said, anchor=False, width="content")
     if len(folders) == 1:
         head.space("stretch")
         opening.links(head, folders[0], records[0])
@@ -52,7 +54,7 @@ def _notes(records: list[dict[str, Any]], names: list[str]) -> None:
         st.caption("A run gets notes once it has weights.")
         return
     if len(names) > 1:
-        st.caption(f"Of {names[0]}, the first one selected.")
+        st.caption(f"Of {code(names[0])}, the first one selected.")
     tags = st.text_input("Tags", note.tags, key=f"tags-{sha}", placeholder="baseline, for the talk")
     text = st.text_area("Note", note.text, key=f"note-{sha}", max_chars=notes.MOST)
     changed = notes.Note(tags or "", text or "") != note
@@ -85,7 +87,7 @@ def _export(folders: list[Path], names: list[str]) -> None:
                 "table",
             )
     if len(folders) > 1:
-        st.caption(f"Run and TensorBoard: of {names[0]}, the first one selected. Tables: of all {len(folders)}.")
+        st.caption(f"Run and TensorBoard: of {code(names[0])}, the first one selected. Tables: of all {len(folders)}.")
     st.caption("In a notebook:")
     here = first.relative_to(library.PROJECT) if first.is_relative_to(library.PROJECT) else first
     st.code(exports.snippet(here), language="python")
@@ -135,7 +137,7 @@ def bring_in() -> None:
                 st.error(f"Nothing was imported. {reason(error)}", icon=":material/error:")
                 return
             state["runs-imports"] = state.get("runs-imports", 0) + 1  # an empty uploader
-            state["runs-said"] = f"Imported as `{library.shown(folder)}`."
+            state["runs-said"] = f"Imported as {code(library.shown(folder))}."
             st.rerun()
 
 
@@ -156,7 +158,7 @@ def trash() -> None:
     with st.expander(f"Trash ({len(deleted)})", icon=":material/delete:"):
         for folder in deleted[:50]:
             row = st.container(horizontal=True, vertical_alignment="center")
-            row.markdown(f"`{'/'.join(folder.relative_to(watch.root() / jobs.TRASH).parts[1:])}`")
+            row.markdown(code("/".join(folder.relative_to(watch.root() / jobs.TRASH).parts[1:])))
             row.button(
                 "Restore",
                 key=f"restore-{folder}",

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import library, page
+from dashboard.escape import MOST, code, plain
 from dashboard.figures import training as figures
 from dashboard.training import opening
 from dashboard.training.readonly import read_only
@@ -72,10 +73,11 @@ def _show(job: Job) -> None:
     iterations = int((record.get("training") or {}).get("iterations") or 0)
     box = st.container(border=True, key=f"job-{name.replace('/', '-')}")
     head = box.container(horizontal=True, vertical_alignment="center")
-    title = learner.title if learner else record.get("learner")
+    title = learner.title if learner else plain(record.get("learner"), MOST)
     seeds = f"{len(job.folders)} seed{'s' * (len(job.folders) != 1)}"
     head.markdown(
-        f"**{title}**, {record.get('task')}, {record.get('shots')} shots, {seeds} &ensp; `{library.shown(job.folder)}`"
+        f"**{title}**, {plain(record.get('task'), MOST)}, {plain(record.get('shots'), MOST)} shots, {seeds} &ensp; "
+        f"{code(library.shown(job.folder))}"
     )
     head.space("stretch")
     _buttons(head, job, name)
@@ -92,7 +94,7 @@ def _show(job: Job) -> None:
             said.append(f"{what} of the first seed {metrics[key]:.4f} ± {metrics.get('test_ci95') or 0:.4f}")
     box.caption(" · ".join(said))
     if record.get("error") and job.status == "failed":
-        box.error(str(record["error"]), icon=":material/error:")
+        box.error(plain(record["error"]), icon=":material/error:")
     if job.status in jobs.ACTIVE:
         box.progress(job.share)
     histories = [read_history(folder) for folder in job.folders]

@@ -1,5 +1,6 @@
 """Live adaptation: drag the points, and every learner adapts before the hand stops moving."""
 
+import shlex
 from typing import NamedTuple
 
 import pandas as pd
@@ -8,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import families, library, live
 from dashboard.components.pad import pad, read_edit, read_place, read_switches
+from dashboard.escape import code, plain
 from dashboard.live_folds import data_table, how_to_read, publication_figure
 from dashboard.state import (
     MAX_STEP,
@@ -224,10 +226,9 @@ def stage(title: DeltaGenerator) -> None:
     shown = live.shown(view, learners)
     title.title(live.headline(view, len(shown)), anchor=False)
     if not learners:
-        st.info(
-            f"No learners trained with {view.shots} shots are in this collection yet. To train them: "
-            f"`python -m engine train --all --shots {view.shots} --seeds 3 --runs checkpoints/{view.runs}`"
-        )
+        runs = shlex.quote(library.shown(library.roots()[view.runs]))
+        command = code(f"python -m engine train --all --shots {view.shots} --seeds 3 --runs {runs}", 200)
+        st.info(f"No learners trained with {view.shots} shots are in this collection yet. To train them: {command}")
         return
     with live.answered(view, learners, stop) as found:
         sent = {"answer": state.seen, "revision": str(state.revision), "message": message, "turn": state.heard}
@@ -273,7 +274,7 @@ def point_table(view: View) -> None:
     number = {name: st.column_config.NumberColumn(name, format="%.3f", required=True) for name in ("x", "y")}
     edited = st.data_editor(frame, num_rows="dynamic", column_config=number, key=key, width=360)
     for complaint in state.pop("table-said", []):
-        st.warning(complaint, icon=":material/info:")
+        st.warning(plain(complaint), icon=":material/info:")
     if edited.equals(frame):
         return
     points, complaints = clean_points(list(edited.itertuples(index=False, name=None)))
@@ -284,19 +285,19 @@ def point_table(view: View) -> None:
         show(view.changed(points=points))
         st.rerun()
     for complaint in complaints:
-        st.warning(complaint, icon=":material/info:")
+        st.warning(plain(complaint), icon=":material/info:")
 
 
 open_link()
 title = st.empty()
 for complaint in state.complaints:
-    st.warning(complaint, icon=":material/link_off:")
+    st.warning(plain(complaint), icon=":material/link_off:")
 for complaint in library.joined(current().runs, TASK, current().shots)[1]:
-    st.error(complaint, icon=":material/error:")
+    st.error(plain(complaint), icon=":material/error:")
 controls()
 if current().runs != library.DEFAULT:
     name = library.title(current().runs)
-    st.caption(f"{name[0].upper()}{name[1:]}. {library.description(current().runs)}")
+    st.caption(f"{plain(name[:1].upper() + name[1:])}. {library.description(current().runs)}")
 if state.look_for:
     st.caption(state.look_for)
 stage(title)

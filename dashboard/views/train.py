@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import library
+from dashboard.escape import code
 from dashboard.training import form, watch
 from dashboard.training.readonly import SENTENCE, read_only
 from dashboard.training.words import reason
@@ -29,7 +30,7 @@ def start(asked: form.Asked, replace: bool) -> None:
             device=pick_device(asked.device),
         )
         jobs.submit(planned, queue=watch.queue())
-        state["train-said"] = f"{library.shown(planned.folders[0])} is queued: it is followed below."
+        state["train-said"] = f"{code(library.shown(planned.folders[0]))} is queued: it is followed below."
     except (EngineError, OSError) as error:
         state["train-refused"] = reason(error)
 
@@ -54,7 +55,7 @@ def estimate(asked: form.Asked) -> None:
         run = library.shown(Path(found["run"]))
         about = watch.spoken(found["seconds"])
         said.append(
-            f"About **{about}**, scaled from the {watch.spoken(found['took'])} that `{run}` took with its seeds."
+            f"About **{about}**, scaled from the {watch.spoken(found['took'])} that {code(run)} took with its seeds."
         )
     else:
         said.append("No finished run of this learner to estimate the time from.")
@@ -85,7 +86,7 @@ if asked is not None:
     start_at = row.container(width="content")
     try_at = row.container(width="content")
     replace = exists and row.checkbox(
-        f"Replace `{library.shown(folder)}`", key="train-replace", help="It was trained before."
+        f"Replace {code(library.shown(folder))}", key="train-replace", help="It was trained before."
     )
     start_at.button(
         "Start training",

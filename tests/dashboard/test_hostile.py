@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
 from dashboard import library
+from dashboard.escape import plain
 from engine import archive
 from tests.engine.test_faults import BOUND, on_linux, write_protect
 
@@ -199,7 +200,7 @@ def test_a_broken_run_costs_the_others_nothing(harm: Callable[[Path], None], own
     else:
         assert "reptile" not in learners
         assert all("\n" not in complaint for complaint in complaints)
-        assert [error.value for error in live.error] == complaints
+        assert [error.value for error in live.error] == [plain(complaint) for complaint in complaints]
     assert {path: path.read_bytes() for path in sound} == sound
 
 
@@ -264,6 +265,7 @@ print("import")
 ONE = '''
 import streamlit as st
 from dashboard import library
+from dashboard.escape import plain
 from dashboard.training import selected
 from engine.runs import find
 if said := st.session_state.pop("runs-refused", None):
