@@ -19,9 +19,10 @@ from typing import Any
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.errors import BadRun, EngineError
+from engine.files import write_atomically, write_json
 from engine.history import HISTORY, history_values, is_row
 from engine.learners import configure, learner_class
-from engine.runs import MAX_RECORD_BYTES, RECORD, REQUIRED, WEIGHTS, load, read_record, write_atomically, write_json
+from engine.runs import MAX_RECORD_BYTES, RECORD, REQUIRED, WEIGHTS, load, read_record
 from engine.tasks import stream, task_class
 from engine.trees import count
 

@@ -108,7 +108,8 @@ def restore(folder: Path, root: Path) -> None:
 def export(folder: Path, out: Path | None, form: str) -> None:
     """Writes a run as one zip (weights, record, history), or its history as TensorBoard event files."""
     from engine import archive, exports
-    from engine.runs import load, write_atomically
+    from engine.files import write_atomically
+    from engine.runs import load
 
     content = archive.pack(folder) if form == "zip" else exports.tensorboard(load(folder).path)
     out = out or Path(f"{folder.resolve().name}{'' if form == 'zip' else '-tensorboard'}.zip")

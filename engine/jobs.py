@@ -20,10 +20,11 @@ from typing import Any
 
 from engine import tickets
 from engine.errors import BadInput, BadRun
+from engine.files import write_json
 from engine.locks import Locks, held
 from engine.places import own_runs
 from engine.plans import CANCEL, Plan, now, plan_of
-from engine.runs import RECORD, find, read_record, write_json
+from engine.runs import RECORD, find, read_record
 
 QUEUE = own_runs() / ".queue"
 SLOTS = 1  # trainings at a time

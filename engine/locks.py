@@ -4,10 +4,11 @@ They are `flock` locks on one empty file in each folder. No clock, process numbe
 lives: the operating system frees its locks when it dies. A lock can be handed to a child process with its descriptor.
 """
 
+import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import BadRun
@@ -71,6 +72,17 @@ def held(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Waits until no other process or thread is inside of this block with the same path, a file that is made."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _taken(descriptor: int, patience: float) -> bool:

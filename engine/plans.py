@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from engine.errors import BadInput, BadRun
+from engine.files import write_json
 from engine.history import HISTORY
 from engine.learners import Learner, configure, learner_class
-from engine.runs import KEPT, RECORD, WEIGHTS, describe, read_record, write_json
+from engine.runs import KEPT, RECORD, WEIGHTS, describe, read_record
 from engine.snapshots import PREVIOUS, SNAPSHOT
 from engine.tasks import TaskDistribution, task_class
 from engine.training import Training

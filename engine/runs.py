@@ -5,8 +5,6 @@ The dashboard is a viewer of these folders: what the command line trains, the pa
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from engine.errors import BadInput, BadRun, EngineError
+from engine.files import write_atomically, write_json
 from engine.history import read_history
 from engine.learners import Learner, Params, Trajectory, configure, learner_class
 from engine.tasks import TaskDistribution, TaskSpec, stream, task_class
@@ -182,27 +181,6 @@ def describe(learner: Learner, distribution: TaskDistribution, seed: int) -> dic
         "task_parameters": asdict(distribution),
         "seed": seed,
     }
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader, or a crash, meets the old content or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON atomically; NaN is refused."""
-    write_atomically(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def save(folder: Path, params: Params, record: dict[str, Any]) -> None:

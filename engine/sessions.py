@@ -16,12 +16,13 @@ from engine import snapshots
 from engine.devices import pick_device
 from engine.errors import BadRun, EngineError
 from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.files import write_atomically, write_json
 from engine.history import HISTORY
 from engine.learners import Learner
 from engine.locks import Locks
 from engine.plans import CANCEL, Plan, now, plan, plan_of
 from engine.processes import peak_memory
-from engine.runs import KEPT, RECORD, WEIGHTS, read_record, save, write_atomically, write_json
+from engine.runs import KEPT, RECORD, WEIGHTS, read_record, save
 from engine.tasks import TaskDistribution
 from engine.training import Progress, Trainer, Training
 from engine.trees import named_leaves, tree_map

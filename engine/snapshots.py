@@ -12,7 +12,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from engine.errors import BadRun
-from engine.runs import check_tensors, write_atomically
+from engine.files import write_atomically
+from engine.runs import check_tensors
 from engine.training import Trainer
 from engine.trees import from_names, named_leaves, tree_map
 

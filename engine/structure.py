@@ -35,9 +35,9 @@ from torch import Tensor
 
 from engine.errors import BadRun, UnknownName
 from engine.evaluation import final_errors, held_out_tasks
+from engine.files import write_atomically, write_json
 from engine.learners import Params
 from engine.learners.sap import SAP
-from engine.runs import write_atomically, write_json
 from engine.tasks import SineFamilies, Task, all_families, stream
 from engine.training import Progress, Trainer, Training
 from engine.trees import named_leaves, stack, tree_map

@@ -4,20 +4,22 @@ The lowest tickets that somebody holds are served. A process that dies lets go o
 import: processes that wait are small.
 """
 
-import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+from engine.locks import alone
+
+LOCK = "queue.lock"  # held while tickets are drawn or counted
 POLL = 0.2  # seconds between looks at the queue
 
 
 def draw(queue: Path) -> int:
     """A new last ticket, locked: its descriptor."""
     queue.mkdir(parents=True, exist_ok=True)
-    with _alone(queue):
+    with alone(queue / LOCK):
         number = max((int(path.name) for path in tickets(queue)), default=0) + 1
         ticket = os.open(queue / f"{number:09d}", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         fcntl.flock(ticket, fcntl.LOCK_EX)
@@ -29,23 +31,12 @@ def wait(ticket: int, queue: Path, slots: int, called_off: Callable[[], bool]) -
     """Waits until fewer than `slots` live tickets are before this one; False if it is called off."""
     mine = path_of(ticket, queue)
     while not called_off():
-        with _alone(queue):
+        with alone(queue / LOCK):
             before = sum(_alive(path) for path in tickets(queue) if path.name < mine.name)
         if before < slots:
             return True
         time.sleep(POLL)
     return False
-
-
-@contextlib.contextmanager
-def _alone(queue: Path) -> Iterator[None]:
-    """Nobody else draws or counts tickets meanwhile."""
-    descriptor = os.open(queue / "queue.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def tickets(queue: Path) -> list[Path]:

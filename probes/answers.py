@@ -18,8 +18,8 @@ import numpy as np
 
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
+from engine.files import write_atomically
 from engine.learners import configure
-from engine.runs import write_atomically
 from probes import asking
 
 MOST_BYTES = 20_000_000

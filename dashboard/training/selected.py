@@ -1,5 +1,6 @@
 """The page Runs below its table: what is selected there, compared, exported, deleted; and what comes in."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import streamlit as st
 
 from dashboard import library
 from dashboard.escape import code, plain
-from dashboard.training import notes, opening, table, watch
+from dashboard.training import chosen, notes, opening, table, watch
 from dashboard.training.readonly import SENTENCE, read_only
 from dashboard.training.words import reason
 from engine import archive, exports, jobs
@@ -19,16 +20,19 @@ state = st.session_state
 MOST = 8  # columns of a comparison
 
 
-def show(folders: list[Path]) -> None:
-    """Everything about the selected runs."""
+def show(folders: list[Path], hidden: int = 0) -> None:
+    """Everything about the selected runs, of which the table above hides some."""
     records = [read_record(folder) for folder in folders]
     names = [library.shown(folder) for folder in folders]
     head = st.container(horizontal=True, vertical_alignment="center")
     said = f"{len(folders)} selected" if len(folders) > 1 else plain(names[0], 80)
     head.subheader(said, anchor=False, width="content")
+    head.button("Clear selection", icon=":material/close:", type="tertiary", on_click=chosen.forget, key="runs-clear")
     if len(folders) == 1:
         head.space("stretch")
         opening.links(head, folders[0], records[0])
+    if hidden:
+        st.caption(f"The filter hides {hidden} of them." if len(folders) > 1 else "The filter hides this one.")
     compared = st.tabs(["Metrics", "Configuration", "Provenance", "Notes", "Export"])
     with compared[0]:
         st.dataframe(table.measured(folders, records, names), hide_index=True, width="stretch")
@@ -47,23 +51,31 @@ def show(folders: list[Path]) -> None:
 
 
 def _notes(records: list[dict[str, Any]], names: list[str]) -> None:
-    known = notes.read(watch.root())
     sha = str(records[0].get("weights_sha256", ""))
-    note = known.get(sha, notes.Note())
     if not sha:
         st.caption("A run gets notes once it has weights.")
         return
     if len(names) > 1:
         st.caption(f"Of {code(names[0])}, the first one selected.")
-    tags = st.text_input("Tags", note.tags, key=f"tags-{sha}", placeholder="baseline, for the talk")
-    text = st.text_area("Note", note.text, key=f"note-{sha}", max_chars=notes.MOST)
-    changed = notes.Note(tags or "", text or "") != note
-    if st.button("Save", disabled=read_only() or not changed, key="runs-note"):
+    kept = notes.read(watch.root())[0].get(sha, notes.Note())
+    # What this visitor was shown: others may change the note while they type, and only what they change is saved.
+    turn, seen = state.get(f"note-seen-{sha}", (0, kept))
+    typed = notes.Note(
+        state.get(f"tags-{sha}-{turn}", seen.tags) or "", state.get(f"note-{sha}-{turn}", seen.text) or ""
+    )
+    if typed == seen and seen != kept:
+        turn, seen = turn + 1, kept
+    state[f"note-seen-{sha}"] = (turn, seen)
+    tags = st.text_input("Tags", seen.tags, key=f"tags-{sha}-{turn}", placeholder="baseline, for the talk")
+    text = st.text_area("Note", seen.text, key=f"note-{sha}-{turn}", max_chars=notes.MOST)
+    wanted = notes.Note(tags or "", text or "")
+    if st.button("Save", disabled=read_only() or wanted == seen, key=f"runs-note-{sha}"):
         try:
-            notes.write(watch.root(), sha, notes.Note(tags or "", text or ""))
+            state["runs-refused"] = notes.write(watch.root(), sha, seen, wanted)
         except OSError as error:
             st.error(f"The note could not be kept. {reason(error)}", icon=":material/error:")
             return
+        state[f"note-seen-{sha}"] = (turn + 1, notes.read(watch.root())[0].get(sha, notes.Note()))
         st.rerun()
 
 
@@ -104,15 +116,40 @@ def _delete(folders: list[Path]) -> None:
     if not own:
         st.caption("Shipped runs are not deleted here.")
         return
-    st.button(
-        f"Delete {len(own)} run{'s' * (len(own) > 1)}",
-        icon=":material/delete:",
-        on_click=_act,
-        args=([lambda folder=folder: jobs.delete(folder, watch.root()) for folder in own],),
-        disabled=read_only(),
-        key="runs-delete",
-        help="They go to the trash below, from where they come back.",
-    )
+    what = f"{len(own)} run{'s' * (len(own) > 1)}"
+    these = hash(tuple(own))  # a click that was meant for others never reaches these
+    with st.popover(f"Delete {what}", icon=":material/delete:", disabled=read_only(), key=f"runs-delete-{these}"):
+        st.markdown("\n".join(f"- {code(library.shown(folder))}" for folder in own))
+        if others := len(folders) - len(own):
+            st.caption(f"The other {others} selected {'are' if others > 1 else 'is'} shipped, and not deleted here.")
+        st.button(
+            f"Move {what} to the trash",
+            icon=":material/delete:",
+            type="primary",
+            on_click=_throw_away,
+            args=(own,),
+            disabled=read_only(),
+            key=f"runs-delete-now-{these}",
+            help="The trash is below, and gives them back.",
+        )
+
+
+def _throw_away(folders: list[Path]) -> None:
+    """Moves runs into the trash; those that are there already, by a second click or by somebody else, are no error."""
+    gone, refused = [], []
+    for folder in folders:
+        if not os.path.lexists(folder):
+            continue
+        try:
+            jobs.delete(folder, watch.root())
+            gone.append(folder)
+        except (EngineError, OSError) as error:
+            refused.append(reason(error))
+    chosen.forget(gone)
+    if gone:
+        state["runs-said"] = f"In the trash: {', '.join(code(library.shown(folder)) for folder in gone)}."
+    if refused:
+        state["runs-refused"] = " ".join(refused)
 
 
 def bring_in() -> None:
@@ -159,18 +196,13 @@ def trash() -> None:
         for folder in deleted[:50]:
             row = st.container(horizontal=True, vertical_alignment="center")
             row.markdown(code("/".join(folder.relative_to(watch.root() / jobs.TRASH).parts[1:])))
-            row.button(
-                "Restore",
-                key=f"restore-{folder}",
-                on_click=_act,
-                args=([lambda folder=folder: jobs.restore(folder, watch.root())],),
-                disabled=read_only(),
-            )
+            row.button("Restore", key=f"restore-{folder}", on_click=_bring_back, args=(folder,), disabled=read_only())
 
 
-def _act(acts: list[Any]) -> None:
-    for act in acts:
-        try:
-            act()
-        except (EngineError, OSError) as error:
-            state["runs-refused"] = reason(error)
+def _bring_back(folder: Path) -> None:
+    if not os.path.lexists(folder):
+        return  # a second click
+    try:
+        state["runs-said"] = f"Back: {code(library.shown(jobs.restore(folder, watch.root())))}."
+    except (EngineError, OSError) as error:
+        state["runs-refused"] = reason(error)

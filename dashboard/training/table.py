@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard import library
+from dashboard.training import clock
 from dashboard.training.notes import Note
 from engine import jobs
 from engine.errors import EngineError
@@ -37,7 +38,7 @@ def rows(roots: Sequence[Path], notes: dict[str, Note]) -> tuple[pd.DataFrame, l
                 "error": error if error is not None else _wrong(metrics.get("test_accuracy")),
                 "recipe": record.get("recipe"),
                 "minutes": _number(record.get("seconds"), 60),
-                "updated": str(record.get("updated", ""))[:16].replace("T", " "),
+                "updated": clock.written(record.get("updated")),
                 "tags": note.tags,
                 "note": note.text,
             }
@@ -71,8 +72,9 @@ def configuration(records: Sequence[dict[str, Any]], names: Sequence[str], *, di
 
 def provenance(records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
     """Where runs come from, one column per run."""
-    keys = ("seed", "device", "threads", "compiled", "seconds", "updated", "weights_sha256")
+    keys = ("seed", "device", "threads", "compiled", "seconds", "weights_sha256")
     lines = [[key, *(str(record.get(key, "")) for record in records)] for key in keys]
+    lines.append([clock.label("updated"), *(clock.written(record.get("updated")) for record in records)])
     for key in ("python", "torch", "commit"):
         lines.append([key, *(str((record.get("versions") or {}).get(key, "")) for record in records)])
     return pd.DataFrame(lines, columns=["", *names])

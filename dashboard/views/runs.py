@@ -3,13 +3,14 @@
 import streamlit as st
 
 from dashboard import library
-from dashboard.training import notes, selected, table, watch
+from dashboard.training import chosen, clock, notes, selected, table, watch
 
 state = st.session_state
 
 st.title("Runs", anchor=False)
 st.markdown("Every training, shipped and own, with all that it was made from. Select some to compare or export them.")
-frame, folders = table.rows((library.CHECKPOINTS, watch.root()), notes.read(watch.root()))
+noted, complaint = notes.read(watch.root())
+frame, folders = table.rows((library.CHECKPOINTS, watch.root()), noted)
 row = st.container(horizontal=True, vertical_alignment="bottom")
 text = row.text_input("Filter", key="runs-filter", bind="query-params", placeholder="maml 5 done", width=280)
 own = row.toggle("Own runs only", key="runs-own", bind="query-params")
@@ -20,15 +21,14 @@ if said := state.pop("runs-said", None):
     st.success(said, icon=":material/check:")
 if refused := state.pop("runs-refused", None):
     st.error(refused, icon=":material/error:")
-event = st.dataframe(
+if complaint:
+    st.warning(complaint, icon=":material/warning:")
+picked = chosen.now(folders)
+visible = [folders[index] for index in shown.index]
+chosen.draw(
     shown,
-    hide_index=True,
-    width="stretch",
-    height=430,
-    on_select="rerun",
-    selection_mode="multi-row",
-    key=f"runs-table-{hash((text, own))}",  # a selection belongs to the rows it was made in
-    column_config={
+    visible,
+    {
         "run": st.column_config.TextColumn(width=230),
         "tags": st.column_config.TextColumn(width=120),
         "note": st.column_config.TextColumn(width=150),
@@ -36,11 +36,11 @@ event = st.dataframe(
             "test error", format="%.4f", help="mean squared error, or the share of wrong classes, on test tasks"
         ),
         "minutes": st.column_config.NumberColumn(format="%.1f", help="all seeds together"),
+        "updated": st.column_config.TextColumn(clock.label("updated"), help=clock.sentence()),
     },
 )
 st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a heading to sort, the boxes on the left to select.")
-rows = [index for index in event.selection.rows if index < len(shown)]
-if rows:
-    selected.show([folders[shown.index[index]] for index in rows])
+if picked:
+    selected.show(picked, hidden=len(set(picked) - set(visible)))
 selected.bring_in()
 selected.trash()

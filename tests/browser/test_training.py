@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from engine.runs import load
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect
 
+ROOT = Path(__file__).resolve().parents[2]
 Visit = Callable[..., Any]
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PARAMETERS = "train-shots=5&train-seeds=2&train-maml-5-training-iterations=1500&train-maml-5-training-meta_batch=2"
@@ -54,10 +57,7 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
 
     page = visit(url=f"{server}/runs?runs-own=true", wait=False).page
     expect(page.get_by_text(re.compile(r"^2 of \d+ runs"))).to_be_visible()
-    table = page.locator('[data-testid="stDataFrame"]').first
-    box = table.bounding_box()
-    assert box
-    page.mouse.click(box["x"] + 20, box["y"] + 52)  # the box of the first row
+    tick_first(page)
     expect(page.get_by_role("heading", name=f"sine/{FOLDER}")).to_be_visible()
     page.get_by_role("tab", name="Export").click()
     with page.expect_download() as waiting:
@@ -67,6 +67,7 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     assert f"{FOLDER}/weights.safetensors" in zipfile.ZipFile(archive).namelist()
 
     page.get_by_role("button", name="Delete 1 run").click()
+    page.get_by_role("button", name="Move 1 run to the trash").click()
     expect(page.get_by_text("Trash (1)")).to_be_visible()
     assert not (own_runs / "sine" / FOLDER).exists()
 
@@ -79,6 +80,47 @@ def test_a_newcomers_path(visit: Visit, server: str, own_runs: Path, tmp_path: P
     after = load(own_runs / "imported" / FOLDER)
     assert after.sha256 == before.sha256
     assert after.learner == before.learner
+
+
+def test_a_selection_is_runs_and_not_rows(visit: Visit, server: str, own_runs: Path):
+    """A row is chosen, a run appears above it, a tag is typed: all is still said of the first; then it is deleted."""
+    home = own_runs / "a-choice"  # sorts above what other tests leave
+    for name in ("maml-k10-s0", "maml-k10-s1"):
+        shutil.copytree(ROOT / "checkpoints" / "sine" / name, home / name)
+    page = visit(url=f"{server}/runs?runs-own=true&runs-filter=a-choice", wait=False).page
+    expect(page.get_by_text(re.compile(r"^2 of \d+ runs"))).to_be_visible()
+    tick_first(page)
+    first = page.get_by_role("heading", name="a-choice/maml-k10-s0")
+    expect(first).to_be_visible()
+    shutil.copytree(ROOT / "checkpoints" / "sine" / "finetuning-k10-s0", home / "finetuning-k10-s0")
+    page.get_by_role("tab", name="Notes").click()
+    page.get_by_label("Tags").fill("mine")
+    page.get_by_label("Tags").press("Enter")
+    expect(page.get_by_text(re.compile(r"^3 of \d+ runs"))).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    sha = load(home / "maml-k10-s0").sha256
+    expect(page.get_by_role("button", name="Save")).to_be_disabled()
+    assert json.loads((own_runs / ".notes.json").read_text())[sha]["tags"] == "mine"
+    expect(first).to_be_visible()
+    page.get_by_role("button", name="Delete 1 run").click()
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("a-choice/maml-k10-s0")).to_be_visible()
+    page.get_by_role("button", name="Move 1 run to the trash").dblclick()
+    expect(page.get_by_text("In the trash:")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^2 of \d+ runs"))).to_be_visible()
+    assert sorted(path.name for path in home.iterdir()) == ["finetuning-k10-s0", "maml-k10-s1"]
+    expect(page.get_by_role("heading", name="a-choice/")).to_have_count(
+        0
+    )  # nothing is selected, also not its neighbour
+    tick_first(page)  # and the box there was empty
+    expect(page.get_by_role("heading", name="a-choice/finetuning-k10-s0")).to_be_visible()
+
+
+def tick_first(page: sync_api.Page) -> None:
+    """Clicks the box of the first row of the table of runs."""
+    expect(page.locator(IDLE)).to_have_count(1)
+    box = page.locator('[data-testid="stDataFrame"]').first.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 20, box["y"] + 52)
 
 
 def test_a_file_that_is_no_run_is_refused_in_one_sentence(visit: Visit, server: str, tmp_path: Path):

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import library
 from dashboard.figures.training import losses, smoothed
-from dashboard.training import form, notes, opening, table
+from dashboard.training import form, opening, table
 from dashboard.training.fields import choices, explained
 from dashboard.training.readonly import SENTENCE, VARIABLE
 from engine import archive, estimates, jobs, plans
@@ -298,21 +298,6 @@ def test_metrics_are_best_and_last():
     checked = [line["validation"] for line in history if line["validation"] is not None]
     assert row["best validation"] == min(checked)
     assert row["last validation"] == checked[-1]
-
-
-def test_notes_are_kept_by_weights_and_survive_nonsense(own):
-    notes.write(own, "abc", notes.Note("baseline", "the first"))
-    notes.write(own, "def", notes.Note("x", ""))
-    assert notes.read(own)["abc"] == notes.Note("baseline", "the first")
-    notes.write(own, "def", notes.Note())
-    assert set(notes.read(own)) == {"abc"}
-    frame, _ = table.rows(
-        (trained(own).parent,), {read_record(own / "sine" / "maml-k10-s0")["weights_sha256"]: notes.Note("t")}
-    )
-    assert list(frame["tags"]) == ["t"]
-    for nonsense in ("", "[1]", '{"a": 1}', '{"a": {"tags": 1}}', "\x00"):
-        (own / notes.FILE).write_text(nonsense)
-        assert notes.read(own) == {}
 
 
 def test_what_was_deleted_can_be_restored_on_the_page(own):

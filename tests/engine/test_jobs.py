@@ -113,7 +113,6 @@ def _rows(folder):
 DEADLY = """
 import os, signal, sys
 from pathlib import Path
-import engine.runs as runs
 from engine import worker
 {patch}
 worker.work(Path(sys.argv[1]), resumed=False, slots=1, queue=Path(sys.argv[2]))
@@ -125,7 +124,7 @@ def replace(source, target):
     if Path(target).name == "snapshot.safetensors" and len(count) == 2: os.kill(os.getpid(), signal.SIGKILL)
     if Path(target).name == "snapshot.safetensors": count.append(1)
     move(source, target)
-runs.os.replace = replace
+os.replace = replace
 """,
     "in the middle of its bytes": """
 count, sync = [], os.fsync
@@ -135,7 +134,7 @@ def fsync(file):
         if len(count) == 3:
             os.ftruncate(file, 1000); os.kill(os.getpid(), signal.SIGKILL)
     sync(file)
-runs.os.fsync = fsync
+os.fsync = fsync
 """,
 }
 

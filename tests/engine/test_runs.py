@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 
 from engine.errors import BadInput, BadRun
+from engine.files import write_atomically
 from engine.learners import make
-from engine.runs import RECORD, WEIGHTS, describe, find, load, save, write_atomically
+from engine.runs import RECORD, WEIGHTS, describe, find, load, save
 from engine.tasks import GaussianClasses, Sine, stream
 
 
