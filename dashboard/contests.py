@@ -3,36 +3,38 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dashboard import library
 from dashboard.behaviour.tables import number
-from dashboard.holds import UNDECIDED, Reading, side, verdict_of
+from dashboard.holds import Reading, decided, told
 from dashboard.library import Result
-from probes.intervals import Interval, of_runs
+from probes.comparisons import Effect, of_records, sides
+from probes.decisions import MARGIN, Decision, Test, non_inferior, over_sets, superior
 
 TASK = "sine"
-WORDS = {1: "lower", -1: "higher", 0: "undecided"}
+WORDS = {-1: "lower", 1: "higher", 0: "undecided"}
+CRITERIA = {
+    superior: "its ratio to that of {1}, with its 95 % interval, lies below 1; does not hold if above",
+    non_inferior: f"its ratio to that of {{1}}, with its 95 % interval, lies below {MARGIN:g}; does not hold if above",
+}
 
 
 @dataclass(frozen=True)
 class Contest:
-    """One set of runs: its name, the mean test errors, and how many times the other's the first one's is."""
+    """One set of runs: its name, the mean test errors, and the log ratio of the first learner's to the other's."""
 
     where: str
     mine: float
     other: float
-    ratio: Interval
-
-    @property
-    def outcome(self) -> int:
-        """1: the first learner's error is lower beyond the interval; -1: higher; 0: undecided."""
-        return -side(self.ratio, 1.0)
+    effect: Effect
 
 
 def contest(where: str, mine: Sequence[Result], other: Sequence[Result]) -> Contest:
     """One contest from the records of both learners' seeds."""
-    ratio = of_runs(*([(one.error, one.half_width) for one in runs] for runs in (mine, other)))
+    effect = of_records(*([(one.error, one.half_width) for one in runs] for runs in (mine, other)))
     means = [sum(one.error for one in runs) / len(runs) for runs in (mine, other)]
-    return Contest(where, *means, ratio)
+    return Contest(where, *means, effect)
 
 
 def contests(mine: str, other: str, collections: Sequence[str] | None = None) -> list[Contest]:
@@ -47,40 +49,72 @@ def contests(mine: str, other: str, collections: Sequence[str] | None = None) ->
     return found
 
 
-def reading(
-    claim: str, criterion: str, found: Sequence[Contest], titles: tuple[str, str], where: str, also: str = ""
-) -> Reading:
-    """A reading that says that the first learner's error is the lower one: its verdict over all sets of runs."""
-    if not found:
-        return Reading(claim, UNDECIDED, "No shipped set of runs has both.", criterion, where)
-    verdict = verdict_of([one.outcome for one in found])
-    return Reading(claim, verdict, f"{told(found, *titles)} {also}".strip(), criterion, where, table(found, *titles))
+def verdict(found: Sequence[Contest], test: Test = superior) -> Decision:
+    """One test of the mean effect over all sets of runs."""
+    return over_sets([one.effect for one in found], test)
 
 
-def told(found: Sequence[Contest], first: str, second: str) -> str:
-    """Where the first learner is ahead and behind, and the numbers of the first set."""
-    one = found[0]
+def criterion(titles: tuple[str, str], test: Test = superior) -> str:
+    """The test, as it is stated before looking."""
     return (
-        f"Error of {first} beside {second}: {counted(found)} sets of runs; {one.where}: "
-        f"{number(one.mine)} against {number(one.other)}, "
-        f"{_ratio(one.ratio)} times."
+        f"Test error of {titles[0]}, in the geometric mean over all shipped sets of runs that have both. Holds if "
+        f"{CRITERIA[test].format(*titles)}; mixed if single sets, corrected for their number (Holm), are on both sides."
     )
 
 
+def reading(
+    claim: str, found: Sequence[Contest], titles: tuple[str, str], where: str, test: Test = superior, also: str = ""
+) -> Reading:
+    """A reading that says that the first learner's error is the lower one, or (`non_inferior`) not much higher."""
+    says = f"{evidence(found, *titles, test)} {also}".strip()
+    rows = table(found, *titles, test) if found else ""
+    return decided(claim, verdict(found, test), says, criterion(titles, test), where, rows)
+
+
+def evidence(found: Sequence[Contest], first: str, second: str, test: Test = superior) -> str:
+    """The mean effect with its interval and over what it is, single sets, and the numbers of the first one."""
+    if not found:
+        return "No shipped set of runs has both."
+    effect, one = verdict(found, test).effect, found[0]
+    alone = f"{one.where}: {number(one.mine)} against {number(one.other)}."
+    if effect is None:
+        return f"Error of {first} beside {second}, {alone}"
+    left = len(found) - len(_known(found))
+    return (
+        f"The error of {first} is {told(effect)} times that of {second} ({effect.over}); {counted(found)}. "
+        f"{alone[:1].upper()}{alone[1:]}"
+        + (f" Left out: {left} set{'s' * (left != 1)} with a single seed of one of them." if left else "")
+    )
+
+
+def briefly(found: Sequence[Contest], other: str) -> str:
+    """The mean effect beside another learner, in a list of several."""
+    effect = verdict(found).effect
+    sets = f"{len(found)} set{'s' * (len(found) != 1)}"
+    return f"{other} {told(effect) if effect else 'not known'} ({sets})"
+
+
+def _known(found: Sequence[Contest]) -> list[Contest]:
+    return [one for one in found if np.isfinite(one.effect.error)]
+
+
 def counted(found: Sequence[Contest]) -> str:
-    """In how many sets of runs the first learner's error is lower, higher and undecided."""
-    counts = [f"{word} in {n}" for side, word in WORDS.items() if (n := sum(c.outcome == side for c in found))]
-    return f"{', '.join(counts)} of {len(found)}"
+    """In how many single sets of runs the first learner's error is lower, higher and undecided."""
+    if len(found) < 2:
+        return "the only set of runs with both"
+    outcomes = sides([one.effect for one in found])
+    counts = [f"{word} in {n}" for side, word in WORDS.items() if (n := outcomes.count(side))]
+    return f"alone (Holm) {', '.join(counts)}"
 
 
-def _ratio(found: Interval) -> str:
-    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
-
-
-def table(found: Sequence[Contest], first: str, second: str) -> str:
-    """All sets as a Markdown table."""
-    head = f"| runs | {first} | {second} | ratio | |\n|---|---|---|---|---|"
+def table(found: Sequence[Contest], first: str, second: str, test: Test = superior) -> str:
+    """All sets as a Markdown table, and their mean."""
+    head = f"| runs | {first} | {second} | ratio | alone |\n|---|---|---|---|---|"
     rows = [
-        f"| {c.where} | {number(c.mine)} | {number(c.other)} | {_ratio(c.ratio)} | {WORDS[c.outcome]} |" for c in found
+        f"| {c.where} | {number(c.mine)} | {number(c.other)} | {told(c.effect)} | {WORDS[side]} |"
+        for c, side in zip(found, sides([one.effect for one in found]), strict=True)
     ]
+    decision = verdict(found, test)
+    if decision.effect is not None and len(found) > 1:
+        rows.append(f"| **all** | | | **{told(decision.effect)}** | |")
     return "\n".join([head, *rows])

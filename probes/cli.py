@@ -115,6 +115,18 @@ def cost_(settings: tuple[str, ...], threads: int, out: Path | None) -> None:
         asking.write(out, result)
 
 
+@cli.command("simulate")
+@click.option("--rounds", type=click.IntRange(100, 1_000_000), default=4000, show_default=True, help="Of each case.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects instead of a table.")
+def simulate_(rounds: int, seed: int, as_json: bool) -> None:
+    """How often equal learners are called different, by the rules of the pages; needs no run."""
+    from probes import simulation
+
+    rows = simulation.simulate(rounds, seed)
+    click.echo(json.dumps([asking.plain(row) for row in rows]) if as_json else simulation.table(rows))
+
+
 @contextmanager
 def _bar(name: str, *, hidden: bool = False) -> Iterator[asking.Progress]:
     """A progress bar of per cent on stderr."""

@@ -4,13 +4,16 @@ The functions that decide take answers, and nothing else; `readings` fetches wha
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from dashboard import library, page
-from dashboard.holds import FAILS, HOLDS, MISSING, UNDECIDED, Reading, all_or_none, not_tested, side, told, verdict_of
+from dashboard.holds import FAILS, MISSING, UNDECIDED, Reading, decided, not_tested, side, told
 from engine.learners import make
+from probes.comparisons import Effect
+from probes.decisions import Decision, above, all_of, below
 from probes.intervals import Interval, of_any_sign
 from probes.shares import Shares
 
@@ -49,13 +52,13 @@ def order_matters(found: Mapping[str, Shares]) -> Reading:
         return Reading(claim, UNDECIDED, MISSING, criterion)
     pooled = float(np.nanmax(found["lstm"].turned))
     read = of_any_sign(found["lstm-sequential"].turned)
-    minds = side(read, SOME_CHANGE)
-    verdict = FAILS if pooled > NO_CHANGE or minds < 0 else HOLDS if minds > 0 else UNDECIDED
+    minds = above(Effect.of(read), SOME_CHANGE)
+    decision = replace(minds, verdict=FAILS) if pooled > NO_CHANGE else minds
     evidence = (
         f"With the points in reverse, {_percent(read)} % of the influence changes if they are read one after the "
         f"other, at most {pooled:.0e} of it if they are pooled ({read.tasks} tasks, {read.seeds} seeds)."
     )
-    return Reading(claim, verdict, evidence, criterion)
+    return decided(claim, decision, evidence, criterion)
 
 
 def specialised(found: Mapping[str, Shares]) -> Reading:
@@ -63,7 +66,7 @@ def specialised(found: Mapping[str, Shares]) -> Reading:
     claim = "MAML and Reptile specialise to the tasks they were trained on: a point tells them about the wave far away."
     criterion = (
         "Share of influence that falls far from its point, less that of the same network trained from scratch on each "
-        "task. Holds if the interval lies above 0 for both, does not hold if for neither, mixed if for one."
+        "task. Holds if the interval lies above 0 for both; does not hold if it lies below 0 for one (Holm)."
     )
     if not {*SPECIALISED, "scratch"} <= set(found):
         return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
@@ -73,7 +76,7 @@ def specialised(found: Mapping[str, Shares]) -> Reading:
         f"Far influence: {', '.join(parts)}; from scratch {_mean(found['scratch'].far)}; spread evenly it would be "
         f"{found['scratch'].even.mean():.0%}."
     )
-    return Reading(claim, all_or_none([side(gap) for gap in gaps.values()]), evidence, criterion, REACH)
+    return decided(claim, all_of([above(Effect.of(gap)) for gap in gaps.values()]), evidence, criterion, REACH)
 
 
 def like_gradients(found: Mapping[str, Shares]) -> Reading:
@@ -89,12 +92,14 @@ def like_gradients(found: Mapping[str, Shares]) -> Reading:
     mine, descent, box = (found[name].far for name in ("op-lstm", "maml", "lstm"))
     apart = of_any_sign(box - descent)
     away = of_any_sign(mine - (descent + box) / 2)
-    verdict = verdict_of([-side(away) * side(apart)])
+    which = side(apart)
+    test = below if which > 0 else above
+    decision = test(Effect.of(away)) if which else Decision(UNDECIDED, float("nan"), float("nan"))
     evidence = (
         f"Far influence: OP-LSTM {_mean(mine)}, MAML {_mean(descent)}, pooled LSTM {_mean(box)}; OP-LSTM less the "
         f"middle of these two: {_percent(away)} points."
     )
-    return Reading(claim, verdict, evidence, criterion, REACH)
+    return decided(claim, decision, evidence, criterion, REACH)
 
 
 def broader(found: Mapping[str, Shares]) -> Reading:
@@ -102,8 +107,7 @@ def broader(found: Mapping[str, Shares]) -> Reading:
     claim = "Finetuning's features are broader: more units carry a prediction than for MAML and Reptile."
     criterion = (
         "Units of the last hidden layer that carry a prediction after adapting (by conductance), finetuning's less the "
-        "other's. Holds if the interval lies above 0 for both, does not hold if for neither, mixed if for one; not "
-        "decided if both intervals hold 0."
+        "other's. Holds if the interval lies above 0 for both; does not hold if it lies below 0 for one (Holm)."
     )
     known = {name: found[name].carrying[1] for name in (BROAD, *SPECIALISED) if name in found}
     if len(known) <= len(SPECIALISED):
@@ -111,7 +115,7 @@ def broader(found: Mapping[str, Shares]) -> Reading:
     gaps = {name: of_any_sign(known[BROAD] - known[name]) for name in SPECIALISED}
     parts = [f"{np.nanmean(known[name]):.1f} of {make(name).title} ({told(gap, '+.1f')})" for name, gap in gaps.items()]
     evidence = f"{np.nanmean(known[BROAD]):.1f} units of finetuning carry a prediction, {', '.join(parts)}."
-    return Reading(claim, all_or_none([side(gap) for gap in gaps.values()]), evidence, criterion, UNITS)
+    return decided(claim, all_of([above(Effect.of(gap)) for gap in gaps.values()]), evidence, criterion, UNITS)
 
 
 def _mean(values: np.ndarray) -> str:

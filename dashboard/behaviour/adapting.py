@@ -1,7 +1,6 @@
 """Loss against step, paired differences, and who pays for looking ahead, with the toy beside it."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import page
@@ -13,8 +12,15 @@ from engine.ensembles import Ensemble
 from engine.toy import LEARNERS as TOY_LEARNERS
 from engine.toy import Toy
 from probes.behaviour import Curve
+from probes.comparisons import BY_TASK, DIFFERENCE, KIND, RATIO, SCOPES, THESE
 from probes.flow import Flow, flow
 
+AS = {RATIO: "ratio of means", BY_TASK: "ratio task by task", DIFFERENCE: "difference"}
+BY = {
+    RATIO: "its mean divided by",
+    BY_TASK: "divided, task by task (geometric mean), by",
+    DIFFERENCE: "its mean less",
+}
 TOY_TITLES = {"finetuning": "Finetuning", "fomaml": "FOMAML", "reptile": "Reptile"}
 
 
@@ -53,25 +59,25 @@ def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: st
     names = tables.titles(ensembles)
     with row():
         reference = choose_one("Compared with", ensembles, "reference", "maml")
-        ratio = pick("As a", ("difference", "ratio"), "compared", "difference") == "ratio"
-    found, others = tables.comparisons(curves, names, reference, ratio=ratio)
+        measure_as = pick("As a", list(AS), "compared", RATIO, AS)
+        scope = pick("Sure of", SCOPES, "scope", KIND)
+    found, others = tables.comparisons(curves, names, reference, measure_as, scope)
     if others:
         st.caption(f"Trained on other tasks than {names[reference]}, so not paired: {', '.join(others)}.")
     if not found:
         return
-    by = "divided by" if ratio else "less"
-    kind = "geometric mean over tasks" if ratio else "mean"
+    sure = "tasks and trainings" if scope == KIND else f"tasks, for {THESE}"
+    correction = f", corrected for {len(found)} comparisons (Holm)" if len(found) > 1 else ""
     page.frame(
-        f"Who is better than {names[reference]}, task by task?",
-        f"Query {measure} after the last step, {by} that of {names[reference]} on the same tasks: {kind} with 95 % "
-        f"interval over tasks, seeds averaged. Left of {1 if ratio else 0} is better.",
-        figures.differences(
-            found, f"query {measure}, {by} that of {names[reference]} on the same tasks", page.dark(), ratio=ratio
-        ),
+        f"Who is better than {names[reference]} on the same tasks?",
+        f"Query {measure} after the last step, {BY[measure_as]} that of {names[reference]}: 95 % interval over {sure}; "
+        f"{seeds_of(ensembles)}. Left of {0 if measure_as == DIFFERENCE else 1} is better; filled: "
+        f"decided{correction}.",
+        figures.differences(found, f"query {measure}, {BY[measure_as]} that of {names[reference]}", page.dark()),
         "behaviour-differences",
         read=words.DIFFERENCES,
-        data=pd.DataFrame(found).drop(columns="name"),
-        says=tables.difference_sentence(found, names[reference], ratio=ratio),
+        data=tables.difference_rows(found),
+        says=tables.difference_sentence(found, names[reference], scope),
     )
 
 

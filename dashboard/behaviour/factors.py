@@ -74,20 +74,22 @@ def show_first_order(choice: page.Choice, tasks: int) -> None:
     """What dropping the second-order terms costs each learner that was trained both ways."""
     every = library.ensembles(choice.collection, "sine", choice.shots)[0]
     found = []
-    names = tables.titles(every)
+    names, seeds = tables.titles(every), []
     for first, second in sweep_tables.first_order_pairs(every):
         _, curves = behaved([first, second], tasks)
-        rows, _ = tables.comparisons(curves, names, second.learner.name)
-        found += rows
+        found.append(tables.difference(curves[0], curves[1], names[first.learner.name]))
+        seeds += [first, second]
     if not found:
         return
+    found = tables.corrected(found)
     page.frame(
         "What does a first-order meta-gradient cost?",
-        f"Query error of the learner named, trained first-order, less that of its second-order twin on the same "
-        f"{tasks:,} tasks: mean with 95 % interval over tasks, seeds averaged. Right of 0: it costs.",
-        figures.differences(found, "query mean squared error, less that of its second-order twin", page.dark()),
+        f"Query error of the learner named, trained first-order, divided by that of its second-order twin on the same "
+        f"{tasks:,} tasks: ratio of means with 95 % interval over tasks and trainings, {seeds_of(seeds)}. Right of 1: "
+        f"it costs; filled: decided, corrected for {len(found)} comparisons (Holm).",
+        figures.differences(found, "query mean squared error, divided by that of its second-order twin", page.dark()),
         "behaviour-first-order",
         read=words.FIRST_ORDER + words.DIFFERENCES,
-        data=pd.DataFrame(found).drop(columns="name"),
+        data=tables.difference_rows(found),
         says=tables.difference_sentence(found, "its second-order twin"),
     )

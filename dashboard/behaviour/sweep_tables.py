@@ -11,9 +11,10 @@ from dashboard.behaviour.tables import number, ran_away, triple
 from dashboard.figures.sweeps import Pair, Sweep
 from engine.ensembles import Ensemble
 from engine.toy import Toy
+from probes.comparisons import of_change
 from probes.flow import Flow
 from probes.heads import Contribution
-from probes.intervals import over_tasks_and_seeds, paired
+from probes.intervals import over_tasks_and_seeds
 from probes.shift import Shift
 from probes.shots import ByShots
 
@@ -57,20 +58,14 @@ def pairs(answers: Sequence[Contribution], names: dict[str, str]) -> list[Pair]:
 
 
 def head_rows(answers: Sequence[Contribution], names: dict[str, str]) -> pd.DataFrame:
-    """One row for each learner: both losses, and their paired difference."""
+    """One row for each learner: both losses, and how many times the first the second is (each seed its own control)."""
     rows = []
     for part, pair in zip(answers, pairs(answers, names), strict=True):
-        cost = paired(part.fresh[..., -1], part.learned[..., -1])
+        cost = of_change(part.learned[..., -1], part.fresh[..., -1])
         rows.append(
-            {
-                "learner": pair.title,
-                "learned head": pair.learned[0],
-                "fresh head": pair.fresh[0],
-                "fresh less learned": cost.mean,
-                "low": cost.low,
-                "high": cost.high,
-                "tasks": cost.tasks,
-            }
+            {"learner": pair.title, "learned head": pair.learned[0], "fresh head": pair.fresh[0]}
+            | dict(zip(("times", "low", "high"), cost.shown, strict=True))
+            | {"tasks": cost.tasks, "seeds": cost.seeds}
         )
     return pd.DataFrame(rows)
 
@@ -78,14 +73,12 @@ def head_rows(answers: Sequence[Contribution], names: dict[str, str]) -> pd.Data
 def head_sentence(answers: Sequence[Contribution], names: dict[str, str]) -> str:
     """What a fresh head costs each learner, most first."""
     rows = head_rows(answers, names)
-    rows = rows[np.isfinite(rows["fresh head"]) & np.isfinite(rows["learned head"])]
+    rows = rows[np.isfinite(rows["times"])].sort_values("times", ascending=False)
     if rows.empty:
         return ""
-    factor = rows["fresh head"] / rows["learned head"]
-    ordered = [(rows.learner[i], factor[i]) for i in factor.sort_values(ascending=False).index]
-    told = [f"{title} by {number(by)}" for title, by in ordered]
+    told = [f"{row.learner} by {number(row.times)}" for row in rows.itertuples()]
     away = ran_away(names, ((a.learner, a.diverged[1], a.fresh[..., 0].size) for a in answers))
-    return f"A fresh head multiplies the loss of {', '.join(told)}. {away}".strip()
+    return f"A fresh head multiplies the loss (geometric mean over seeds) of {', '.join(told)}. {away}".strip()
 
 
 def shots_sentence(answers: Sequence[ByShots], names: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """What the page Learning behaviour shows, as tables and sentences: answers of the probes in, plain values out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,8 @@ import pandas as pd
 from dashboard.figures.behaviour import Difference, Line, Spot
 from engine.ensembles import Ensemble
 from probes.behaviour import Curve
-from probes.intervals import Interval, over_tasks_and_seeds, paired
+from probes.comparisons import DIFFERENCE, KIND, LEVEL, RATIO, compare, holm, sides
+from probes.intervals import Interval, over_tasks_and_seeds
 from probes.statistics import relation
 
 SHUFFLES = 1999
@@ -113,50 +114,97 @@ def spot_rows(found: Sequence[Spot]) -> pd.DataFrame:
 
 
 def spot_sentence(found: Sequence[Spot], curves: Sequence[Curve]) -> str:
-    """Who pays for looking ahead: a start that is worse than the best one beyond the paired interval, a better end."""
+    """Who pays for looking ahead: a start that is worse than the best one, by the trainings too, and a better end."""
     known = [spot for spot in found if np.isfinite([spot.before[0], spot.after[0]]).all()]
     if len(known) < 2:
         return ""
     best = min(known, key=lambda spot: spot.before[0])
     starts = {curve.learner: curve.at(0) for curve in curves}
-    groups: dict[str, list[str]] = {"Worse at first beyond the interval": [], "Level with it at first": []}
-    for spot in known:
-        if spot.after[0] < best.after[0]:
-            worse = paired(starts[spot.name], starts[best.name]).low > 0
-            where = "Worse at first beyond the interval" if worse else "Level with it at first"
-            groups[where].append(f"{spot.title} ({number(spot.before[0])} → {number(spot.after[0])})")
+    ahead = [spot for spot in known if spot.after[0] < best.after[0]]
     text = f"**{best.title}** starts best: {number(best.before[0])} → {number(best.after[0])}."
-    told = [f"{where} and better in the end: {', '.join(titles)}." for where, titles in groups.items() if titles]
-    return " ".join([text, *(told or ["Nobody ends better."])])
+    if not ahead:
+        return f"{text} Nobody has a lower mean in the end."
+    worse = sides([compare(starts[spot.name], starts[best.name]).effect for spot in ahead])
+    told = []
+    for which, words in ((1, "a worse start"), (0, "a start that cannot be told from its")):
+        titles = [
+            f"{spot.title} ({number(spot.before[0])} → {number(spot.after[0])})"
+            for spot, side in zip(ahead, worse, strict=True)
+            if max(side, 0) == which
+        ]
+        if titles:
+            told.append(f"Lower mean in the end after {words}: {', '.join(titles)}.")
+    return " ".join([text, *told, f"(Starts: {_over(len(ahead), KIND)}.)"])
 
 
 def comparisons(
-    curves: Sequence[Curve], names: dict[str, str], reference: str, *, ratio: bool = False
+    curves: Sequence[Curve], names: dict[str, str], reference: str, measure: str = RATIO, scope: str = KIND
 ) -> tuple[list[Difference], list[str]]:
-    """Every learner against the reference after their last steps, and the titles of those that met other tasks."""
+    """Every learner beside the reference after their last steps, and the titles of those that met other tasks."""
     base = next(curve for curve in curves if curve.learner == reference)
-    found, others = [], []
-    for curve in curves:
-        if curve.learner == reference:
-            continue
-        if curve.tasks != base.tasks:
-            others.append(names[curve.learner])
-            continue
-        pair = paired(curve.losses[..., -1], base.losses[..., -1], ratio=ratio)
-        found.append(Difference(curve.learner, names[curve.learner], **asdict(pair)))
-    return found, others
+    rest = [curve for curve in curves if curve.learner != reference]
+    found = [
+        difference(curve, base, names[curve.learner], measure, scope) for curve in rest if curve.tasks == base.tasks
+    ]
+    return corrected(found), [names[curve.learner] for curve in rest if curve.tasks != base.tasks]
 
 
-def difference_sentence(found: Sequence[Difference], reference: str, *, ratio: bool = False) -> str:
-    """Who differs beyond the interval."""
-    level = 1.0 if ratio else 0.0
+def difference(curve: Curve, base: Curve, title: str, measure: str = RATIO, scope: str = KIND) -> Difference:
+    """One comparison after the last steps, by itself: the p-value is not corrected, nothing is decided."""
+    pair = compare(curve.losses[..., -1], base.losses[..., -1], measure)
+    effect = pair.within(scope)
+    p = float(effect.p())
+    ratio = measure != DIFFERENCE
+    return Difference(curve.learner, title, *effect.shown, pair.won, effect.tasks, effect.seeds, p, 0, ratio)
+
+
+def corrected(found: Sequence[Difference]) -> list[Difference]:
+    """The comparisons that are looked at together: p-values corrected by Holm, and the sides they decide."""
+    every = holm([row.p for row in found])
+    return [
+        replace(row, p=float(p), side=0 if not p <= LEVEL else -1 if row.better else 1)
+        for row, p in zip(found, every, strict=True)
+    ]
+
+
+def difference_rows(found: Sequence[Difference]) -> pd.DataFrame:
+    """One row for each learner."""
+    words = {-1: "better", 1: "worse", 0: "undecided"}
+    return pd.DataFrame(
+        [
+            {
+                "learner": row.title,
+                "ratio" if row.ratio else "difference": row.mean,
+                "low": row.low,
+                "high": row.high,
+                "better on": row.won,
+                "tasks": row.tasks,
+                "seeds": row.seeds,
+                "corrected p": row.p,
+                "decided": words[row.side],
+            }
+            for row in found
+        ]
+    )
+
+
+def difference_sentence(found: Sequence[Difference], reference: str, scope: str = KIND) -> str:
+    """Who differs, by the interval over tasks and trainings or, said so, of these trainings only."""
+    alone = [row for row in found if not np.isfinite(row.p)]
     groups = {
-        f"better than {reference} beyond the interval": [row.title for row in found if row.high < level],
-        f"worse than {reference} beyond the interval": [row.title for row in found if row.low > level],
-        "undecided": [row.title for row in found if not (row.high < level or row.low > level)],
+        f"better than {reference}": [row.title for row in found if row.side < 0],
+        f"worse than {reference}": [row.title for row in found if row.side > 0],
+        "undecided": [row.title for row in found if not row.side and row not in alone],
+        "one seed, which tells nothing of other trainings": [row.title for row in alone],
     }
     told = "; ".join(f"{words}: {', '.join(titles)}" for words, titles in groups.items() if titles)
-    return f"{told[:1].upper()}{told[1:]}." if told else ""
+    return f"{told[:1].upper()}{told[1:]} ({_over(len(found), scope)})." if told else ""
+
+
+def _over(n: int, scope: str) -> str:
+    """Over what words are sure, and how many comparisons share the 5 %."""
+    sure = "over tasks and trainings" if scope == KIND else "over tasks; these trainings only"
+    return f"{sure}, corrected for {n} comparisons (Holm)" if n > 1 else sure
 
 
 def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str]) -> str:

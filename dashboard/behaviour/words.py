@@ -26,15 +26,18 @@ loss was not finite or above 100 times that of saying 0 at any step; its task is
 )
 
 DIFFERENCES = r"""
-Both learners meet the same tasks, so that hard tasks are hard for both and cancel. Seeds are averaged within each
-task; the interval is Student's $t$ over the differences $d_j = \bar{\mathcal{L}}_j -
-\bar{\mathcal{L}}_j^{\mathrm{ref}}$:
+Both learners meet the same tasks, so that hard tasks are hard for both and cancel. **Ratio of means**: $\log r$ is the
+mean over seeds $s$ of $\log m_s$, less the reference's, with $m_s$ the mean loss over tasks; its part of each task is
+$z_{sj} = \log m_s + \mathcal{L}_{sj} / m_s - 1$. **Task by task**: $z = \log \mathcal{L}$, which a few hard tasks
+cannot decide; **difference**: $z = \mathcal{L}$. With $d_j = \bar z_j - \bar z_j^{\mathrm{ref}}$, seeds averaged,
 
-$$\bar d \pm t_{0.975,\,N-1} \, s_d / \sqrt{N}.$$
+$$\bar d \pm t \sqrt{V}, \quad V = s_d^2 / N + s_a^2 / S_a + s_b^2 / S_b.$$
 
-As a **ratio**, the same is done with logarithms: $\exp$ of the mean of $\log \bar{\mathcal{L}}_j - \log
-\bar{\mathcal{L}}_j^{\mathrm{ref}}$, which a few hard tasks cannot decide. It speaks for other tasks and *these*
-trainings, and for one comparison at a time: of twenty, one may miss 0 by chance.
+$s_d^2 / N$ is what other tasks would change; $s_a$ and $s_b$ are the spreads of the seeds' means, what other trainings
+would. **This kind of training** has all of $V$ (Welch's $t$, Satterthwaite's degrees of freedom) and needs at least two
+seeds of each; **these trainings** have the first part alone, $N - 1$ degrees of freedom: they tell which of these
+weights to take, not which learner. Words and filled marks follow Holm's correction for all comparisons shown: if no
+learner differs, any is called different in at most 5 % of such figures. The interval is that of one comparison.
 """
 
 PLANE = (

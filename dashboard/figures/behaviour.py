@@ -43,7 +43,17 @@ class Spot:
 
 @dataclass(frozen=True)
 class Difference:
-    """A learner less the reference: mean, interval, share of tasks won, number of tasks."""
+    """A learner beside the reference.
+
+    Attributes:
+        name, title: registered name, and the name for people.
+        mean, low, high: how many times the reference's loss, or how much more, with its 95 % interval.
+        won: the share of tasks on which its loss is the smaller one.
+        tasks, seeds: over how many.
+        p: of there being no difference, corrected if several are looked at.
+        side: -1: better, 1: worse, 0: undecided.
+        ratio: whether 1, not 0, means no difference.
+    """
 
     name: str
     title: str
@@ -52,6 +62,15 @@ class Difference:
     high: float
     won: float
     tasks: int
+    seeds: int
+    p: float
+    side: int
+    ratio: bool = False
+
+    @property
+    def better(self) -> bool:
+        """Whether the estimate is on the better side."""
+        return self.mean < (1 if self.ratio else 0)
 
 
 def curves(lines: Sequence[Line], nothing: float, measure: str, *, log: bool, log_steps: bool, dark: bool) -> go.Figure:
@@ -182,31 +201,32 @@ def plane(spots: Sequence[Spot], measure: str, step_words: str, dark: bool) -> g
     return fig
 
 
-def differences(rows: Sequence[Difference], axis: str, dark: bool, *, ratio: bool = False) -> go.Figure:
-    """Each learner against a reference on the same tasks: left of 0 (or, as a ratio, of 1) is better.
+def differences(rows: Sequence[Difference], axis: str, dark: bool) -> go.Figure:
+    """Each learner beside a reference on the same tasks: left of 0 (or, as a ratio, of 1) is better; filled: decided.
 
     Args:
-        rows: the learners.
+        rows: the learners; all of them ratios, on a logarithmic axis, or none.
         axis: what the axis is.
         dark: colours for the dark background.
-        ratio: values are ratios, on a logarithmic axis.
     """
     fig = go.Figure()
     heights = list(range(len(rows), 0, -1))
+    ratio = any(row.ratio for row in rows)
     fig.add_vline(x=1 if ratio else 0, line={"color": marks.ink(dark), "width": 1})
     for row, height in zip(rows, heights, strict=True):
         colour, style = marks.colour(row.name, dark), palette.style(row.name)
         up, down = (0.0 if np.isnan(end) else abs(end - row.mean) for end in (row.high, row.low))
         bar = {"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "color": colour, "width": 0}
+        inside = colour if row.side else marks.background(dark)
         fig.add_scatter(
             x=[row.mean],
             y=[height],
             mode="markers",
-            marker={"color": colour, "size": 11, "symbol": style.marker, "line": {"color": colour, "width": 2}},
+            marker={"color": inside, "size": 11, "symbol": style.marker, "line": {"color": colour, "width": 2}},
             error_x=bar,
             hovertemplate=(
-                f"<b>{row.title}</b><br>%{{x:.3g}} [{row.low:.3g}, {row.high:.3g}]<br>"
-                f"better on {row.won:.0%} of {row.tasks:,} tasks<extra></extra>"
+                f"<b>{row.title}</b><br>%{{x:.3g}} [{row.low:.3g}, {row.high:.3g}]<br>p = {row.p:.2g}"
+                f"<br>better on {row.won:.0%} of {row.tasks:,} tasks<extra></extra>"
             ),
         )
     marks.laid_out(fig, 110 + 34 * len(rows))

@@ -13,10 +13,12 @@ from scipy.stats import spearmanr
 from dashboard import contests, library, page
 from dashboard.contests import Contest
 from dashboard.figures.operations import spoken
-from dashboard.holds import HOLDS, MISSING, UNDECIDED, Reading, all_or_none, not_tested, side, told, verdict_of
+from dashboard.holds import FAILS, HOLDS, MISSING, MIXED, UNDECIDED, Reading, decided, not_tested, told
 from dashboard.operations import structure
 from dashboard.operations.reading import TASKS
 from engine.learners import make
+from probes.comparisons import Effect
+from probes.decisions import above, all_of, over_sets
 from probes.intervals import Interval, over_seeds
 from probes.subspace import Anatomy
 
@@ -63,41 +65,45 @@ def matches(found: Mapping[str, Mapping[str, Any]]) -> Reading:
     )
     if not found:
         return Reading(claim, UNDECIDED, MISSING, criterion, MATCH)
-    rows, near, above = [], [], []
+    rows, near, higher = [], [], []
     for form, one in found.items():
         for protocol, result in one["protocols"].items():
             mean, half = 100 * result["mean"], 100 * result["ci95"]
             controls = [control["protocols"][protocol] for control in one["controls"].values()]
             highest = max(100 * (control["mean"] + control["ci95"]) for control in controls)
             near.append(abs(mean - REPORTED) <= half)
-            above.append(mean - half > highest)
-            agrees = "agrees" if near[-1] and above[-1] else "does not"
+            higher.append(mean - half > highest)
+            agrees = "agrees" if near[-1] and higher[-1] else "does not"
             rows.append(f"| {form}, {protocol} | {mean:.0f} ± {half:.0f} % | {highest:.0f} % | {agrees} |")
-    both = [1 if a and b else -1 for a, b in zip(near, above, strict=True)]
+    both = [a and b for a, b in zip(near, higher, strict=True)]
+    verdict = HOLDS if all(both) else MIXED if any(both) else FAILS
     evidence = (
-        f"Of {len(both)} counts, {sum(near)} have {REPORTED:.0f} % in their interval, {sum(above)} lie above both "
-        f"controls, {both.count(1)} do both."
+        f"Of {len(both)} counts, {sum(near)} have {REPORTED:.0f} % in their interval, {sum(higher)} lie above both "
+        f"controls, {sum(both)} do both."
     )
     table = "\n".join(["| form, count | match | controls, at most | |", "|---|---|---|---|", *rows])
-    return Reading(claim, all_or_none(both), evidence, criterion, MATCH, table)
+    return Reading(claim, verdict, evidence, criterion, MATCH, table)
 
 
 def beats(compared: Mapping[str, Sequence[Contest]], beside: Mapping[str, Sequence[Contest]]) -> Reading:
     """Claim 11: SAP beats comparable gradient-based learners on sine."""
     claim = "SAP beats comparable gradient-based learners on sine."
     criterion = (
-        f"Against {', '.join(compared)}, the dissertation's own comparison: holds if SAP's error is lower beyond the "
-        "interval than that of each in some set of shipped runs and higher than none's in any; does not hold if it is "
-        "lower than nobody's; otherwise mixed. Others are told beside."
+        f"Against {', '.join(compared)}, the dissertation's own comparison: test errors, in the geometric mean over "
+        "all shipped sets of runs that have both. Holds if the ratio with its 95 % interval lies below 1 against each; "
+        "does not hold if it lies above 1 against one, corrected for their number (Holm). Others are told beside."
     )
-    by_learner = {title: verdict_of([one.outcome for one in found]) for title, found in compared.items() if found}
-    if not by_learner:
+    known = {title: found for title, found in (compared | beside).items() if found}
+    parts = [contests.verdict(found) for title, found in compared.items() if found]
+    if not parts:
         return Reading(claim, UNDECIDED, "No shipped set of runs has SAP and another.", criterion, OTHERS)
-    outcomes = [{HOLDS: 1, UNDECIDED: 0}.get(verdict, -1) for verdict in by_learner.values()]
-    parts = [f"{title}: {contests.counted(found)}" for title, found in (compared | beside).items() if found]
-    tables = [contests.table(found, "SAP", title) for title, found in (compared | beside).items() if found]
-    evidence = f"SAP's error beside others', over sets of runs: {'; '.join(parts)}."
-    return Reading(claim, all_or_none(outcomes), evidence, criterion, OTHERS, "\n\n".join(tables))
+    mine, others = (
+        "; ".join(contests.briefly(found, title) for title, found in group.items() if found)
+        for group in (compared, beside)
+    )
+    evidence = f"SAP's error, as a multiple of theirs (tasks and trainings): {mine}. Beside: {others or 'nobody'}."
+    tables = [contests.table(found, "SAP", title) for title, found in known.items()]
+    return decided(claim, all_of(parts), evidence, criterion, OTHERS, "\n\n".join(tables))
 
 
 def preferred(found: Mapping[str, Anatomy]) -> Reading:
@@ -105,30 +111,22 @@ def preferred(found: Mapping[str, Anatomy]) -> Reading:
     claim = "Low-dimensional operations are preferred, once strengths are divided by their start."
     criterion = (
         f"Mean of strength / start over operations with at most {FEW} numbers, less that over larger ones, one "
-        "difference per seed; asked of all operations, and of those that share a softmax with larger ones. Holds if an "
-        "interval over seeds lies above 0 somewhere and below 0 nowhere, does not hold if the other way round, mixed "
-        "if both."
+        "difference per seed, in the mean over sets of runs; asked of all operations, and of those that share a "
+        "softmax with larger ones. Holds if both intervals lie above 0; does not hold if one lies below 0 (Holm)."
     )
     if not found:
         return Reading(claim, UNDECIDED, MISSING, criterion, STRENGTHS)
     every = {name: gaps(one) for name, one in found.items()}
-    first = next(iter(every))
-    everywhere, inside = every[first]
-    all_sets = [_sides([pair[which] for pair in every.values()]) for which in (0, 1)]
+    asked = [over_sets([Effect.of(pair[which]) for pair in every.values()], above) for which in (0, 1)]
+    first, (everywhere, inside) = next(iter(every.items()))
+    means = [told(one.effect, "+.2f") if one.effect else "not known" for one in asked]
     evidence = (
-        f"{first}: {told(everywhere, '+.2f')} times the start over all operations ({all_sets[0]} in {len(every)} sets "
-        f"of runs), {told(inside, '+.2f')} where small and large ones share a softmax ({all_sets[1]})."
+        f"In the mean over {len(every)} sets of runs: {means[0]} times the start over all operations, {means[1]} where "
+        f"small and large ones share a softmax ({first}: {told(everywhere, '+.2f')} and {told(inside, '+.2f')})."
     )
     rows = [f"| {name} | {told(a, '+.3f')} | {told(b, '+.3f')} |" for name, (a, b) in every.items()]
     table = "\n".join(["| runs | all operations | in one softmax |", "|---|---|---|", *rows])
-    verdict = verdict_of([side(one) for pair in every.values() for one in pair])
-    return Reading(claim, verdict, evidence, criterion, STRENGTHS, table)
-
-
-def _sides(found: Sequence[Interval]) -> str:
-    words = {1: "above 0", -1: "below 0", 0: "undecided"}
-    counts = [(sum(side(one) == which for one in found), word) for which, word in words.items()]
-    return ", ".join(f"{n} {word}" for n, word in counts if n)
+    return decided(claim, all_of(asked), evidence, criterion, STRENGTHS, table)
 
 
 def gaps(found: Anatomy) -> tuple[Interval, Interval]:
@@ -154,7 +152,7 @@ def shifts_are_strong(found: Mapping[str, Anatomy]) -> Reading:
     claim = "Scalar and vector shifts get high strengths, as FiLM would have it."
     criterion = (
         "For each shift in the hidden layers: does the interval over seeds of strength / start lie above 1? Holds if "
-        "all do, does not hold if none does, otherwise mixed. Asked of SAP in the first set of runs."
+        "all do; does not hold if one lies below 1 (Holm). Asked of SAP in the first set of runs."
     )
     if not found:
         return Reading(claim, UNDECIDED, MISSING, criterion, STRENGTHS)
@@ -164,7 +162,7 @@ def shifts_are_strong(found: Mapping[str, Anatomy]) -> Reading:
     intervals = [over_seeds(relative[:, i]) for i in shifts]
     parts = [f"{spoken(one.operations[i])} {told(at)}" for i, at in zip(shifts, intervals, strict=True)]
     evidence = f"{name}, times the start: {'; '.join(parts)}."
-    return Reading(claim, all_or_none([side(at, 1.0) for at in intervals]), evidence, criterion, STRENGTHS)
+    return decided(claim, all_of([above(Effect.of(at), 1.0) for at in intervals]), evidence, criterion, STRENGTHS)
 
 
 def strength_is_worth(found: Mapping[str, Anatomy]) -> Reading:
@@ -172,15 +170,16 @@ def strength_is_worth(found: Mapping[str, Anatomy]) -> Reading:
     claim = "The stronger an operation, the more it matters."
     criterion = (
         "Rank correlation, over operations, of strength / start with the error when the operation alone does not "
-        "adapt; one per seed. Holds if its interval over seeds lies above 0 in every set of runs, does not hold if it "
-        "lies below 0 in some and above 0 in none, mixed otherwise; not decided if it holds 0 in all."
+        "adapt; one per seed. Holds if its mean over sets of runs lies above 0 with its interval, does not hold if "
+        "below; mixed if single sets, corrected for their number (Holm), are on both sides."
     )
     asked = {name: worth_relation(one) for name, one in found.items() if len(one.still)}
     if not asked:
         return Reading(claim, UNDECIDED, MISSING, criterion, WORTH)
+    decision = over_sets([Effect.of(one) for one in asked.values()], above)
+    mean = f"; mean {told(decision.effect, '+.2f')}" if decision.effect and len(asked) > 1 else ""
     evidence = "; ".join(f"{name} {told(one, '+.2f')}" for name, one in asked.items())
-    verdict = all_or_none([side(one) for one in asked.values()])
-    return Reading(claim, verdict, f"Rank correlations: {evidence}.", criterion, WORTH)
+    return decided(claim, decision, f"Rank correlations: {evidence}{mean}.", criterion, WORTH)
 
 
 def worth_relation(found: Anatomy) -> Interval:
@@ -194,9 +193,4 @@ def worth_relation(found: Anatomy) -> Interval:
 def order_costs(found: Sequence[Contest]) -> Reading:
     """Claim 3, for SAP."""
     claim = "First-order meta-gradients cost SAP accuracy (on images 0.2 to 7.3 points)."
-    criterion = (
-        "Holds if SAP's error is lower beyond the interval than first-order SAP's in some set of shipped runs and "
-        "higher in none; does not hold if higher in some and lower in none; mixed if both."
-    )
-    titles = ("SAP", "first-order SAP")
-    return contests.reading(claim, criterion, found, titles, OTHERS, "On images: not tested here.")
+    return contests.reading(claim, found, ("SAP", "first-order SAP"), OTHERS, also="On images: not tested here.")

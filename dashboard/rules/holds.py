@@ -4,19 +4,21 @@ The functions that decide take answers and contests, and nothing else; `readings
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from dashboard import contests, library, page
-from dashboard.behaviour.tables import number
 from dashboard.contests import Contest
-from dashboard.holds import FAILS, HOLDS, MISSING, UNDECIDED, Reading, all_or_none, not_tested, side, told, verdict_of
+from dashboard.holds import FAILS, HOLDS, MISSING, MIXED, UNDECIDED, Reading, decided, not_tested, told
 from dashboard.rules import boxes, directions
 from engine.trees import count
 from probes.blackbox import Box, Boxes
-from probes.intervals import Interval, of_any_sign, over_seeds, over_tasks_and_seeds, paired
+from probes.comparisons import Effect, compare
+from probes.decisions import above, all_of, non_inferior
+from probes.intervals import Interval, of_any_sign, over_seeds, over_tasks_and_seeds
 from probes.updates import GRADIENT, PROTOTYPES, ByLearner
 
 SHOTS = 10  # of the default set of runs, whose answers are shipped
@@ -61,7 +63,7 @@ def order_is_gone(found: Mapping[str, Box]) -> Reading:
     criterion = (
         f"Holds if predictions of the pooled LSTM spread over orders by at most {NO_SPREAD:g} of its error on every "
         f"task and seed, and those of the sequential one by more than {SOME_SPREAD:g} of its own beyond the interval; "
-        "does not hold if the pooled one spreads or the sequential one stays below; otherwise not decided."
+        "does not hold if the pooled one spreads or the sequential one stays below."
     )
     if not {"lstm", "lstm-sequential"} <= set(found):
         return Reading(claim, UNDECIDED, MISSING, criterion, BOXES)
@@ -69,29 +71,20 @@ def order_is_gone(found: Mapping[str, Box]) -> Reading:
     share = float((pooled.spread / pooled.error).max())
     other = found["lstm-sequential"].order
     read = over_tasks_and_seeds(other.spread / other.error)
-    minds = side(read, SOME_SPREAD)
-    verdict = FAILS if share > NO_SPREAD or minds < 0 else HOLDS if minds > 0 else UNDECIDED
+    minds = above(Effect.of(read), float(np.log(SOME_SPREAD)))
+    decision = replace(minds, verdict=FAILS) if share > NO_SPREAD else minds
     evidence = (
         f"Over {read.tasks} tasks and {read.seeds} seeds, predictions spread over orders by {told(read)} of the error "
         f"if points are read one after the other, and by at most {share:.0e} if they are pooled."
     )
-    return Reading(claim, verdict, evidence, criterion, BOXES)
+    return decided(claim, decision, evidence, criterion, BOXES)
 
 
 def beats(claim: str, mine: str, other: str, black: Mapping[str, Boxes]) -> Reading:
-    """Claim 9: one learner has the lower error, in every set of runs that tells."""
+    """Claim 9: one learner has the lower error, over all sets of runs."""
     titles = {"lstm": "the pooled LSTM", "lstm-sequential": "the sequential one", "maml": "MAML"}
-    also = _paired(mine, other, black)
-    return outdone(f"{claim}.", contests.contests(mine, other), (titles[mine], titles[other]), also)
-
-
-def outdone(claim: str, found: Sequence[Contest], titles: tuple[str, str], also: str = "") -> Reading:
-    """The first learner has the lower error, in every set of runs that tells."""
-    criterion = (
-        f"Holds if the error of {titles[0]} is lower than that of {titles[1]} beyond the interval in some set of "
-        "shipped runs, and higher in none; does not hold if higher in some and lower in none; mixed if both."
-    )
-    return contests.reading(claim, criterion, found, titles, BOXES, also)
+    pair = titles[mine], titles[other]
+    return contests.reading(f"{claim}.", contests.contests(mine, other), pair, BOXES, also=_paired(mine, other, black))
 
 
 def _paired(mine: str, other: str, black: Mapping[str, Boxes]) -> str:
@@ -102,21 +95,16 @@ def _paired(mine: str, other: str, black: Mapping[str, Boxes]) -> str:
     for name in (mine, other):
         at = int(np.argmin(np.abs(black[name].shots - SHOTS)))
         losses.append(np.square(black[name].boxes[0].said[at] - black[name].truth).mean(-1))  # (seeds, tasks)
-    found = paired(*losses)
+    found = compare(*losses)
     return (
-        f"Task by task ({found.tasks} tasks, {SHOTS} points) the difference is {number(found.mean)} "
-        f"[{number(found.low)}, {number(found.high)}], and its error is lower on {found.won:.0%}."
+        f"On the same tasks (default runs, {SHOTS} points) it is {told(found.effect)} times ({found.effect.over}), and "
+        f"lower on {found.won:.0%} of them."
     )
 
 
 def competitive(found: Sequence[Contest]) -> Reading:
-    """Claim 10: OP-LSTM's error is not higher than MAML's."""
-    claim = "OP-LSTM is competitive with MAML."
-    criterion = (
-        "Holds if its error is higher beyond the interval in no set of shipped runs, and lower in some; does not hold "
-        "if higher in some and lower in none; mixed if both."
-    )
-    return contests.reading(claim, criterion, found, ("OP-LSTM", "MAML"), BOXES)
+    """Claim 10: OP-LSTM's error is not much higher than MAML's."""
+    return contests.reading("OP-LSTM is competitive with MAML.", found, ("OP-LSTM", "MAML"), BOXES, non_inferior)
 
 
 def smaller(sizes: Mapping[str, int]) -> Reading:
@@ -131,7 +119,7 @@ def smaller(sizes: Mapping[str, int]) -> Reading:
     mine = sizes["op-lstm"]
     fewer = [mine < sizes[name] for name in ("maml", "lstm")]
     evidence = f"It learns {mine:,} numbers, MAML {sizes['maml']:,}, the pooled LSTM {sizes['lstm']:,}."
-    verdict = all_or_none([1 if one else -1 for one in fewer])
+    verdict = HOLDS if all(fewer) else MIXED if any(fewer) else FAILS
     return Reading(claim, verdict, evidence, criterion)
 
 
@@ -142,19 +130,18 @@ def like_descent(found: ByLearner | None) -> Reading:
         "On miniImageNet the cosine of its whole displacement to gradient descent is 0.96 after the first 2,500 "
         f"updates, never below {NEAR:.2f} after that, and 0.94 in the end. Holds if here the interval lies above "
         f"{NEAR:.2f} both at the first copy of the weights (at least {EARLY} updates) and at the last; does not hold "
-        "if it lies below at both; mixed if it lies above at one and below at the other."
+        "if it lies below at one of them, corrected for two (Holm)."
     )
     if found is None or not (kept := [one for one in found.along if (one.iteration or 0) >= EARLY]):
         return Reading(claim, UNDECIDED, MISSING, criterion, DIRECTIONS)
     early, late = (of_any_sign(one.whole[GRADIENT].cosine[..., 0]) for one in (kept[0], kept[-1]))
-    sides = [side(one, NEAR) for one in (early, late)]
-    verdict = UNDECIDED if 0 in sides else verdict_of(sides)
+    decision = all_of([above(Effect.of(one), NEAR) for one in (early, late)])
     evidence = (
         f"The cosine is {told(early)} after {kept[0].iteration:,} updates and {told(late)} after "
         f"{kept[-1].iteration:,} ({late.tasks} tasks, {late.seeds} seeds); on "
         "miniImageNet it was 0.96 early, 0.80 in between and 0.94 late."
     )
-    return Reading(claim, verdict, evidence, criterion, DIRECTIONS)
+    return decided(claim, decision, evidence, criterion, DIRECTIONS)
 
 
 def to_prototypes(found: ByLearner | None) -> Reading:
@@ -168,12 +155,11 @@ def to_prototypes(found: ByLearner | None) -> Reading:
         return Reading(claim, UNDECIDED, MISSING, criterion, DIRECTIONS)
     early, late = (_by_seed(one.head[PROTOTYPES].cosine[..., -1]) for one in (kept[0], kept[-1]))
     grown: Interval = over_seeds(late - early)
-    verdict = verdict_of([side(grown)])
     evidence = (
         f"{early.mean():.2f} after {kept[0].iteration:,} updates, {late.mean():.2f} after {kept[-1].iteration:,}: "
         f"{told(grown, '+.2f')}; on miniImageNet it rose from 0.29 to 0.74."
     )
-    return Reading(claim, verdict, evidence, criterion, DIRECTIONS)
+    return decided(claim, above(Effect.of(grown)), evidence, criterion, DIRECTIONS)
 
 
 def _by_seed(cosines: np.ndarray) -> np.ndarray:

@@ -71,7 +71,13 @@ def test_tasks_change_what_is_computed():
 
 @pytest.mark.parametrize(
     ("key", "value", "index"),
-    [("band", "95 % of the tasks", 0), ("steps", "linear", 0), ("axis", "linear", 0), ("compared", "ratio", 1)],
+    [
+        ("band", "95 % of the tasks", 0),
+        ("steps", "linear", 0),
+        ("axis", "linear", 0),
+        ("compared", "difference", 1),
+        ("scope", "these trainings", 1),
+    ],
 )
 def test_switches_change_the_figure(key: str, value: str, index: int):
     at = opened()
