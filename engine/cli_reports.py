@@ -57,7 +57,7 @@ def evaluate(
     f"a list of objects{CLASSES}",
 )
 def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
-    """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (the one in the README)."""
+    """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (as in docs/results.md)."""
     from engine.devices import pick_device
     from engine.report import markdown, rows
 
@@ -72,9 +72,11 @@ def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
 @click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @device_option
-@json_option("table, method, shots, published, published_ci95, recipe, collection, ours, ci95, median, per_seed, seeds")
+@json_option(
+    "table, method, shots, source, reference, reference_ci95, recipe, collection, ours, ci95, median, per_seed, seeds"
+)
 def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
-    """Published results beside ours, on the same networks: with the published outer loop, and with our own."""
+    """Published results (chapter 6: our own pilot) beside ours: with the published outer loop, and with our own."""
     from engine.devices import pick_device
     from engine.reproduce import markdown, rows
 

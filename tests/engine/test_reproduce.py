@@ -34,7 +34,7 @@ def test_each_published_value_meets_its_own_runs(tmp_path, capsys):
         ("published", "sine-as-published", 1),
         ("ours", "sine-tuned", 2),
     ]
-    assert all(row["published"] == 0.0406 and row["ours"] > 0 and row["ci95"] > 0 for row in five)
+    assert all(row["reference"] == 0.0406 and row["ours"] > 0 and row["ci95"] > 0 for row in five)
     assert five[1]["ours"] == pytest.approx(sum(five[1]["per_seed"]) / 2)
     assert pooled["ours"]["shots"] == 20
     rest = [row for row in rows if row not in five]
@@ -47,6 +47,15 @@ def test_every_value_has_a_line_in_the_table(tmp_path):
     for cell in reproduce.CELLS:
         assert f"| {cell.table} | {cell.learner} | {cell.shots} | 0." in table
         assert cell.learner in LEARNERS
+
+
+def test_a_pilot_of_our_own_is_not_called_published(tmp_path):
+    rows = reproduce.rows(tmp_path, 5)
+    for row in rows:
+        assert (row["source"] == reproduce.PUBLISHED) == (row["table"] != reproduce.CHAPTER6)
+    lines = [line for line in reproduce.markdown(rows, 5).splitlines() if line.startswith(f"| {reproduce.CHAPTER6}")]
+    assert len(lines) == 4
+    assert all("our pilot" in line and "published" not in line for line in lines)
 
 
 def test_a_missing_folder_is_named(tmp_path):
