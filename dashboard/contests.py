@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboard import library
-from dashboard.behaviour.tables import number
 from dashboard.holds import Reading, decided, told
 from dashboard.library import Result
+from dashboard.numbers import number
 from probes.comparisons import Effect, of_records, sides
 from probes.decisions import MARGIN, Decision, Test, non_inferior, over_sets, superior
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dashboard.numbers import number
 from engine.ensembles import Ensemble
 from probes.broadness import PARAMETERS, Broadness
 from probes.diversity import Diversity
@@ -48,7 +49,7 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def told(values: np.ndarray, seeds: Sequence[int]) -> str:
     """Each seed's value, for a hover."""
-    return "seeds " + ", ".join(f"{seed}: {value:.3g}" for seed, value in zip(seeds, values, strict=True))
+    return "seeds " + ", ".join(f"{seed}: {number(value, 3)}" for seed, value in zip(seeds, values, strict=True))
 
 
 def diversity_rows(answer: Diversity, names: dict[str, str], measure: str) -> pd.DataFrame:
@@ -141,14 +142,14 @@ def diversity_sentence(rows: pd.DataFrame, measure: str) -> str:
     layer, name = last.layer.iloc[0], MEASURES[measure]
     drawn = f"; untrained, they have {_span(control)}" if len(control) else ""
     if len(before) == 1:
-        return f"In {layer}, {before.index[0]} starts with a {name} of {before.iloc[0]:.3g}{drawn}."
+        return f"In {layer}, {before.index[0]} starts with a {name} of {number(before.iloc[0], 3)}{drawn}."
     text = (
-        f"In {layer}, before adaptation, **{before.idxmax()}** has the largest {name} ({before.max():.3g}) and "
-        f"**{before.idxmin()}** the smallest ({before.min():.3g}){drawn}."
+        f"In {layer}, before adaptation, **{before.idxmax()}** has the largest {name} ({number(before.max(), 3)}) and "
+        f"**{before.idxmin()}** the smallest ({number(before.min(), 3)}){drawn}."
     )
     moved = (after - before).dropna()
     if len(moved) and (most := moved.abs().idxmax()) and abs(moved[most]) > 0.005 * max(abs(before[most]), 1e-9):
-        text += f" Adapting changes it most for **{most}**: {before[most]:.3g} to {after[most]:.3g}."
+        text += f" Adapting changes it most for **{most}**: {number(before[most], 3)} to {number(after[most], 3)}."
     return text
 
 
@@ -187,13 +188,13 @@ def relation_sentence(found: dict[tuple[str, str], Relation]) -> str:
             text = f"{where}, broader features go with **{'smaller' if one.spearman < 0 else 'larger'}** errors"
         else:
             text = f"{where}, **no relation** shows"
-        said.append(f"{text} (ρ = {one.spearman:.2f}, p = {one.spearman_p:.2g})")
+        said.append(f"{text} (ρ = {one.spearman:.2f}, p = {number(one.spearman_p)})")
     text = f"Over {found['near', 'learners'].n} learners: {'; '.join(said)}."
     return f"{text} Runs that differ in their seed only are no new learners, so learners are what is counted here."
 
 
 def _span(values: pd.Series) -> str:
-    low, high = f"{values.min():.3g}", f"{values.max():.3g}"
+    low, high = number(values.min(), 3), number(values.max(), 3)
     return low if low == high else f"{low} to {high}"
 
 

@@ -7,9 +7,9 @@ this module says how they are told and shown.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 
+from dashboard import numbers
 from dashboard.behaviour.controls import NARROW
 from probes.comparisons import Effect
 from probes.decisions import FAILS, HOLDS, MIXED, UNDECIDED, VERDICTS, Decision
@@ -64,11 +64,13 @@ def decided(
     return Reading(claim, decision.verdict, evidence, criterion, where, detail, decision.needs)
 
 
-def told(found: Interval | Effect, form: str = ".2f") -> str:
-    """A mean or an effect with its interval, in a sentence; of an effect in logarithms, the ratio."""
+def told(found: Interval | Effect, form: str = "") -> str:
+    """A mean or an effect with its interval, in a sentence; of an effect in logarithms, the ratio.
+
+    The interval decides the digits; a `form` with a plus gives differences their sign.
+    """
     three = found.shown if isinstance(found, Effect) else (found.mean, found.low, found.high)
-    mean, low, high = (f"{value:{form}}" for value in three)
-    return f"{mean} [{low}, {high}]" if np.isfinite(three[1]) else f"{mean} [no interval]"
+    return numbers.interval(*three, signed="+" in form)
 
 
 def not_tested(claim: str, where: str = "") -> Reading:

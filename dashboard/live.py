@@ -13,6 +13,7 @@ from dashboard import families
 from dashboard.answering import DESK, Question
 from dashboard.components.pad import PadLearner, encode_curves
 from dashboard.figures import palette
+from dashboard.numbers import number
 from dashboard.presets import PRESETS
 from dashboard.state import DECIMALS, MAX_POINTS, X_DOMAIN, View, place
 from engine.ensembles import Ensemble
@@ -185,11 +186,6 @@ def _listed(values: np.ndarray) -> list[Any]:
     return np.where(np.isfinite(values), values, None).tolist()
 
 
-def _short(value: float) -> str:
-    """Two digits, or the whole number where it has more: 0.012, 1.3, 136."""
-    return f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
-
-
 def _drawable(band: np.ndarray) -> np.ndarray:
     """Within what the pad can encode; where a learner diverged, far outside the picture."""
     return np.clip(np.nan_to_num(band, nan=OUTSIDE), -OUTSIDE, OUTSIDE)
@@ -280,10 +276,10 @@ def sentence(view: View, ensembles: Sequence[Ensemble], found: Sequence[Adaptati
     if not ends:
         return f"{counted}{trained}{diverged}"
     if len(ends) == 1:
-        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {_short(ends[0][0])}.{diverged}"
+        return f"{counted}{trained} {ends[0][1]} ends at a {what} of {number(ends[0][0])}.{diverged}"
     return (
-        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {_short(ends[0][0])}), "
-        f"{ends[-1][1]} farthest ({_short(ends[-1][0])}), mean of the seeds.{diverged}"
+        f"{counted}{trained} {ends[0][1]} ends nearest ({what} {number(ends[0][0])}), "
+        f"{ends[-1][1]} farthest ({number(ends[-1][0])}), mean of the seeds.{diverged}"
     )
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import library, page
 from dashboard.holds import FAILS, MISSING, UNDECIDED, Reading, decided, not_tested, side, told
+from dashboard.numbers import number, percent
 from engine.learners import make
 from probes.comparisons import Effect
 from probes.decisions import Decision, above, all_of, below
@@ -56,7 +57,7 @@ def order_matters(found: Mapping[str, Shares]) -> Reading:
     decision = replace(minds, verdict=FAILS) if pooled > NO_CHANGE else minds
     evidence = (
         f"With the points in reverse, {_percent(read)} % of the influence changes if they are read one after the "
-        f"other, at most {pooled:.0e} of it if they are pooled ({read.tasks} tasks, {read.seeds} seeds)."
+        f"other, at most {number(pooled, 1)} of it if they are pooled ({read.tasks} tasks, {read.seeds} seeds)."
     )
     return decided(claim, decision, evidence, criterion)
 
@@ -74,7 +75,7 @@ def specialised(found: Mapping[str, Shares]) -> Reading:
     parts = [f"{make(name).title} {_mean(found[name].far)} ({_percent(gap)} points more)" for name, gap in gaps.items()]
     evidence = (
         f"Far influence: {', '.join(parts)}; from scratch {_mean(found['scratch'].far)}; spread evenly it would be "
-        f"{found['scratch'].even.mean():.0%}."
+        f"{percent(float(found['scratch'].even.mean()))}."
     )
     return decided(claim, all_of([above(Effect.of(gap)) for gap in gaps.values()]), evidence, criterion, REACH)
 
@@ -119,7 +120,7 @@ def broader(found: Mapping[str, Shares]) -> Reading:
 
 
 def _mean(values: np.ndarray) -> str:
-    return f"{np.nanmean(values):.0%}"
+    return percent(float(np.nanmean(values)))
 
 
 def _percent(found: Interval) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dashboard.numbers import number, percent
 from probes.attribution import Attributions, OfLearner
 from probes.conductance import carrying
 
@@ -73,18 +74,14 @@ def influence_sentence(
 
 def missing_sentence(found: Attributions, titles: Mapping[str, str]) -> str:
     """By how much integrated gradients miss their sum, and how exact Shapley values are."""
-    missed = [f"{titles[one.learner]} {_percent(one.completeness_error.mean())}" for one in found.answers]
+    missed = [f"{titles[one.learner]} {percent(float(one.completeness_error.mean()))}" for one in found.answers]
     parts = [f"Integrated gradients miss their sum by (share of the sum of their sizes): {', '.join(missed)}."]
     if found.exact:
         parts.append(f"Shapley values weigh all {2 ** len(found.points):,} coalitions.")
     else:
-        error = [f"{titles[one.learner]} ±{float(one.shapley_error.mean()):.2g}" for one in found.answers]
+        error = [f"{titles[one.learner]} ±{number(float(one.shapley_error.mean()))}" for one in found.answers]
         parts.append(f"Shapley values are sampled; standard error of one value: {', '.join(error)}.")
     return " ".join(parts)
-
-
-def _percent(share: float) -> str:
-    return "unknown" if not np.isfinite(share) else f"{share:.1%}" if share >= 0.0005 else "less than 0.1%"
 
 
 def reach_sentence(found: Attributions, titles: Mapping[str, str], values: Sequence[np.ndarray], far: float) -> str:
@@ -93,11 +90,11 @@ def reach_sentence(found: Attributions, titles: Mapping[str, str], values: Seque
     told = []
     for one, mine in zip(found.answers, values, strict=True):
         size = np.abs(mine)
-        told.append(f"{titles[one.learner]} {np.nansum(size * away) / max(np.nansum(size), 1e-12):.0%}")
+        told.append(f"{titles[one.learner]} {percent(np.nansum(size * away) / max(np.nansum(size), 1e-12))}")
     even = float(away.mean())
     return (
         f"Share of all influence that falls more than {far:g} away from its point: {', '.join(told)} "
-        f"(if it were spread evenly: {even:.0%})."
+        f"(if it were spread evenly: {percent(even)})."
     )
 
 
@@ -107,7 +104,7 @@ def layers_sentence(answers: Sequence[OfLearner], titles: Mapping[str, str]) -> 
     for one in answers:
         size = np.abs(one.by_layer).mean(0)
         share = size / max(size.sum(), 1e-12)
-        told.append(f"{titles[one.learner]} {one.layers[int(share.argmax())]} ({share.max():.0%})")
+        told.append(f"{titles[one.learner]} {one.layers[int(share.argmax())]} ({percent(share.max())})")
     return f"Most of the movement: {', '.join(told)}; sizes of the layers' contributions, mean over seeds."
 
 

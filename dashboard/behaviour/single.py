@@ -8,6 +8,7 @@ from dashboard import page
 from dashboard.behaviour import tables, words
 from dashboard.behaviour.controls import behaved, choose_one, pair, row
 from dashboard.figures import tasks as task_figures
+from dashboard.numbers import number
 from engine.ensembles import Ensemble
 from engine.tasks import Sine, stream
 from probes.adaptation import adaptation
@@ -115,5 +116,5 @@ def show_one_task(two: list[Ensemble], tasks: int, chosen: int) -> None:
         "behaviour-one",
         read=words.TASKS,
         data=table,
-        says=" · ".join(f"{fit.title}: query error {tables.number(fit.loss)}" for fit in fits),
+        says=" · ".join(f"{fit.title}: query error {number(fit.loss)}" for fit in fits),
     )

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.behaviour.tables import number, ran_away, triple
+from dashboard.behaviour.tables import ran_away, triple
 from dashboard.figures.sweeps import Pair, Sweep
+from dashboard.numbers import number, percent
 from engine.ensembles import Ensemble
 from engine.toy import Toy
 from probes.comparisons import of_change
@@ -205,7 +206,7 @@ def toy_sentence(rows: pd.DataFrame, found: Flow, steps: int) -> str:
             continue
         places = []
         for _, row in here.iterrows():
-            share = f" ({row['share of starts']:.0%} of starts)" if len(here) > 1 else ""
+            share = f" ({percent(row['share of starts'])} of starts)" if len(here) > 1 else ""
             losses = f"loss {number(row['direct loss'])}, then {number(row['after T steps'])}"
             places.append(f"{row.x:.1f}{share}: {losses}")
         told.append(f"**{title}** ends at {' or '.join(places)}")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.figures.behaviour import Difference, Line, Spot
+from dashboard.numbers import number, percent
 from engine.ensembles import Ensemble
 from probes.behaviour import Curve
 from probes.comparisons import DIFFERENCE, KIND, LEVEL, RATIO, compare, holm, sides
@@ -16,11 +17,6 @@ from probes.statistics import relation
 SHUFFLES = 1999
 MEAN, SPREAD = "interval of the mean", "95 % of the tasks"
 BANDS = (MEAN, SPREAD)
-
-
-def number(value: float) -> str:
-    """A loss in a sentence: two digits, without a power of ten where it can be read without."""
-    return f"{value:.2g}" if value < 10 or value >= 1e5 else f"{value:.0f}"
 
 
 def band(losses: np.ndarray, kind: str) -> tuple[float, float, float]:
@@ -212,10 +208,10 @@ def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str]) -> 
     found = relation(x, y, shuffles=SHUFFLES)
     wins = float((y < x)[np.isfinite(x) & np.isfinite(y)].mean()) if found.n else float("nan")
     least = 1 / (SHUFFLES + 1)
-    p = f"p ≤ {least:.4f}" if found.spearman_p <= least else f"p = {found.spearman_p:.2g}"
+    p = f"p ≤ {least:.4f}" if found.spearman_p <= least else f"p = {number(found.spearman_p)}"
     return (
-        f"{titles[1]} is better on {wins:.0%} of {found.n:,} tasks. What is hard for one is hard for the other to this "
-        f"degree: Spearman ρ = {found.spearman:.2f} (permutation {p}), Pearson r = {found.pearson:.2f}."
+        f"{titles[1]} is better on {percent(wins)} of {found.n:,} tasks. What is hard for one is hard for the other "
+        f"to this degree: Spearman ρ = {found.spearman:.2f} (permutation {p}), Pearson r = {found.pearson:.2f}."
     )
 
 

@@ -11,7 +11,7 @@ from dashboard.behaviour.controls import pair
 from dashboard.figures import cost as figures
 from dashboard.figures.cost import Series
 from dashboard.landscape import words
-from dashboard.landscape.rules_tables import number
+from dashboard.numbers import interval, number
 from engine.learners import LEARNERS
 from probes import answers
 from probes.cost import EXACT, EXPLICIT, FIRST, Cost, Point
@@ -98,11 +98,11 @@ def sentence(found: Cost) -> str:
             np.median([getattr(b, cost) / getattr(a, cost) for a, b in pairs if a.n >= exact[cost].least])
             for cost in COSTS
         )
-        ends = "{0.exponent:.2f} [{0.low:.2f}, {0.high:.2f}]"
+        power = {cost: interval(fit.exponent, fit.low, fit.high) for cost, fit in exact.items()}
         told.append(
             f"**{LEARNERS[learner].title}**'s exact meta-gradient grows with N to the power "
-            f"{ends.format(exact['seconds'])} in time and {ends.format(exact['peak_bytes'])} in memory, up to N = "
-            f"{largest:,}: {seconds:.1f} times a first-order one in time, {peak:.2f} times in memory."
+            f"{power['seconds']} in time and {power['peak_bytes']} in memory, up to N = "
+            f"{largest:,}: {number(seconds)} times a first-order one in time, {number(peak)} times in memory."
         )
     written = {fit.cost: fit for fit in found.fits if fit.way == EXPLICIT}
     pairs = _pairs(found, "maml", EXACT, EXPLICIT)

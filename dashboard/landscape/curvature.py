@@ -12,6 +12,7 @@ from dashboard.landscape import curvature_words as words
 from dashboard.landscape.controls import number, one_by_one, pick, scrolls
 from dashboard.landscape.surface_tables import META, TASK
 from dashboard.landscape.surface_words import WHICH
+from dashboard.numbers import percent
 from engine.ensembles import Ensemble
 from engine.runs import KEPT
 from probes.surfaces import HELD_OUT
@@ -70,7 +71,7 @@ def _controls() -> dict[str, object]:
             config["task"] = number("Task", "curved-task", 0, HELD_OUT - 1, "0") or 0
             step = number("After inner step", "curved-step", 0, 100, "last", "The last one of an evaluation.")
             config["step"] = -1 if step is None else step
-        config["radius"] = pick("Ball", RADII, "ball", 0.05, {r: f"{r:.0%} of |c|" for r in RADII})
+        config["radius"] = pick("Ball", RADII, "ball", 0.05, {r: f"{percent(r)} of |c|" for r in RADII})
     return config | (META_SETTINGS if loss == META else FAST)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dashboard.behaviour.tables import number
 from dashboard.figures.rules import Course, Panel, Row, Triple
 from dashboard.figures.spectra import Spectrum
+from dashboard.numbers import number, percent
 from engine.ensembles import Ensemble
 from engine.learners import Learner
 from engine.learners.maml import MAML
@@ -67,7 +67,7 @@ def panels(found: Sequence[Curved], radius: float) -> list[Panel]:
         every = np.concatenate([by_seed(one, measure) for one in found])
         log = log and bool((every > 0).all())
         if measure == "sharpness":
-            title = f"sharpness within {radius:.0%} of |c|"
+            title = f"sharpness within {percent(radius)} of |c|"
         columns.append(
             Panel(
                 title,

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dashboard import numbers
 from dashboard.figures import palette
 from dashboard.figures.rules import Course, Panel, Row, Triple
+from dashboard.numbers import number
 from probes.intervals import Interval, of_any_sign, over_tasks_and_seeds
 from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
 from probes.statistics import LEAST, relation
@@ -199,7 +201,7 @@ def gradient_sentence(measured: Sequence[Measured], names: dict[str, str], block
     learned = [n for n in names if palette.family(n) == LEARNED and at(measured, n, block) is not None]
     told = []
     if base is not None:
-        told.append(f"At **MAML**'s trained weights the cosine is {said(interval(base, 'cosine'))}.")
+        told.append(f"At **MAML**'s trained weights the cosine is {numbers.interval(*triple(base, 'cosine'))}.")
     groups: dict[str, list[str]] = {}
     for name in learned:
         one = at(measured, name, block)
@@ -214,11 +216,6 @@ def gradient_sentence(measured: Sequence[Measured], names: dict[str, str], block
     for word, texts in groups.items():
         told.append(f"{word}: {', '.join(texts)}.")
     return " ".join(told)
-
-
-def said(found: Interval) -> str:
-    """A mean with its interval, in a sentence."""
-    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def curvature_sentence(columns: Sequence[Panel], names: dict[str, str]) -> str:
@@ -256,18 +253,13 @@ def curvature_sentence(columns: Sequence[Panel], names: dict[str, str]) -> str:
     return text
 
 
-def number(value: float) -> str:
-    """Two digits, without a power of ten where it can be read without."""
-    return f"{value:.2g}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
-
-
 def training_sentence(measured: Sequence[Measured], names: dict[str, str], pairs: Sequence[tuple[str, str]]) -> str:
     """Where trained first-order, is the same learner's meta-loss more curved than where trained exactly?"""
     told, beyond = [], 0
     for first, exact in pairs:
         found = times(at(measured, first, INITIALISATION), at(measured, exact, INITIALISATION), "eigenvalue")
         if found is not None and np.isfinite(found.mean):
-            told.append(f"{names[exact]} {number(found.mean)} [{number(found.low)}, {number(found.high)}]")
+            told.append(f"{names[exact]} {numbers.interval(found.mean, found.low, found.high)}")
             beyond += found.low > 1 or found.high < 1
     if not told:
         return ""
@@ -292,7 +284,7 @@ def relation_sentence(measured: Sequence[Measured], names: dict[str, str], block
     whole, within = (relation(np.array(curved), np.array(cosines), of) for of in (None, groups))
     text = (
         f"Over these {whole.n} runs, cosine and this curvature have a rank correlation of {whole.spearman:.2f} "
-        f"(permutation p = {whole.spearman_p:.2g}); among runs of the same learner {within.spearman:.2f} "
-        f"(p = {within.spearman_p:.2g})."
+        f"(permutation p = {number(whole.spearman_p)}); among runs of the same learner {within.spearman:.2f} "
+        f"(p = {number(within.spearman_p)})."
     )
     return text.replace("-0.", "−0.")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 
-from dashboard.behaviour.tables import number
 from dashboard.figures.landscape import Scene, Way
+from dashboard.numbers import number, percent
 from probes import landscape
 from probes.landscape import Landscape, Plane
 
@@ -56,15 +56,7 @@ def note(plane: Plane, directions: str) -> str:
         return f"λ = {', '.join(number(float(v)) for v in plane.eigenvalues)}"
     if directions == "runs":
         return ""
-    return f"plane holds {share(plane.path.explained)} of the path" if np.isfinite(plane.path.explained) else ""
-
-
-def share(value: float) -> str:
-    """A share in per cent, with the digits that tell it from 0 and from 1."""
-    per_cent = 100 * value
-    if 99 < per_cent < 99.95:
-        return f"{per_cent:.1f} %"
-    return f"{per_cent:.0f} %" if per_cent >= 9.95 or per_cent <= 0 else f"{per_cent:.2g} %"
+    return f"plane holds {percent(plane.path.explained)} of the path" if np.isfinite(plane.path.explained) else ""
 
 
 def walk_sentence(found: Sequence[Plane], names: dict[str, str], loss: str) -> str:
@@ -75,9 +67,9 @@ def walk_sentence(found: Sequence[Plane], names: dict[str, str], loss: str) -> s
     what = "The inner loop" if loss == TASK else "Meta-training"
     far = max(moved, key=lambda plane: plane.path.away[0])
     near = min(moved, key=lambda plane: plane.path.away[0])
-    text = f"{what} of **{names[far.learner]}** ends {share(far.path.away[0])} of |c| from where it starts"
+    text = f"{what} of **{names[far.learner]}** ends {percent(far.path.away[0])} of |c| from where it starts"
     if near is not far:
-        text += f", that of **{names[near.learner]}** {share(near.path.away[0])}"
+        text += f", that of **{names[near.learner]}** {percent(near.path.away[0])}"
     ends = [f"{names[p.learner]} {number(p.path.loss[0])} → {number(p.centre)}" for p in moved]
     return f"{text}. Loss at start and centre: {', '.join(ends)}."
 
@@ -88,7 +80,7 @@ def trap_sentence(found: Sequence[Plane], names: dict[str, str], loss: str) -> s
     if not known:
         return ""
     held = [plane.path.explained for plane in known]
-    ends = share(min(held)) if len(held) == 1 else f"{share(min(held))} to {share(max(held))}"
+    ends = percent(min(held)) if len(held) == 1 else f"{percent(min(held))} to {percent(max(held))}"
     text = f"These planes hold {ends} of the path."
     worst = max(known, key=lambda plane: _gap(plane)[0])
     factor, at = _gap(worst)

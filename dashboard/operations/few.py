@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from dashboard import page
+from dashboard import numbers, page
 from dashboard.behaviour.controls import pair
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
@@ -88,8 +88,9 @@ def _show_sine(
         "sap-few-sine",
         read=words.FEW,
         data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, label),
-        says=f"Error on this task **{found.before:.3g}** with all {len(order)} adapting, **{found.after:.3g}** with "
-        f"{count} taken {taken}; over {TASKS} tasks {baseline:.3g} and {error:.3g}.",
+        says=f"Error on this task **{numbers.number(found.before, 3)}** with all {len(order)} adapting, "
+        f"**{numbers.number(found.after, 3)}** with {count} taken {taken}; over {TASKS} tasks "
+        f"{numbers.number(baseline, 3)} and {numbers.number(error, 3)}.",
     )
 
 

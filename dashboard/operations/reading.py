@@ -5,6 +5,7 @@ import pandas as pd
 
 from dashboard import page
 from dashboard.figures.operations import spoken
+from dashboard.numbers import number
 from engine.ensembles import Ensemble
 from probes.subspace import Anatomy
 
@@ -68,8 +69,8 @@ def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
     rank = np.corrcoef(np.argsort(np.argsort(relative)), np.argsort(np.argsort(cost)))[0, 1]
     free = int((cost < 1.02).sum())
     return (
-        f"Without **{spoken(moving[first])}** adapting, the error is {cost[first]:.1f} times as high; {free} of the "
-        f"{len(moving)} operations can stay still for less than 2 % each. Strength and worth rank the operations "
+        f"Without **{spoken(moving[first])}** adapting, the error is {number(cost[first])} times as high; {free} of "
+        f"the {len(moving)} operations can stay still for less than 2 % each. Strength and worth rank the operations "
         f"{'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f})."
     )
 
@@ -84,10 +85,10 @@ def pruning_sentence(found: Anatomy, baseline: float) -> str:
     """How many operations are enough, in both orders, and whether fewer are better than all."""
     means = found.by_worth.mean((1, 2))
     least = int(means.argmin())
-    best = f" The least error, {means[least]:.2g}, comes with {least}." if means[least] < 0.95 * baseline else ""
+    best = f" The least error, {number(means[least])}, comes with {least}." if means[least] < 0.95 * baseline else ""
     return (
         f"**{enough(found.by_worth, baseline)}** of {len(found.by_worth) - 1} operations, taken by worth, come within "
-        f"10 % of the error with all ({baseline:.3g}); taken by strength it needs "
+        f"10 % of the error with all ({number(baseline, 3)}); taken by strength it needs "
         f"{enough(found.by_strength, baseline)}.{best}"
     )
 

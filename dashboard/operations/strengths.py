@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard import page
+from dashboard import numbers, page
 from dashboard.behaviour.controls import pair
 from dashboard.figures import operations as figures
 from dashboard.figures.operations import spoken
@@ -134,6 +134,6 @@ def _show_curves(ensemble: Ensemble, operation: str, number: int) -> None:
         "sap-effect",
         read=words.EFFECT,
         data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, "one still"),
-        says=f"Error on this task **{found.before:.3g}** with all operations adapting, **{found.after:.3g}** with "
-        f"{label} held still.",
+        says=f"Error on this task **{numbers.number(found.before, 3)}** with all operations adapting, "
+        f"**{numbers.number(found.after, 3)}** with {label} held still.",
     )

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import library, page
 from dashboard.figures import operations_worth as worth_figures
+from dashboard.numbers import percent
 from dashboard.operations import words
 from dashboard.operations.reading import TASKS
 from engine.learners import make
@@ -133,7 +134,7 @@ def show_others(choice: page.Choice) -> None:
 
 def _moved_sentence(rows: list[Any], layers: list[str]) -> str:
     parts = [
-        f"{title} moves its {layers[int(share.argmax())]} most ({share.max():.2g} of its length)"
+        f"{title} moves its {layers[int(share.argmax())]} most ({percent(share.max())} of its length)"
         for _, title, share, _ in rows[:3]
     ]
     return "; ".join(parts) + "."

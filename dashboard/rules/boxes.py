@@ -5,8 +5,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import page
-from dashboard.behaviour.tables import number
 from dashboard.figures import rules_boxes as figures
+from dashboard.numbers import number
 from dashboard.rules import words
 from dashboard.rules.controls import answers, pick, row, suited, titles
 from engine.ensembles import Ensemble
@@ -175,5 +175,5 @@ def order_sentence(table: pd.DataFrame, tasks: int) -> str:
     text = f"Spread over orders, {tasks} tasks and all seeds: {', '.join(told)}." if told else ""
     if others:
         largest = float(mean.loc[others, "spread"].max())
-        text += f" None beyond rounding (at most {largest:.0e}): {', '.join(others)}."
+        text += f" None beyond rounding (at most {number(largest, 1)}): {', '.join(others)}."
     return text.strip()

@@ -13,6 +13,7 @@ import streamlit as st
 from dashboard import contests, library, page
 from dashboard.contests import Contest
 from dashboard.holds import FAILS, HOLDS, MISSING, MIXED, UNDECIDED, Reading, decided, not_tested, told
+from dashboard.numbers import number, percent
 from dashboard.rules import boxes, directions
 from engine.trees import count
 from probes.blackbox import Box, Boxes
@@ -75,7 +76,7 @@ def order_is_gone(found: Mapping[str, Box]) -> Reading:
     decision = replace(minds, verdict=FAILS) if share > NO_SPREAD else minds
     evidence = (
         f"Over {read.tasks} tasks and {read.seeds} seeds, predictions spread over orders by {told(read)} of the error "
-        f"if points are read one after the other, and by at most {share:.0e} if they are pooled."
+        f"if points are read one after the other, and by at most {number(share, 1)} if they are pooled."
     )
     return decided(claim, decision, evidence, criterion, BOXES)
 
@@ -98,7 +99,7 @@ def _paired(mine: str, other: str, black: Mapping[str, Boxes]) -> str:
     found = compare(*losses)
     return (
         f"On the same tasks (default runs, {SHOTS} points) it is {told(found.effect)} times ({found.effect.over}), and "
-        f"lower on {found.won:.0%} of them."
+        f"lower on {percent(found.won)} of them."
     )
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from dashboard.behaviour.tables import number
 from dashboard.figures.rules_readings import Row
 from dashboard.figures.rules_surfaces import label
+from dashboard.numbers import number, percent
 from probes import readings
 from probes.readings import BODY, FORGET_GATE, INPUT_GATE, MOVE, OUTPUT, READINGS
 from probes.rule import ALL_PARTS, BEFORE, FORGETFUL, OWN, SILENT, InPlace, OfLearner
@@ -49,9 +49,9 @@ def surface_sentence(surface: Surface, one: OfLearner, seed: int, at: int) -> st
     read = next(r for r in one.reads if (r.part, r.reading) == (surface.part, readings.LINEAR))
     c, share = read.coefficients[seed, at - 1], read.share[seed, at - 1]
     named = [(name, float(v)) for name, v in zip(read.terms, c, strict=True)]
-    terms = " ".join(f"{'−' if v < 0 else '+'} {abs(v):.2g} {name}".removesuffix(" 1") for name, v in named)
+    terms = " ".join(f"{'−' if v < 0 else '+'} {number(abs(v))} {name}".removesuffix(" 1") for name, v in named)
     terms = terms.removeprefix("+ ")
-    text = f"In pass {at}, seed {one.seeds[seed]} says about **h ≈ {terms}** ({share:.0%} of its variance)."
+    text = f"In pass {at}, seed {one.seeds[seed]} says about **h ≈ {terms}** ({percent(share)} of its variance)."
     met = surface.spread[seed, at - 1]
     if at > 1:
         text += f" What it remembers from before moves h by {number(float(met))} (standard deviation at a fixed input)."
@@ -76,8 +76,8 @@ def deviation_sentence(picture: Surfaces) -> str:
     for s in picture.surfaces:
         mean = {measure: values[:, 1:].mean() for measure, values in s.deviations.items()}
         told.append(
-            f"**{PARTS[s.part]}**: {mean['additive']:.0%} not additive, {mean['odd']:.0%} not odd, "
-            f"{mean['monotone']:.0%} of its changes against gradient descent"
+            f"**{PARTS[s.part]}**: {percent(mean['additive'])} not additive, {percent(mean['odd'])} not odd, "
+            f"{percent(mean['monotone'])} of its changes against gradient descent"
         )
     return f"Means of seeds and passes: {'; '.join(told)}."
 
@@ -129,7 +129,7 @@ def layer_sentence(by_tensor: dict[str, np.ndarray]) -> str:
     most, least = max(last, key=last.__getitem__), min(last, key=last.__getitem__)
     return (
         f"In the last step it is fastest in **{label(most)}** ({number(last[most])}) and slowest in "
-        f"**{label(least)}** ({number(last[least])}), {last[most] / last[least]:.1f} times slower."
+        f"**{label(least)}** ({number(last[least])}), {number(last[most] / last[least])} times slower."
     )
 
 
@@ -138,7 +138,7 @@ def term_sentence(one: OfLearner) -> str:
     told = []
     for part in dict.fromkeys(read.part for read in one.reads):
         mean = {read.reading: read.share.mean() for read in one.reads if read.part == part}
-        told.append(f"**{PARTS[part]}**: " + ", ".join(f"{name} {mean[name]:.0%}" for name in READINGS))
+        told.append(f"**{PARTS[part]}**: " + ", ".join(f"{name} {percent(mean[name])}" for name in READINGS))
     return f"Means of seeds and steps: {'; '.join(told)}."
 
 
@@ -149,7 +149,7 @@ def in_place_sentence(one: OfLearner) -> str:
     told = []
     for name in READINGS:
         loss = found[(name, ALL_PARTS)]
-        told.append(f"**{name}** {(before - loss) / (before - own):.1%} ({loss / own:.2g} times its error)")
+        told.append(f"**{name}** {percent((before - loss) / (before - own))} ({number(loss / own)} times its error)")
     text = (
         f"From {number(before)} before adapting, its own rule reaches {number(own)}. Of that fall: {', '.join(told)}."
     )

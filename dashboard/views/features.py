@@ -13,6 +13,7 @@ from dashboard import features_words as words
 from dashboard.figures import features as figures
 from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
+from dashboard.numbers import percent
 from engine.ensembles import Ensemble
 from probes.maps import CAP, Map
 from probes.similarity import Similarity
@@ -237,9 +238,12 @@ def show_maps(ensembles: list[Ensemble]) -> None:
     with left:
         page.frame(
             "Who ends up near whom?",
-            f"First two principal components of the {space}, {share.sum():.0%} of the variance; {count}.",
+            f"First two principal components of the {space}, {percent(share.sum())} of the variance; {count}.",
             map_figures.scatter(
-                points, found.xy, (f"component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})"), page.dark()
+                points,
+                found.xy,
+                (f"component 1 ({percent(share[0])})", f"component 2 ({percent(share[1])})"),
+                page.dark(),
             ),
             "features-pca",
             read=words.MAPS,

@@ -112,7 +112,7 @@ def test_the_share_of_far_influence_is_what_is_drawn():
     z, x = decoded(drawn["z"]), decoded(dots["x"])
     away = np.abs(x[:, None] - grid) > 1.5
     share = np.abs(z)[away].sum() / np.abs(z).sum()
-    assert f"MAML {share:.0%}" in said(at)
+    assert f"MAML {100 * share:.0f} %" in said(at)
 
 
 def decoded(array: Any) -> np.ndarray:

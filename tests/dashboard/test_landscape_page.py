@@ -199,13 +199,6 @@ def test_a_walk_is_told_with_its_length_and_losses():
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "words"), [(0.00032, "0.032 %"), (0.25, "25 %"), (0.996, "99.6 %"), (1.0, "100 %"), (0.0, "0 %")]
-)
-def test_shares_keep_the_digits_that_matter(value: float, words: str):
-    assert surface_tables.share(value) == words
-
-
 def test_eigenvalues_are_counted_to_either_side():
     nodes, weights = np.array([[-2.0, 1.0, 5.0], [-2.0, 1.0, 5.0]]), np.array([[0.2, 0.7, 0.1]] * 2)
     found = curvature_tables.beyond(nodes, weights, np.array([-3.0, -2.0, 0.5, 3.0, 6.0]))

@@ -116,8 +116,8 @@ def test_what_is_said_of_curvature_follows_the_numbers():
         return rules_tables.curvature_sentence(columns, NAMES)
 
     assert "**in every form** TURTLE (10 times). But a random" in said(eigenvalue=20.0, scaled=20.0)
-    assert "**in no form** TURTLE (0.5 times)" in said(eigenvalue=1.0, scaled=1.0)
-    assert "**in some forms** TURTLE (1 to 2 times)" in said(eigenvalue=2.0, scaled=4.0)
+    assert "**in no form** TURTLE (0.50 times)" in said(eigenvalue=1.0, scaled=1.0)
+    assert "**in some forms** TURTLE (1.0 to 2.0 times)" in said(eigenvalue=2.0, scaled=4.0)
     assert "only TURTLE." in said(rise=0.5)
 
 
@@ -172,7 +172,7 @@ def test_what_is_said_of_cost_follows_the_numbers():
     text = cost.sentence(made(1.0))
     assert text.startswith("**On these networks, no: it costs a constant factor.** **MAML**'s exact")
     assert "1.00 [0.90, 1.10] in time" in text
-    assert "3.0 times a first-order one in time, 3.00 times in memory" in text
+    assert "3 times a first-order one in time, 3 times in memory" in text
     assert not cost.sentence(made(2.0)).startswith("**On these")
 
 

@@ -269,12 +269,6 @@ def test_the_sentence_for_one_point_one_learner_and_none(ensembles: list[Ensembl
     assert "support MSE" in said(View(truth=False), ensembles)
 
 
-def test_a_large_error_is_written_as_a_number():
-    assert [live._short(value) for value in (0.01234, 1.26, 99.4, 136.4, 12345.6)] == [
-        "0.012", "1.3", "99", "136", "12,346",
-    ]  # fmt: skip
-
-
 def test_table_and_export_agree_with_the_pad(ensembles: list[Ensemble]):
     view = live.draw_points(View(on=("maml", "lstm")))
     found, data = live.answers(view, ensembles), pad_of(view, ensembles)
