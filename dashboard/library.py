@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import families
 from engine.ensembles import Ensemble, find_ensembles
+from engine.groups import groups, largest
 from engine.learners import LEARNERS
 from engine.runs import RECORD, TRAINED, find
 
@@ -151,19 +152,20 @@ class Result:
 
 
 def results(collection: str, task: str) -> tuple[Result, ...]:
-    """The test errors in the records of a collection's finished runs; no weights are opened."""
+    """The test errors in the records of a collection's finished runs, those that pages show; no weights are opened."""
     return _results(collection, task, _stamp(collection))
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _results(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> tuple[Result, ...]:
+    finished = [(path, r) for path, r in find(roots()[collection]) if r["task"] == task and r.get("status") in TRAINED]
     found = []
-    for _, record in find(roots()[collection]):
-        metrics = record.get("metrics") or {}
-        if record.get("task") != task or record.get("status") not in TRAINED or "test_mse" not in metrics:
-            continue
-        error, half = float(metrics["test_mse"]), float(metrics.get("test_ci95") or 0.0)
-        found.append(Result(str(record["learner"]), int(record["shots"]), int(record["seed"]), error, half))
+    for group in largest(groups(finished)):
+        for _, record in group.runs:
+            metrics = record.get("metrics") or {}
+            if (error := metrics.get("test_mse")) is not None:
+                half = float(metrics.get("test_ci95") or 0.0)
+                found.append(Result(group.learner, group.shots, int(record["seed"]), float(error), half))
     return tuple(found)
 
 

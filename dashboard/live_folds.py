@@ -9,6 +9,7 @@ from dashboard import live
 from dashboard.figures import palette
 from dashboard.figures.adaptation import Line, figure
 from dashboard.state import View
+from engine import exports
 from engine.ensembles import Ensemble
 from probes.adaptation import Adaptation, stops
 
@@ -70,7 +71,7 @@ def data_table(view: View, shown: list[Ensemble], found: list[Adaptation]) -> No
     left, right, _ = st.columns([1, 1, 3])
     left.download_button(
         "CSV",
-        data=lambda: rows.to_csv(index=False),
+        data=lambda: exports.csv(rows),
         file_name="innerloop.csv",
         on_click="ignore",
         icon=":material/download:",

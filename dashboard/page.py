@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import library
 from dashboard.crew import CREW
 from dashboard.escape import plain
+from engine import exports
 from engine.crew import Job
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
@@ -187,7 +188,7 @@ def frame(
         row = st.columns(3)
         row[0].download_button(
             "CSV",
-            data=lambda: data.to_csv(index=False),
+            data=lambda: exports.csv(data),
             file_name=f"{key}.csv",
             on_click="ignore",
             key=f"{key}-csv",

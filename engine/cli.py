@@ -13,6 +13,8 @@ from engine.places import own_runs
 
 TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
 
+RUN_KEYS = "path, learner, task, shots, seed, status, recipe, test_mse, test_accuracy, error"
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
@@ -63,18 +65,20 @@ def tasks(as_json: bool) -> None:
 
 @cli.command()
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
-@json_option("path, learner, task, shots, seed, status, recipe, test_mse, test_accuracy")
+@json_option(RUN_KEYS)
 def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     """Lists the run folders below ROOTS (default: checkpoints and runs)."""
-    from engine.runs import find
+    from engine.runs import broken, find
 
-    rows = []
-    for path, record in find(*(roots or (Path("checkpoints"), own_runs()))):
+    rows, roots = [], roots or (Path("checkpoints"), own_runs())
+    for path, record in find(*roots):
         metrics = record.get("metrics") or {}
         row = {"path": str(path), **{key: record.get(key) for key in ("learner", "task", "shots", "seed", "status")}}
         row["recipe"] = record.get("recipe")
         rows.append({**row, **{key: metrics.get(key) for key in ("test_mse", "test_accuracy")}})
-    columns = ("path", "status", *_measured(rows))
+        rows[-1]["error"] = record.get("error")
+    rows += [cli_jobs.broken_row("path", path, reason, RUN_KEYS) for path, reason in broken(*roots)]
+    columns = ("path", "status", *_measured(rows), *(["error"] if any(row["error"] for row in rows) else []))
     show(rows, as_json, columns, "No runs yet: python -m engine train maml makes some.")
 
 

@@ -34,14 +34,20 @@ def row(job: Any) -> dict[str, Any]:
     }
 
 
+def broken_row(key: str, path: Path, reason: str, keys: str) -> dict[str, Any]:
+    """A run folder that cannot be read, as a row of a table: what is wrong with it is in the column of errors."""
+    return {**dict.fromkeys(keys.split(", ")), key: str(path), "status": "broken", "error": reason}
+
+
 @click.command()
 @root_option
 @json_option(KEYS)
 def jobs(root: Path, as_json: bool) -> None:
-    """Lists trainings: queued, running, done, cancelled, failed, or interrupted (the process is gone)."""
-    from engine import jobs
+    """Lists trainings: queued, running, done, cancelled, failed, interrupted (the process is gone), or broken."""
+    from engine import jobs, runs
 
     rows = [row(job) for job in jobs.jobs(root)]
+    rows += [broken_row("folder", path, reason, KEYS) for path, reason in runs.broken(root)]
     show(rows, as_json, ("folder", "status", "iteration", "iterations", "eta_s", "error"), "No trainings yet.")
 
 
@@ -105,14 +111,18 @@ def restore(folder: Path, root: Path) -> None:
 @folder_argument
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: RUN.zip here]")
 @click.option("--format", "form", type=click.Choice(["zip", "tensorboard"]), default="zip", show_default=True)
-def export(folder: Path, out: Path | None, form: str) -> None:
+@click.option("--replace", is_flag=True, help="Overwrite a file of that name.")
+def export(folder: Path, out: Path | None, form: str, replace: bool) -> None:
     """Writes a run as one zip (weights, record, history), or its history as TensorBoard event files."""
     from engine import archive, exports
+    from engine.errors import BadInput
     from engine.files import write_atomically
     from engine.runs import load
 
     content = archive.pack(folder) if form == "zip" else exports.tensorboard(load(folder).path)
     out = out or Path(f"{folder.resolve().name}{'' if form == 'zip' else '-tensorboard'}.zip")
+    if out.exists() and not replace:
+        raise BadInput(f"{out} exists: name another file with --out, or pass --replace to overwrite it.")
     write_atomically(out, content)
     click.echo(f"{out}: {len(content):,} bytes")
 

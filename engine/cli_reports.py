@@ -53,7 +53,8 @@ def evaluate(
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @device_option
 @json_option(
-    "collection, learner, shots, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, minutes",
+    "collection, learner, shots, differs, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, "
+    "minutes",
     f"a list of objects{CLASSES}",
 )
 def table(root: Path, tasks: int, device: str, as_json: bool) -> None:

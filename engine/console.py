@@ -9,7 +9,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from engine.errors import BadConfig, EngineError
+from engine.errors import BadConfig, EngineError, quoted
 
 
 def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
@@ -63,7 +63,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign or not key:
-            raise BadConfig(f"--set takes KEY=VALUE; {setting!r} was given.")
+            raise BadConfig(f"--set takes KEY=VALUE; {quoted(setting)} was given.")
         try:
             values[key.strip()] = json.loads(value)
         except ValueError:

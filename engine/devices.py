@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from engine.errors import BadInput
+from engine.errors import BadInput, quoted
 
 
 def pick_device(device: str) -> str:
@@ -20,7 +20,7 @@ def pick_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda"):
-        raise BadInput(f"--device must be auto, cpu or cuda, not {device!r}.")
+        raise BadInput(f"--device must be auto, cpu or cuda, not {quoted(device)}.")
     if device == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda was asked for, but PyTorch finds no GPU here.")
     return device

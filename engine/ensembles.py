@@ -1,6 +1,6 @@
 """Runs that differ only in their seed, stacked so that all of them adapt at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from engine.errors import BadInput, EngineError
-from engine.learners import Learner, Params, Trajectory
+from engine.groups import Group, differing, groups, largest
+from engine.learners import LEARNERS, Learner, Params, Trajectory
 from engine.runs import TRAINED, Run, checked_inputs, checked_support, find, load
 from engine.tasks import TaskDistribution
 from engine.trees import repeat, stack
+
+MOST_SAID = 3  # parameters, runs or trainings that sentences name
 
 
 @dataclass(frozen=True)
@@ -122,21 +125,53 @@ def _reached(trajectory: Sequence[Any], steps: Sequence[int]) -> tuple[list[int]
 def find_ensembles(root: Path, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
     """The finished trainings below `root` on a task at a number of shots, one ensemble per learner.
 
-    Runs of one learner that differ in more than their seed are kept apart by their hyper-parameters: only the
-    largest group of a learner is returned.
+    Of a learner that was trained in several ways, the one with most seeds is returned (`engine.groups`).
 
     Returns:
-        The ensembles, and one sentence for each learner that could not be opened.
+        The ensembles; and one sentence for each run that could not be opened, and for what is left out.
     """
-    groups: dict[str, dict[str, list[Path]]] = {}
-    for path, record in find(root):
-        if record.get("status") in TRAINED and record.get("task") == task and record.get("shots") == shots:
-            same = f"{record.get('hyper_parameters')}{record.get('task_parameters')}"
-            groups.setdefault(str(record.get("learner")), {}).setdefault(same, []).append(path)
+    finished = (
+        (path, record)
+        for path, record in find(root)
+        if record.get("status") in TRAINED and record["task"] == task and record.get("shots") == shots
+    )
+    every = groups(finished)
     found, complaints = [], []
-    for by_config in groups.values():
+    for group in largest(every):
+        runs = []
+        for path in group.paths:
+            try:
+                runs.append(load(path))
+            except EngineError as error:
+                complaints.append(str(error))
         try:
-            found.append(Ensemble(tuple(load(path) for path in max(by_config.values(), key=len))))
-        except EngineError as error:
+            found += [Ensemble(tuple(runs))] if runs else []
+        except EngineError as error:  # a record that says the same in a way that nobody foresaw
             complaints.append(str(error))
+        complaints += left_out(group, [one for one in every if one.learner == group.learner and one is not group])
     return found, complaints
+
+
+def left_out(shown: Group, others: Sequence[Group]) -> list[str]:
+    """What pages do not show of a learner, and why: its other trainings, and second runs of a seed."""
+    name, said = LEARNERS[shown.learner].title if shown.learner in LEARNERS else shown.learner, []
+    for other in others[:MOST_SAID]:
+        many, number = len(other.paths) > 1, len(shown.paths)
+        said.append(
+            f"{name}: {len(other.paths)} run{'s' * many} ({_few(path.name for path in other.paths)}) with "
+            f"{_few(differing(other, shown))} {'are' if many else 'is'} not shown beside the {number} with "
+            f"{_few(differing(shown, other))}."
+        )
+    if len(others) > MOST_SAID:
+        said.append(f"{name}: {len(others) - MOST_SAID} more trainings are not shown either.")
+    if shown.repeated:
+        pairs = (f"{path.name} repeats {stands.name}" for path, stands in shown.repeated)
+        said.append(f"{name}: equal weights or seeds count once; {_few(pairs)}.")
+    return said
+
+
+def _few(names: Iterable[str]) -> str:
+    """The first few of several names, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - MOST_SAID} more" if len(every) > MOST_SAID else ""
+    return f"{', '.join(every[:MOST_SAID])}{more}"

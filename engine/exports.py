@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine.errors import BadInput
+from engine.errors import BadInput, quoted
 from engine.history import read_history
 from engine.runs import read_record
 
@@ -52,14 +52,43 @@ def table(frame: pd.DataFrame, form: str) -> bytes:
         BadInput: the format is not one of `FORMATS`.
     """
     if form == "csv":
-        return frame.to_csv(index=False).encode()
+        return csv(frame).encode()
     if form == "json":
         return str(frame.to_json(orient="records")).encode()
     if form == "parquet":
         content = io.BytesIO()
-        frame.convert_dtypes().to_parquet(content, index=False)
+        frame.apply(_one_kind).convert_dtypes().to_parquet(content, index=False)
         return content.getvalue()
-    raise BadInput(f"Tables are written as {', '.join(FORMATS)}, not as {form!r}.")
+    raise BadInput(f"Tables are written as {', '.join(FORMATS)}, not as {quoted(form)}.")
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """A table as CSV, in which no cell is a formula for the programs that open it."""
+    safe = frame.rename(columns=_quoted)
+    for place, (_, values) in enumerate(frame.items()):
+        if not pd.api.types.is_numeric_dtype(values):
+            safe.isetitem(place, values.astype(object).map(_quoted))
+    return str(safe.to_csv(index=False))
+
+
+def _quoted(cell: Any) -> Any:
+    """Text that a spreadsheet would compute gets an apostrophe before it, which makes it text; numbers stay."""
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def _one_kind(values: pd.Series) -> pd.Series:
+    """A column whose values are of one kind: where they are not, all of them as text."""
+    if values.dtype != object:
+        return values
+    numbers = (int, float)
+    kinds = {numbers if type(value) in numbers else type(value) for value in values[values.notna()]}
+    return values if len(kinds) < 2 else values.map(str, na_action="ignore")
 
 
 def tensorboard(folder: Path) -> bytes:

@@ -141,7 +141,7 @@ def job(folder: Path) -> Job:
     if folder.name not in names:  # a renamed folder: what its record calls its group is elsewhere, or somebody else
         names = [folder.name]
     folders = tuple(folder.parent / name for name in names)
-    first = record if folders[0] == folder or not (folders[0] / RECORD).is_file() else read_record(folders[0])
+    first = record if folders[0] == folder else _record(folders[0]) or record
     return Job(folders, _status(folders), first)
 
 
@@ -173,10 +173,16 @@ def delete(folder: Path, root: Path) -> Path:
 
     Raises:
         BadInput: it is not below `root`.
-        BadRun: it is in use.
+        BadRun: it is in use, or no run folder at all.
     """
     inside = _below(folder, root)
-    if job(folder).status in ACTIVE:
+    try:
+        active = job(folder).status in ACTIVE
+    except BadRun:
+        if not (folder / RECORD).exists() or not inside.parts:
+            raise
+        active = held(folder)  # a broken one is moved like any other
+    if active:
         raise BadRun(f"{folder} is being trained; cancel that first.")
     number = 0
     while (target := root / TRASH / f"{number:06d}" / inside).parent.exists() or (
@@ -217,10 +223,19 @@ def end(folders: Sequence[Path], status: str) -> None:
         (path / CANCEL).unlink(missing_ok=True)
 
 
+def _record(folder: Path) -> dict[str, Any]:
+    """The record of another run of a group; empty where it is gone or broken, which is no reason to hide the rest."""
+    try:
+        return read_record(folder)
+    except BadRun:
+        return {}
+
+
 def _status(folders: Sequence[Path]) -> str:
     """The status of a group: it is at work until every one of its runs has ended, and somebody must be there."""
     alive = any(held(path) for path in folders)  # first: what ends in between has then written its records
-    found = [str(read_record(path).get("status", "unknown")) for path in folders if (path / RECORD).is_file()]
+    records = [record for path in folders if (record := _record(path))]
+    found = [str(record.get("status", "unknown")) for record in records]
     active = [status for status in found if status in ACTIVE]
     if not active:
         return found[0]

@@ -17,6 +17,7 @@ from engine.errors import BadInput, BadRun
 from engine.files import write_json
 from engine.history import HISTORY
 from engine.learners import Learner, configure, learner_class
+from engine.record import checked
 from engine.runs import KEPT, RECORD, WEIGHTS, describe, read_record
 from engine.snapshots import PREVIOUS, SNAPSHOT
 from engine.tasks import TaskDistribution, task_class
@@ -66,11 +67,18 @@ class Plan:
 
         Where these cannot be written, on a full disk, everything stays as it was. A crash in between leaves nothing
         that resuming could take for this training's own: snapshots go before the new records come, the rest after.
+
+        Raises:
+            BadRun: a record would not be readable: a number in it is too large.
         """
         staged = [folder / STAGED for folder in self.folders]
+        begun = {"iteration": 0, "status": status, **now()}
+        records = [
+            checked({**self.record(index), **begun}, str(folder / RECORD)) for index, folder in enumerate(self.folders)
+        ]
         try:
-            for index, path in enumerate(staged):
-                write_json(path, {**self.record(index), "iteration": 0, "status": status, **now()})
+            for path, record in zip(staged, records, strict=True):
+                write_json(path, record)
         except OSError:
             for path in staged:
                 path.unlink(missing_ok=True)

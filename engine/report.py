@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.errors import BadConfig
 from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.groups import Found, differing, groups, largest
 from engine.heads import fresh_heads
 from engine.learners import configure
 from engine.runs import Run, find, load
@@ -17,31 +18,37 @@ MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
 
 def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
-    """Evaluates the finished runs below `root`, grouped by folder, task, learner and shots.
+    """Evaluates the finished runs below `root`, by folder, task, learner and shots, and within by `engine.groups`.
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
     tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed.
 
     Returns:
-        One object per group: collection, learner, shots, seeds, mse (accuracy where there are classes), ci95, median,
+        One object per group: collection, learner, shots, differs (what tells it from the largest group of the same
+        learner and shots, as "training.iterations = 300"; mostly nothing), seeds, mse (accuracy where there are
+        classes), ci95, median,
         median_interval, per_seed, iterations, meta_batch, minutes (of training, all seeds together).
     """
-    groups: dict[tuple[str, str, str, int], list[Path]] = {}
+    collections: dict[str, list[Found]] = {}
     for path, record in find(root):
         if record.get("status") == "done":
-            collection = str(path.parent.relative_to(root))
-            key = (collection, str(record["task"]), str(record["learner"]), int(record["shots"]))
-            groups.setdefault(key, []).append(path)
+            collections.setdefault(str(path.parent.relative_to(root)), []).append((path, record))
     content = []
-    for (collection, _, learner, shots), paths in sorted(groups.items()):
-        head = {"collection": collection, "learner": learner, "shots": shots}
-        content.append({**head, **evaluate_seeds(paths, tasks, device)})
+    for collection, found in sorted(collections.items()):
+        every = groups(found)
+        shown = {(g.task, g.learner, g.shots): g for g in largest(every)}
+        for group in sorted(every, key=lambda g: (g.task, g.learner, g.shots)):
+            first = shown[group.task, group.learner, group.shots]
+            head = {"collection": collection, "learner": group.learner, "shots": group.shots}
+            head["differs"] = differing(group, first)
+            content.append({**head, **evaluate_seeds(group.paths, tasks, device)})
     return content
 
 
 def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[str, Any]:
     """Runs that differ in their seed, on the same test tasks: the last keys of `rows`."""
     runs = [load(path) for path in paths]
+    training = runs[0].record.get("training") or {}
     drawn = held_out_tasks(runs[0].distribution, tasks)
     scores = [step_scores(run.learner, run.params, drawn, device=device) for run in runs]
     values = np.stack([score.headline[:, -1].double().numpy() for score in scores])
@@ -53,9 +60,9 @@ def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[s
         "median": middle.median,
         "median_interval": list(middle.median_interval),
         "per_seed": values.mean(1).tolist(),
-        "iterations": runs[0].record["training"]["iterations"],
-        "meta_batch": runs[0].record["training"]["meta_batch"],
-        "minutes": runs[0].record["seconds"] / 60,
+        "iterations": training.get("iterations"),  # None: whoever gave the run did not say
+        "meta_batch": training.get("meta_batch"),
+        "minutes": runs[0].record.get("seconds", 0) / 60,
     }
 
 
@@ -147,9 +154,14 @@ def _table(content: list[dict[str, Any]], measure: str) -> str:
         seeds = " ".join(f"{value:.3g}" for value in row["per_seed"])
         low, high = row["median_interval"]
         mean = f"{row[measure]:.4f} ± {row['ci95']:.4f}"
+        learner = ", ".join([row["learner"], *row["differs"]])
+        updates = f"{_whole(row['iterations'])} x {_whole(row['meta_batch'])}"
         written.append(
-            f"| {row['collection']} | {row['learner']} | {row['shots']} | {mean} | {seeds} "
-            f"| {row['median']:.4f} ({low:.4f} to {high:.4f}) | {row['iterations']:,} x {row['meta_batch']} "
-            f"| {row['minutes']:.1f} |"
+            f"| {row['collection']} | {learner} | {row['shots']} | {mean} | {seeds} "
+            f"| {row['median']:.4f} ({low:.4f} to {high:.4f}) | {updates} | {row['minutes']:.1f} |"
         )
     return "\n".join(written)
+
+
+def _whole(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput
+from engine.groups import Found, groups, largest
 from engine.report import evaluate_seeds
 from engine.runs import find
 
@@ -101,11 +102,11 @@ def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
     """
     if not root.is_dir():
         raise BadInput(f"There is no folder of runs at {root}.")
-    found: dict[tuple[str, str, int], list[Path]] = {}
+    runs: dict[str, list[Found]] = {}
     for path, record in find(root):
         if record.get("status") == "done":
-            key = (path.parent.name, str(record["learner"]), int(record["shots"]))
-            found.setdefault(key, []).append(path)
+            runs.setdefault(path.parent.name, []).append((path, record))
+    found = {(name, g.learner, g.shots): g.paths for name, every in runs.items() for g in largest(groups(every))}
     known: dict[tuple[str, str, int], dict[str, Any]] = {}
     content = []
     for cell in CELLS:

@@ -17,27 +17,19 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from engine.errors import BadInput, BadRun, EngineError
+from engine.errors import BadInput, BadRun, EngineError, quoted
 from engine.files import write_atomically, write_json
 from engine.history import read_history
 from engine.learners import Learner, Params, Trajectory, configure, learner_class
+from engine.record import SCHEMA, checked
 from engine.tasks import TaskDistribution, TaskSpec, stream, task_class
 from engine.trees import Tree, from_names, named_leaves
 
-SCHEMA = 1
 RECORD, WEIGHTS = "run.json", "weights.safetensors"
 TRAINED = ("done", "cancelled")  # the status of runs that have weights
 KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 500_000_000
-REQUIRED = ("schema", "learner", "hyper_parameters", "task", "task_parameters", "seed", "weights_sha256")
-KINDS: dict[str, tuple[type | tuple[type, ...], tuple[str, ...]]] = {
-    "text": (str, ("learner", "task", "status", "weights_sha256")),
-    "a whole number": (int, ("seed", "shots", "iteration")),
-    "a number": ((int, float), ("seconds", "tasks_per_s", "memory")),
-    "an object": (dict, ("hyper_parameters", "task_parameters", "training", "metrics")),
-    "a list": (list, ("group",)),
-}
 
 
 @dataclass(frozen=True)
@@ -197,36 +189,19 @@ def read_record(folder: Path) -> dict[str, Any]:
         BadRun: the folder or the record is missing, unreadable or not one of ours.
     """
     path = folder / RECORD
-    if not folder.is_dir():
-        raise BadRun(f"There is no run folder at {folder}.")
-    if not path.is_file():
-        raise BadRun(f"{folder} is not a run folder: it has no {RECORD}.")
-    if path.stat().st_size > MAX_RECORD_BYTES:
-        raise BadRun(f"{path} is larger than {MAX_RECORD_BYTES:,} bytes; a record never is.")
     try:
-        record = json.loads(path.read_text())
+        if not folder.is_dir():
+            raise BadRun(f"There is no run folder at {folder}.")
+        if not path.is_file():
+            raise BadRun(f"{folder} is not a run folder: it has no {RECORD}.")
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            raise BadRun(f"{path} is larger than {MAX_RECORD_BYTES:,} bytes; a record never is.")
+        record = json.loads(path.read_bytes())
+    except BadRun:
+        raise
     except (ValueError, OSError, RecursionError):
         raise BadRun(f"{path} is not readable JSON.") from None
-    if not isinstance(record, dict):
-        raise BadRun(f"{path} must hold one JSON object.")
-    if record.get("schema") != SCHEMA:
-        raise BadRun(f"{path} has schema {record.get('schema')!r}; this version reads schema {SCHEMA}.")
-    _check_kinds(path, record)
-    return record
-
-
-def _check_kinds(path: Path, record: dict[str, Any]) -> None:
-    """Raises BadRun where a value that people or pages read is of another kind."""
-    for what, (kind, keys) in KINDS.items():
-        for key in keys:
-            if key in record and not isinstance(record[key], kind):
-                raise BadRun(f"{path}: {key} must be {what}, got {record[key]!r}.")
-    for key, value in record.get("metrics", {}).items():
-        if not isinstance(value, int | float | None):
-            raise BadRun(f"{path}: {key} of metrics must be a number, got {value!r}.")
-    for key in ("iterations", "meta_batch"):
-        if not isinstance(value := record.get("training", {}).get(key, 0), int):
-            raise BadRun(f"{path}: {key} of training must be a whole number, got {value!r}.")
+    return checked(record, str(path))
 
 
 def load(folder: str | Path) -> Run:
@@ -243,9 +218,8 @@ def load(folder: str | Path) -> Run:
     if not (folder / WEIGHTS).is_file():
         status = record.get("status", "unknown")
         raise BadRun(f"{folder} has no {WEIGHTS} yet (status: {status}); resume it or train it again.")
-    missing = [key for key in REQUIRED if key not in record]
-    if missing:
-        raise BadRun(f"{folder / RECORD} lacks {', '.join(missing)}.")
+    if "weights_sha256" not in record:
+        raise BadRun(f"{folder / RECORD} lacks weights_sha256.")
     try:
         learner = configure(
             learner_class(record["learner"]), record["hyper_parameters"], f"learner {record['learner']}"
@@ -274,7 +248,7 @@ def _read_weights(path: Path, content: bytes, like: Tree) -> Params:
     try:
         named = load_tensors(content)
     except (SafetensorError, KeyError) as error:  # KeyError: a number format that PyTorch does not have
-        raise BadRun(f"{path} is not a safetensors file that can be read: {error}.") from None
+        raise BadRun(f"{path} is not a safetensors file that can be read: {quoted(str(error))[1:-1]}.") from None
     check_tensors(path, named, like)
     there = torch.get_default_device()  # of whoever loads: `engine.devices.on`
     return from_names({name: tensor.to(there) for name, tensor in named.items()}, like)
@@ -288,9 +262,9 @@ def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
     """
     expected = dict(named_leaves(like))
     for name in (name for name in expected if name not in named):
-        raise BadRun(f"{path} lacks the tensor {name!r}.")
+        raise BadRun(f"{path} lacks the tensor {quoted(name)}.")
     for name in (name for name in named if name not in expected):
-        raise BadRun(f"{path} has a tensor {name!r} that this learner does not know.")
+        raise BadRun(f"{path} has a tensor {quoted(name)} that this learner does not know.")
     for name, wanted in expected.items():
         given = named[name]
         if given.shape != wanted.shape:
@@ -304,13 +278,28 @@ def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
 def find(*roots: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """All run folders below the roots with their records, in order of their paths.
 
-    Broken ones are passed over, and so is what lies in hidden folders (the trash).
+    Broken ones are passed over (`broken` names them), and so is what lies in hidden folders (the trash).
     """
+    for path in folders(*roots):
+        try:
+            record = read_record(path)
+        except BadRun:
+            continue
+        yield path, record
+
+
+def broken(*roots: str | Path) -> Iterator[tuple[Path, str]]:
+    """The run folders below the roots that `find` passes over, each with the sentence that says why."""
+    for path in folders(*roots):
+        try:
+            read_record(path)
+        except BadRun as error:
+            yield path, str(error)
+
+
+def folders(*roots: str | Path) -> Iterator[Path]:
+    """All folders below the roots that have a record, sound or not, in order; hidden ones are passed over."""
     for root in roots:
         for path in sorted(Path(root).rglob(RECORD)):
-            if any(part.startswith(".") for part in path.relative_to(root).parts):
-                continue
-            try:
-                yield path.parent, read_record(path.parent)
-            except BadRun:
-                continue
+            if not any(part.startswith(".") for part in path.relative_to(root).parts):
+                yield path.parent

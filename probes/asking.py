@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.ensembles import Ensemble
 from engine.errors import BadInput, UnknownName
+from engine.groups import Found, groups
 from engine.learners import configure
 from engine.runs import load
 from probes import PROBES
@@ -69,16 +70,21 @@ def ask_about(ensemble: Ensemble, name: str, values: dict[str, Any]) -> Any:
 
 
 def gather(folders: Sequence[Path]) -> list[Ensemble]:
-    """Run folders as ensembles: runs that differ only in their seed belong together.
+    """Run folders as ensembles: runs of one folder that differ only in their seed belong together.
+
+    A run that is named twice, or copied to another folder, counts once (`engine.groups`).
 
     Raises:
         BadRun: a folder does not hold a run that can be opened.
     """
-    groups: dict[str, list[Any]] = {}
-    for folder in folders:
-        run = load(folder)
-        groups.setdefault(f"{run.learner}{run.distribution}{folder.parent}", []).append(run)
-    return [Ensemble(tuple(runs)) for runs in groups.values()]
+    runs = {folder: load(folder) for folder in folders}
+    known: dict[tuple[str, str], Path] = {}
+    by_parent: dict[Path, list[Found]] = {}
+    for folder, run in runs.items():
+        if known.setdefault((run.sha256, f"{run.learner}{run.distribution}"), folder) == folder:
+            by_parent.setdefault(folder.parent, []).append((folder, run.record))
+    found = (group for records in by_parent.values() for group in groups(records))
+    return [Ensemble(tuple(runs[path] for path in group.paths)) for group in found]
 
 
 def plain(value: Any) -> Any:

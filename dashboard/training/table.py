@@ -10,7 +10,6 @@ from dashboard import library
 from dashboard.training import clock
 from dashboard.training.notes import Note
 from engine import jobs
-from engine.errors import EngineError
 from engine.history import read_history
 from engine.runs import find
 
@@ -22,29 +21,30 @@ def rows(roots: Sequence[Path], notes: dict[str, Note]) -> tuple[pd.DataFrame, l
     """All runs below the roots as a table with `COLUMNS`, and their folders in the same order."""
     found, folders = [], []
     for path, record in find(*roots):
-        metrics, note = record.get("metrics") or {}, notes.get(str(record.get("weights_sha256")), Note())
-        status = str(record.get("status"))
-        if status in jobs.ACTIVE:
-            try:
-                status = jobs.job(path).status
-            except EngineError:
-                status = "broken"
-        error = metrics.get("test_mse")
-        found.append(
-            {
-                "run": library.shown(path),
-                **{key: record.get(key) for key in ("learner", "task", "shots", "seed")},
-                "status": status,
-                "error": error if error is not None else _wrong(metrics.get("test_accuracy")),
-                "recipe": record.get("recipe"),
-                "minutes": _number(record.get("seconds"), 60),
-                "updated": clock.written(record.get("updated")),
-                "tags": note.tags,
-                "note": note.text,
-            }
-        )
+        try:
+            found.append(_row(path, record, notes.get(str(record.get("weights_sha256")), Note())))
+        except Exception:  # of a record that nobody foresaw: one line, and the others are still shown
+            found.append({"run": library.shown(path), "status": "broken"})
         folders.append(path)
     return pd.DataFrame(found, columns=list(COLUMNS)), folders
+
+
+def _row(path: Path, record: dict[str, Any], note: Note) -> dict[str, Any]:
+    metrics, status = record.get("metrics") or {}, str(record.get("status"))
+    if status in jobs.ACTIVE:
+        status = jobs.job(path).status
+    error = metrics.get("test_mse")
+    return {
+        "run": library.shown(path),
+        **{key: record.get(key) for key in ("learner", "task", "shots", "seed")},
+        "status": status,
+        "error": error if error is not None else _wrong(metrics.get("test_accuracy")),
+        "recipe": record.get("recipe"),
+        "minutes": _number(record.get("seconds"), 60),
+        "updated": clock.written(record.get("updated")),
+        "tags": note.tags,
+        "note": note.text,
+    }
 
 
 def matching(frame: pd.DataFrame, text: str) -> pd.DataFrame:

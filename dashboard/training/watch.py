@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import library, page
 from dashboard.escape import MOST, code, plain
 from dashboard.figures import training as figures
-from dashboard.training import opening
+from dashboard.training import broken, opening
 from dashboard.training.readonly import read_only
 from dashboard.training.words import reason
 from engine import jobs
@@ -61,9 +61,10 @@ def _list(was_active: bool) -> None:
     if not found:
         st.caption("No trainings yet. What you start here, or with the command above, appears here.")
     for job in found[:SHOWN]:
-        _show(job)
+        broken.guarded(lambda job=job: _show(job), job.folder)  # type: ignore[misc]
     if len(found) > SHOWN:
         st.caption(f"{len(found) - SHOWN} older ones are on the page Runs.")
+    broken.found((root(),))
 
 
 def _show(job: Job) -> None:

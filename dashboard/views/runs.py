@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import library
-from dashboard.training import chosen, clock, notes, selected, table, watch
+from dashboard.training import broken, chosen, clock, notes, selected, table, watch
 
 state = st.session_state
 
@@ -42,5 +42,6 @@ chosen.draw(
 st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a heading to sort, the boxes on the left to select.")
 if picked:
     selected.show(picked, hidden=len(set(picked) - set(visible)))
+broken.found((library.CHECKPOINTS, watch.root()))
 selected.bring_in()
 selected.trash()

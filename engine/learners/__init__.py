@@ -1,12 +1,12 @@
 """Learners: how tasks are learned. `LEARNERS` names them; a new one is one file and one line here."""
 
-import math
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from engine.errors import BadConfig, UnknownName
+from engine.errors import BadConfig, UnknownName, quoted
 from engine.learners.centroid_finetuning import CentroidFinetuning
 from engine.learners.film import FiLM
 from engine.learners.finetuning import Finetuning
@@ -51,6 +51,8 @@ LEARNERS: dict[str, type[Learner]] = {
     )
 }
 
+LARGEST = 1e38  # of any number that something is configured with: networks hold 32-bit floats
+
 
 def learner_class(name: str) -> type[Learner]:
     """The learner registered as `name`.
@@ -82,11 +84,13 @@ def configure(cls: type, values: dict[str, Any], owner: str) -> Any:
     known = [field.name for field in fields(cls)]
     for key, value in values.items():
         if key not in known:
-            raise BadConfig(f"The {owner} has no parameter {key!r}; it has {', '.join(known)}.")
+            raise BadConfig(f"The {owner} has no parameter {quoted(key)}; it has {', '.join(known)}.")
         if not _finite(value):
-            raise BadConfig(f"The {owner} cannot take {key} = {value!r}: every number must be finite.")
+            raise BadConfig(
+                f"The {owner} cannot take {key} = {quoted(value)}: every number must be finite, at most {LARGEST:g}."
+            )
     try:
-        return TypeAdapter(cls).validate_python(values)
+        return _adapter(cls).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][:1])
@@ -94,13 +98,18 @@ def configure(cls: type, values: dict[str, Any], owner: str) -> Any:
         what = message[0].lower() + message[1:]
         if not where:  # what several parameters must satisfy together
             raise BadConfig(f"The {owner} is not possible: {what}.") from None
-        raise BadConfig(f"The {owner} cannot take {where} = {values.get(where)!r}: {what}.") from None
+        raise BadConfig(f"The {owner} cannot take {where} = {quoted(values.get(where))}: {what}.") from None
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def _finite(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(_finite(entry) for entry in value)
-    return not isinstance(value, float) or math.isfinite(value)
+    return not isinstance(value, int | float) or abs(value) <= LARGEST  # NaN is not
 
 
 __all__ = ["LEARNERS", "Learner", "Params", "State", "Trajectory", "configure", "learner_class", "make"]

@@ -32,7 +32,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.errors import BadConfig
+from engine.errors import BadConfig, quoted
 from engine.learners.learner import Learner, Params, State
 from engine.networks import mlp, operations
 from engine.networks.operations import Form, HiddenSite, Named, ScalarSite
@@ -89,7 +89,9 @@ class SAP(Learner):
         if len(set(self.ranks)) < len(self.ranks) or max(self.ranks, default=0) > smallest:
             raise BadConfig(f"Ranks must differ and be at most {smallest}, the smallest width; {self.ranks} was given")
         if unknown := [name for name in self.frozen if name not in self.operations()]:
-            raise BadConfig(f"There is no operation {unknown[0]!r} to freeze; known are {', '.join(self.operations())}")
+            raise BadConfig(
+                f"There is no operation {quoted(unknown[0])} to freeze; known are {', '.join(self.operations())}"
+            )
 
     def sites(self) -> list[str]:
         """Where operations may stand, in network order; site l = 0 ... L takes a^(l)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from engine.errors import UnknownName
+from engine.errors import UnknownName, quoted
 
 SHARED = "shared"
 
@@ -47,7 +47,7 @@ def recipe(task: str, collection: str, learner: str, shots: int) -> Recipe:
     if learner not in entries:
         if collection == "default":
             return Recipe({}, shared)
-        raise UnknownName(f"learner in the recipes {collection!r}", learner, list(entries))
+        raise UnknownName(f"learner in the recipes {quoted(collection)}", learner, list(entries))
     entry = entries[learner]
     special = entry.get(f"k{shots}", {})
     return Recipe(

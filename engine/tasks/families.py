@@ -19,7 +19,7 @@ import torch
 from pydantic import AfterValidator, BeforeValidator, Field
 from torch import Tensor
 
-from engine.errors import BadConfig
+from engine.errors import BadConfig, quoted
 from engine.tasks.ranges import uniform
 from engine.tasks.task import Task, TaskDistribution, TaskSpec
 
@@ -54,7 +54,11 @@ def _known(varied: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [factor for factor in varied if factor not in FACTORS]
     repeated = [factor for factor in FACTORS if varied.count(factor) > 1]
     if unknown or repeated or not varied:
-        given = f"{(unknown + repeated)[0]!r} is {'unknown' if unknown else 'repeated'}" if varied else "none was given"
+        given = (
+            f"{quoted((unknown + repeated)[0])} is {'unknown' if unknown else 'repeated'}"
+            if varied
+            else "none was given"
+        )
         raise BadConfig(f"A family varies one or more of {', '.join(FACTORS)}, each named once; {given}")
     return tuple(factor for factor in FACTORS if factor in varied)
 

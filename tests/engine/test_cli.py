@@ -93,7 +93,9 @@ def test_runs_lists_them(trained, capsys):
     ]
     assert rows[0]["test_mse"] == read_record(trained[0])["metrics"]["test_mse"]
     (trained[0] / RECORD).write_text('{"schema": 1, "metrics": "good"}')
-    assert [row["path"] for row in as_json(capsys, "runs", trained[0].parent)] == [str(trained[1])]
+    sound, bad = as_json(capsys, "runs", trained[0].parent)
+    assert (sound["path"], bad["path"], bad["status"]) == (str(trained[1]), str(trained[0]), "broken")
+    assert "lacks learner" in bad["error"]
 
 
 def test_evaluate(trained, capsys):

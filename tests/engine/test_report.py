@@ -1,5 +1,8 @@
 """The result table says what a reader could compute from the runs by hand."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -88,6 +91,20 @@ def test_rows(root):
     # the seeds share their tasks: the interval is over 9 tasks, not over 18 errors
     half = 2.306004 * errors.mean(0).std(ddof=1) / 3
     assert row["ci95"] == pytest.approx(half, rel=1e-4)
+
+
+def test_copies_are_one_seed_and_another_budget_is_another_row(root):
+    (before,), mine = rows(root, 9), root / "mine"
+    for name in ("copy", "copy-2", "shorter"):
+        shutil.copytree(mine / "maml-k4-s0", mine / name)
+    record = json.loads((mine / "shorter" / "run.json").read_text())
+    record["training"]["iterations"] = 3
+    (mine / "shorter" / "run.json").write_text(json.dumps(record))
+    both, shorter = rows(root, 9)
+    assert (both["seeds"], both["differs"]) == (2, [])
+    assert (shorter["seeds"], shorter["differs"]) == (1, ["training.iterations = 3"])
+    assert {**both, "per_seed": sorted(both["per_seed"])} == {**before, "per_seed": sorted(before["per_seed"])}
+    assert "| mine | maml, training.iterations = 3 | 4 |" in markdown([both, shorter], 9)
 
 
 def test_markdown_shows_every_row_and_both_seeds(root):

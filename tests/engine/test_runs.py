@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 
+from engine import history
 from engine.errors import BadInput, BadRun
 from engine.files import write_atomically
 from engine.learners import make
-from engine.runs import RECORD, WEIGHTS, describe, find, load, save
+from engine.runs import RECORD, WEIGHTS, broken, describe, find, load, read_record, save
 from engine.tasks import GaussianClasses, Sine, stream
 
 
@@ -121,6 +122,50 @@ def test_find_passes_over_broken_records(folder):
     (folder.parent / "broken").mkdir()
     (folder.parent / "broken" / RECORD).write_text("{")
     assert [path for path, _ in find(folder.parent)] == [folder]
+
+
+def test_broken_ones_are_named_with_their_reason(folder):
+    for name, content in (("a", "{"), ("b", '{"schema": 2}'), (".trash", "{")):
+        (folder.parent / name).mkdir()
+        (folder.parent / name / RECORD).write_text(content)
+    found = dict(broken(folder.parent))
+    assert [path.name for path in found] == ["a", "b"]
+    assert "is not readable JSON" in found[folder.parent / "a"]
+    assert "has schema 2" in found[folder.parent / "b"]
+
+
+VALUES = {  # what a record must not hold, as JSON; with what the message says
+    "recipe": ('"\\ud800"', "recipe must be plain text"),
+    "shots": ("1" + "0" * 30, r"shots must be at most 1e\+06"),
+    "seconds": ("9" * 400, "seconds must be a number"),
+    "metrics": ('{"test_mse": ' + "9" * 400 + "}", "test_mse of metrics must not hold numbers beyond"),
+    "hyper_parameters": (
+        '{"inner_clip": 1e308}',
+        r"inner_clip of hyper_parameters must not .* beyond 1e\+38, got 1e\+308",
+    ),
+    "group": ('["a\\u0000"]', "0 of group must hold plain names of folders"),
+    "training": ('{"iterations": -1}', "iterations of training must be at least 0"),
+    "status": ('"finished"', "status must be 'queued', 'running', 'done'"),
+    "versions": ("[" * 9 + "]" * 9, "versions must be an object"),
+    "remark": ('{"a": ' * 9 + "1" + "}" * 9, "remark must not be nested deeper than 6 levels"),
+    "task_parameters": ('{"shots": 7}', "shots must be those of task_parameters, 7; 10 was given"),
+}
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_a_value_that_pages_could_not_show_is_refused_in_a_short_sentence(folder, key):
+    raw, message = VALUES[key]
+    rewrite_record(folder, **{"shots": 10, key: "HERE"})
+    (folder / RECORD).write_text((folder / RECORD).read_text().replace('"HERE"', raw))
+    with pytest.raises(BadRun, match=message) as error:
+        read_record(folder)
+    assert len(str(error.value)) - len(str(folder)) < 250
+
+
+def test_what_is_not_known_is_kept_as_long_as_it_is_small(folder):
+    more = {"remark": ["a", {"b": 1}], "metrics": {"test_diverged": 9, "test_mse": None}, "status": "diverged"}
+    rewrite_record(folder, **more)
+    assert {key: load(folder).record[key] for key in more} == more
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -249,6 +294,31 @@ def test_history_ends_where_a_line_was_cut_off(folder):
     assert run.history() == []
     (folder / "history.jsonl").write_text('{"iteration": 0}\n{"iteration": 4}\n{"iter')
     assert run.history() == [{"iteration": 0}, {"iteration": 4}]
+
+
+BAD_ROWS = ['{"iteration": 1, "loss": "0.1"}', '{"iteration": 1, "loss": [1]}', '{"iteration": 1, "loss": true}',
+            '{"iteration": true}', '{"iteration": -1}', '{"iteration": 1, "loss": NaN}', '{"iteration": 1e9}',
+            '{"iteration": 1, "loss": ' + "9" * 400 + "}", '{"iteration": 1, "x": "' + "y" * 9000 + '"}']  # fmt: skip
+
+
+@pytest.mark.parametrize("row", BAD_ROWS)
+def test_history_ends_at_a_row_that_is_not_of_numbers(folder, row):
+    (folder / "history.jsonl").write_text(f'{{"iteration": 0, "loss": null}}\n{row}\n{{"iteration": 2}}\n')
+    assert load(folder).history() == [{"iteration": 0, "loss": None}]
+
+
+def test_a_history_is_parsed_once_and_never_further_than_its_limits(folder, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(history.json, "loads", lambda text: parsed.append(len(text)) or json.JSONDecoder().decode(text))
+    path = folder / "history.jsonl"
+    path.write_text('{"iteration": 0}\n{"iteration": 1' + "0" * 50_000_000 + "}\n")
+    assert history.read_history(folder) == history.read_history(folder) == [{"iteration": 0}]
+    assert parsed == [16]  # the long line is not looked at, and the second look finds what the first one found
+    path.write_text('{"iteration": 0}\n{"iteration": 1}\n')
+    assert len(history.read_history(folder)) == 2
+    monkeypatch.setattr(history, "MAX_BYTES", 20)
+    path.write_text('{"iteration": 0}\n{"iteration": 1}\n{"iteration": 2}\n')
+    assert history.read_history(folder) == [{"iteration": 0}]
 
 
 def test_a_number_format_that_pytorch_lacks(folder):

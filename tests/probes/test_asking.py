@@ -1,6 +1,7 @@
 """Asking probes: unknown names, settings, runs that cannot be asked, and answers as plain data."""
 
 import json
+import shutil
 import types
 from dataclasses import dataclass
 
@@ -49,6 +50,13 @@ def folders(tmp_path):
             tmp_path / f"{name}-{seed}", learner.init(stream("init", seed), Sine.spec), describe(learner, Sine(), seed)
         )
     return sorted(tmp_path.iterdir())
+
+
+def test_a_run_that_is_named_twice_or_copied_is_one(folders, tmp_path):
+    copy = tmp_path / "copy" / folders[0].name
+    shutil.copytree(folders[0], copy)
+    once, twice = asking.gather(folders), asking.gather([*folders, folders[0], copy])
+    assert [e.saved for e in once] == [e.saved for e in twice]
 
 
 def test_seeds_are_gathered_and_only_what_applies_is_asked(counting, folders):
