@@ -80,8 +80,9 @@ def evidence(found: Sequence[Contest], first: str, second: str, test: Test = sup
     if effect is None:
         return f"Error of {first} beside {second}, {alone}"
     left = len(found) - len(_known(found))
+    margin = f", where up to {MARGIN:g} counts as competitive" if test is non_inferior else ""
     return (
-        f"The error of {first} is {told(effect)} times that of {second} ({effect.over}); {counted(found)}. "
+        f"The error of {first} is {told(effect)} times that of {second} ({effect.over}){margin}; {counted(found)}. "
         f"{alone[:1].upper()}{alone[1:]}"
         + (f" Left out: {left} set{'s' * (left != 1)} with a single seed of one of them." if left else "")
     )

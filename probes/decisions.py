@@ -122,7 +122,7 @@ def over_sets(effects: Sequence[Effect], test: Test = superior) -> Decision:
 
 
 ONE_SEED = "One seed tells nothing of other trainings."
-NEAR = "The effect lies so near to where the claim begins that no number of seeds can be told."
+NEAR = "The effect is too near to the edge of the claim to tell how many seeds it would take."
 TASKS = "More test tasks would be needed, rather than more seeds."
 
 

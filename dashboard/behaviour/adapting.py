@@ -71,8 +71,8 @@ def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: st
     page.frame(
         f"Who is better than {names[reference]} on the same tasks?",
         f"Query {measure} after the last step, {BY[measure_as]} that of {names[reference]}: 95 % interval over {sure}; "
-        f"{seeds_of(ensembles)}. Left of {0 if measure_as == DIFFERENCE else 1} is better; filled: "
-        f"decided{correction}.",
+        f"{seeds_of(ensembles)}. Left of {0 if measure_as == DIFFERENCE else 1} is better; pale: "
+        f"undecided{correction}.",
         figures.differences(found, f"query {measure}, {BY[measure_as]} that of {names[reference]}", page.dark()),
         "behaviour-differences",
         read=words.DIFFERENCES,

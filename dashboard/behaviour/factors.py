@@ -37,6 +37,7 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
     offered = library.shots(choice.collection, "sine")
     names, wanted = tables.titles(ensembles), tuple(sorted({*offered}))
     found: dict[str, dict[int, Any]] = {}
+    answers: dict[str, dict[int, Any]] = {}
     trained: dict[str, dict[int, Ensemble]] = {}
     for k in offered:
         same = [e for e in library.ensembles(choice.collection, "sine", k)[0] if e.learner.name in names]
@@ -48,6 +49,7 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
             for a in one.answers:
                 sweep = sweep_tables.sweep(a.learner, names, a.shots, a.losses)
                 found.setdefault(names[a.learner], {})[k] = sweep
+                answers.setdefault(names[a.learner], {})[k] = a
     ordered = {title: found[title] for title in names.values() if len(found.get(title, {})) > 1}
     if not ordered:
         st.caption("Scarce data in training: no learner shown was trained at more than one number of shots here.")
@@ -66,7 +68,7 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
         "behaviour-scarcity",
         read=words.SCARCITY,
         data=pd.concat(rows),
-        says=sweep_tables.scarcity_sentence(ordered),
+        says=sweep_tables.scarcity_sentence({title: answers[title] for title in ordered}),
     )
 
 
@@ -86,7 +88,7 @@ def show_first_order(choice: page.Choice, tasks: int) -> None:
         "What does a first-order meta-gradient cost?",
         f"Query error of the learner named, trained first-order, divided by that of its second-order twin on the same "
         f"{tasks:,} tasks: ratio of means with 95 % interval over tasks and trainings, {seeds_of(seeds)}. Right of 1: "
-        f"it costs; filled: decided, corrected for {len(found)} comparisons (Holm).",
+        f"it costs; pale: undecided, corrected for {len(found)} comparisons (Holm).",
         figures.differences(found, "query mean squared error, divided by that of its second-order twin", page.dark()),
         "behaviour-first-order",
         read=words.FIRST_ORDER + words.DIFFERENCES,

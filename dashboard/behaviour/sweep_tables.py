@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.behaviour.tables import ran_away, triple
+from dashboard.behaviour.tables import ran_away, sure_over, triple
 from dashboard.figures.sweeps import Pair, Sweep
 from dashboard.numbers import number, percent
 from engine.ensembles import Ensemble
 from engine.toy import Toy
-from probes.comparisons import of_change
+from probes.comparisons import compare, level_with_best, of_change, sides
 from probes.flow import Flow
 from probes.heads import Contribution
 from probes.intervals import over_tasks_and_seeds
@@ -83,14 +83,22 @@ def head_sentence(answers: Sequence[Contribution], names: dict[str, str]) -> str
 
 
 def shots_sentence(answers: Sequence[ByShots], names: dict[str, str]) -> str:
-    """Who is best with the fewest and with the most points."""
+    """Who is best with the fewest and with the most points, and who cannot be told from it."""
     told = []
     for at in (0, -1):
-        means = {a.learner: over_tasks_and_seeds(a.losses[..., at]).mean for a in answers}
-        best = min(means, key=lambda name, means=means: np.nan_to_num(means[name], nan=np.inf))
+        losses = [a.losses[..., at] for a in answers]
+        best, level = level_with_best(losses)
         k = int(answers[0].shots[at])
-        told.append(f"with {k} point{'s' * (k != 1)} **{names[best]}** ({number(means[best])})")
-    return f"Lowest loss {told[0]}; {told[1]}."
+        mean = over_tasks_and_seeds(losses[best]).mean
+        others = f", level with {', '.join(names[answers[i].learner] for i in level)}" if level else ""
+        told.append(f"with {k} point{'s' * (k != 1)} **{names[answers[best].learner]}** ({number(mean)}{others})")
+    return f"Lowest mean loss {told[0]}; {told[1]}{_corrected(len(answers))}."
+
+
+def _corrected(learners: int) -> str:
+    """Over what *level* is decided, after a sentence with the best of several learners."""
+    pairs = learners * (learners - 1) // 2
+    return f" (level: {sure_over(pairs, of='pairs')})" if pairs else ""
 
 
 def joined(answers: Sequence[Shift]) -> Shift:
@@ -98,17 +106,26 @@ def joined(answers: Sequence[Shift]) -> Shift:
     return replace(answers[0], answers=[part for one in answers for part in one.answers])
 
 
-def shift_sentence(sweeps: Sequence[Sweep], trained: tuple[float, float]) -> str:
-    """Who is best inside the training range (on average over its values) and who at the far end."""
-    x = sweeps[0].x
+def shift_sentence(found: Shift, names: dict[str, str], trained: tuple[float, float], *, relative: bool) -> str:
+    """Who is best inside the training range (on average over its values) and who at the far end; who is level."""
+    x = found.values
     inside = (x >= trained[0] - 1e-9) & (x <= trained[1] + 1e-9)
     if not inside.any() or inside[-1]:
         return ""
-    near = min(sweeps, key=lambda s: np.nan_to_num(s.mean[inside].mean(), nan=np.inf))
-    far = min(sweeps, key=lambda s: np.nan_to_num(s.mean[-1], nan=np.inf))
-    factor = far.mean[-1] / far.mean[inside].mean()
-    text = f"Where training was, **{near.title}** has the lowest loss ({number(near.mean[inside].mean())}); "
-    return text + f"at {x[-1]:g}, **{far.title}** ({number(far.mean[-1])}, {number(factor)} times its own inside)."
+    every = [part.losses[..., 0] / (part.nothing[:, 0] if relative else 1.0) for part in found.answers]
+    titles = [names[part.learner] for part in found.answers]
+    near, far = [losses[..., inside].mean(-1) for losses in every], [losses[..., -1] for losses in every]
+    told = []
+    for losses in (near, far):
+        best, level = level_with_best(losses)
+        others = f", level with {', '.join(titles[i] for i in level)}" if level else ""
+        told.append((best, f"**{titles[best]}** ({number(over_tasks_and_seeds(losses[best]).mean)}{others}"))
+    best = told[1][0]
+    factor = over_tasks_and_seeds(far[best]).mean / over_tasks_and_seeds(near[best]).mean
+    return (
+        f"Lowest mean loss where training was: {told[0][1]}); at {x[-1]:g}: {told[1][1]}; {number(factor)} times its "
+        f"own inside){_corrected(len(every))}."
+    )
 
 
 def mapped(answers: Sequence[Shift]) -> tuple[pd.DataFrame, np.ndarray]:
@@ -129,29 +146,42 @@ def mapped(answers: Sequence[Shift]) -> tuple[pd.DataFrame, np.ndarray]:
     return pd.DataFrame(rows), means[0] / means[1] if len(means) > 1 else means[0]
 
 
-def map_sentence(ratios: np.ndarray, names: dict[str, str]) -> str:
-    """In how many cells each of two learners is ahead."""
+def map_sentence(answers: Sequence[Shift], names: dict[str, str]) -> str:
+    """In how many cells which of two learners is better, by the trainings too."""
     first, second = names.values()
-    known = ratios[np.isfinite(ratios)]
-    return f"{first} has the lower mean loss in {int((known < 1).sum())} of {known.size} cells, {second} in the others."
+    one, other = (part.losses for answer in answers for part in answer.answers)  # (seeds, tasks, n, m)
+    places = list(np.ndindex(one.shape[2:]))
+    decided = sides([compare(one[(..., *at)], other[(..., *at)]).effect for at in places])
+    return (
+        f"{first} is better in {decided.count(-1)} of {len(places)} cells, {second} in {decided.count(1)}; undecided "
+        f"in {decided.count(0)} ({sure_over(len(places))})."
+    )
 
 
-def scarcity_sentence(found: Mapping[str, Mapping[int, Sweep]]) -> str:
-    """For how many learners, and at which shots, those trained as they are tested are best."""
-    own, total, told = 0, 0, []
+def scarcity_sentence(found: Mapping[str, Mapping[int, ByShots]]) -> str:
+    """For how many learners, and at which shots, those trained as they are tested are best, and how sure that is."""
+    own, told, cases, effects = 0, [], [], []
     for title, by_shots in found.items():
         best = []
         for k in by_shots:
-            at = {trained: float(s.mean[s.x.tolist().index(k)]) for trained, s in by_shots.items()}
-            known = {trained: loss for trained, loss in at.items() if np.isfinite(loss)}
-            if known:
-                winner = min(known, key=lambda trained, known=known: known[trained])
-                own, total = own + (winner == k), total + 1
+            at = {trained: one.losses[..., one.shots.tolist().index(k)] for trained, one in by_shots.items()}
+            means = {trained: over_tasks_and_seeds(losses).mean for trained, losses in at.items()}
+            known = {trained: mean for trained, mean in means.items() if np.isfinite(mean)}
+            if k in known:
+                winner = min(known, key=known.__getitem__)
+                own += winner == k
                 best.append(f"{k} → {winner}")
+                others = [trained for trained in known if trained != k]
+                cases.append(len(others))
+                effects += [compare(at[k], at[trained]).effect for trained in others]
         told.append(f"{title} {', '.join(best)}")
+    decided = iter(sides(effects))
+    by_case = [[next(decided) for _ in range(n)] for n in cases]
+    best_in, beaten = sum(all(one < 0 for one in case) for case in by_case), sum(1 in case for case in by_case)
     return (
-        f"Trained as tested is best in {own} of {total} cases. Shots at test → shots in training with the lowest loss: "
-        f"{'; '.join(told)}."
+        f"Trained as tested has the lowest mean in {own} of {len(cases)} cases; it is better than every other in "
+        f"{best_in}, worse than one in {beaten}, the rest is undecided ({sure_over(len(effects))}). Shots at test → "
+        f"shots in training with the lowest mean: {'; '.join(told)}."
     )
 
 

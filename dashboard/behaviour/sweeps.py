@@ -74,7 +74,7 @@ def show_shift(ensembles: list[Ensemble], tasks: int) -> None:
         "behaviour-shift",
         read=words.SHIFT,
         data=sweep_tables.sweep_rows(sweeps, axis),
-        says=f"{sweep_tables.shift_sentence(sweeps, trained)} {away}".strip(),
+        says=f"{sweep_tables.shift_sentence(found, names, trained, relative=relative)} {away}".strip(),
     )
     show_map(ensembles, fewer)
 
@@ -130,7 +130,7 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
         "behaviour-map-figure",
         read=words.MAP,
         data=table,
-        says=sweep_tables.map_sentence(values, names) if compared else "",
+        says=sweep_tables.map_sentence(answers, names) if compared else "",
     )
 
 

@@ -10,7 +10,7 @@ from dashboard.figures.behaviour import Difference, Line, Spot
 from dashboard.numbers import number, percent
 from engine.ensembles import Ensemble
 from probes.behaviour import Curve
-from probes.comparisons import DIFFERENCE, KIND, LEVEL, RATIO, compare, holm, sides
+from probes.comparisons import DIFFERENCE, KIND, LEVEL, RATIO, THESE, compare, holm, level_with_best
 from probes.intervals import Interval, over_tasks_and_seeds
 from probes.statistics import relation
 
@@ -64,17 +64,35 @@ def ran_away(names: dict[str, str], counts: Iterable[tuple[str, int, int]]) -> s
 
 
 def curve_sentence(curves: Sequence[Curve], names: dict[str, str]) -> str:
-    """Who starts best, who ends best, and who ran away."""
+    """Who starts best, who ends best, from whom that cannot be told apart, and who ran away."""
     ends = {curve.learner: [over_tasks_and_seeds(curve.losses[..., i]).mean for i in (0, -1)] for curve in curves}
     start, end = (min(ends, key=lambda name, i=i: np.nan_to_num(ends[name][i], nan=np.inf)) for i in (0, 1))
     before, after = ends[end]
-    first = f"**{names[start]}** has the lowest loss before any step ({number(ends[start][0])}), "
+    first = f"**{names[start]}** has the lowest mean loss before any step ({number(ends[start][0])}), "
     if start == end:
-        first = f"**{names[end]}** has the lowest loss before any step ({number(before)}) and after the last one: "
+        first = f"**{names[end]}** has the lowest mean loss before any step ({number(before)}) and after the last one: "
         first += f"{number(after)}."
     else:
         first += f"**{names[end]}** after its last one: from {number(before)} to {number(after)}."
-    return f"{first} {ran_away(names, ((c.learner, int(c.diverged.sum()), c.diverged.size) for c in curves))}".strip()
+    tasks = next(curve.tasks for curve in curves if curve.learner == end)
+    same = [curve for curve in curves if curve.tasks == tasks]
+    level = level_sentence([curve.losses[..., -1] for curve in same], [names[curve.learner] for curve in same])
+    away = ran_away(names, ((c.learner, int(c.diverged.sum()), c.diverged.size) for c in curves))
+    return " ".join(part for part in (first, level, away) if part)
+
+
+def level_sentence(losses: Sequence[np.ndarray], titles: Sequence[str]) -> str:
+    """Who cannot be told from the learner with the lowest mean of losses (seeds, tasks)."""
+    if len(losses) < 2:
+        return ""
+    best, level = level_with_best(losses)
+    n = len(losses) * (len(losses) - 1) // 2
+    who = (
+        f"Not to be told from {titles[best]} there: {', '.join(titles[i] for i in level)}"
+        if level
+        else f"No other is level with {titles[best]} there"
+    )
+    return f"{who} ({sure_over(n, of='pairs')})."
 
 
 def spots(curves: Sequence[Curve], names: dict[str, str], step: int | None) -> list[Spot]:
@@ -114,23 +132,23 @@ def spot_sentence(found: Sequence[Spot], curves: Sequence[Curve]) -> str:
     known = [spot for spot in found if np.isfinite([spot.before[0], spot.after[0]]).all()]
     if len(known) < 2:
         return ""
-    best = min(known, key=lambda spot: spot.before[0])
     starts = {curve.learner: curve.at(0) for curve in curves}
-    ahead = [spot for spot in known if spot.after[0] < best.after[0]]
-    text = f"**{best.title}** starts best: {number(best.before[0])} → {number(best.after[0])}."
-    if not ahead:
-        return f"{text} Nobody has a lower mean in the end."
-    worse = sides([compare(starts[spot.name], starts[best.name]).effect for spot in ahead])
+    place, level = level_with_best([starts[spot.name] for spot in known])
+    best = known[place]
+    text = f"**{best.title}** has the lowest mean at the start: {number(best.before[0])} → {number(best.after[0])}."
     told = []
-    for which, words in ((1, "a worse start"), (0, "a start that cannot be told from its")):
+    for worse, words in ((True, "after a worse start"), (False, "after a start that cannot be told from its")):
         titles = [
             f"{spot.title} ({number(spot.before[0])} → {number(spot.after[0])})"
-            for spot, side in zip(ahead, worse, strict=True)
-            if max(side, 0) == which
+            for i, spot in enumerate(known)
+            if spot.after[0] < best.after[0] and i != place and (i not in level) == worse
         ]
         if titles:
-            told.append(f"Lower mean in the end after {words}: {', '.join(titles)}.")
-    return " ".join([text, *told, f"(Starts: {_over(len(ahead), KIND)}.)"])
+            told.append(f"Lower in the end, {words}: {', '.join(titles)}.")
+    pairs = len(known) * (len(known) - 1) // 2
+    return " ".join(
+        [text, *(told or ["Nobody has a lower mean in the end."]), f"(Starts: {sure_over(pairs, KIND, 'pairs')}.)"]
+    )
 
 
 def comparisons(
@@ -189,18 +207,21 @@ def difference_sentence(found: Sequence[Difference], reference: str, scope: str 
     alone = [row for row in found if not np.isfinite(row.p)]
     groups = {
         f"better than {reference}": [row.title for row in found if row.side < 0],
-        f"worse than {reference}": [row.title for row in found if row.side > 0],
+        "worse": [row.title for row in found if row.side > 0],
         "undecided": [row.title for row in found if not row.side and row not in alone],
         "one seed, which tells nothing of other trainings": [row.title for row in alone],
     }
     told = "; ".join(f"{words}: {', '.join(titles)}" for words, titles in groups.items() if titles)
-    return f"{told[:1].upper()}{told[1:]} ({_over(len(found), scope)})." if told else ""
+    sure = sure_over(1, scope)
+    corrected_for = f" Corrected for {len(found)} comparisons (Holm)." if len(found) > 1 else ""
+    return f"{sure[:1].upper()}{sure[1:]}, {told}.{corrected_for}" if told else ""
 
 
-def _over(n: int, scope: str) -> str:
+def sure_over(n: int, scope: str = KIND, of: str = "comparisons") -> str:
     """Over what words are sure, and how many comparisons share the 5 %."""
-    sure = "over tasks and trainings" if scope == KIND else "over tasks; these trainings only"
-    return f"{sure}, corrected for {n} comparisons (Holm)" if n > 1 else sure
+    sure = "over tasks and trainings" if scope == KIND else f"over tasks, for {THESE} alone"
+    how = " by Holm's method" if of == "comparisons" else ""
+    return f"{sure}, corrected for {n} {of}{how}" if n > 1 else sure
 
 
 def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str]) -> str:
@@ -210,8 +231,9 @@ def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str]) -> 
     least = 1 / (SHUFFLES + 1)
     p = f"p ≤ {least:.4f}" if found.spearman_p <= least else f"p = {number(found.spearman_p)}"
     return (
-        f"{titles[1]} is better on {percent(wins)} of {found.n:,} tasks. What is hard for one is hard for the other "
-        f"to this degree: Spearman ρ = {found.spearman:.2f} (permutation {p}), Pearson r = {found.pearson:.2f}."
+        f"These trainings of {titles[1]} are better on {percent(wins)} of {found.n:,} tasks. What is hard for one is "
+        f"hard for the other to this degree: Spearman ρ = {found.spearman:.2f} (permutation {p}), Pearson r = "
+        f"{found.pearson:.2f}."
     )
 
 

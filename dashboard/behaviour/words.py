@@ -36,7 +36,7 @@ $$\bar d \pm t \sqrt{V}, \quad V = s_d^2 / N + s_a^2 / S_a + s_b^2 / S_b.$$
 $s_d^2 / N$ is what other tasks would change; $s_a$ and $s_b$ are the spreads of the seeds' means, what other trainings
 would. **This kind of training** has all of $V$ (Welch's $t$, Satterthwaite's degrees of freedom) and needs at least two
 seeds of each; **these trainings** have the first part alone, $N - 1$ degrees of freedom: they tell which of these
-weights to take, not which learner. Words and filled marks follow Holm's correction for all comparisons shown: if no
+weights to take, not which learner. Words and pale marks follow Holm's correction for all comparisons shown: if no
 learner differs, any is called different in at most 5 % of such figures. The interval is that of one comparison.
 """
 

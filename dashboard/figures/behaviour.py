@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 from dashboard.figures import marks, palette
 from dashboard.figures.marks import Label
 
+PALE = 0.45  # opacity of what is undecided
+
 
 @dataclass(frozen=True)
 class Line:
@@ -202,7 +204,7 @@ def plane(spots: Sequence[Spot], measure: str, step_words: str, dark: bool) -> g
 
 
 def differences(rows: Sequence[Difference], axis: str, dark: bool) -> go.Figure:
-    """Each learner beside a reference on the same tasks: left of 0 (or, as a ratio, of 1) is better; filled: decided.
+    """Each learner beside a reference on the same tasks: left of 0 (or, as a ratio, of 1) is better; pale: undecided.
 
     Args:
         rows: the learners; all of them ratios, on a logarithmic axis, or none.
@@ -217,15 +219,16 @@ def differences(rows: Sequence[Difference], axis: str, dark: bool) -> go.Figure:
         colour, style = marks.colour(row.name, dark), palette.style(row.name)
         up, down = (0.0 if np.isnan(end) else abs(end - row.mean) for end in (row.high, row.low))
         bar = {"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "color": colour, "width": 0}
-        inside = colour if row.side else marks.background(dark)
+        bar["thickness"] = 2.5 if row.side else 1.5
         fig.add_scatter(
             x=[row.mean],
             y=[height],
             mode="markers",
-            marker={"color": inside, "size": 11, "symbol": style.marker, "line": {"color": colour, "width": 2}},
+            marker={"color": colour, "size": 11, "symbol": style.marker, "line": {"color": colour, "width": 2}},
+            opacity=1.0 if row.side else PALE,
             error_x=bar,
             hovertemplate=(
-                f"<b>{row.title}</b><br>%{{x:.3g}} [{row.low:.3g}, {row.high:.3g}]<br>p = {row.p:.2g}"
+                f"<b>{row.title}</b><br>%{{x:.3g}} [{row.low:.3g}, {row.high:.3g}]<br>corrected p = {row.p:.2g}"
                 f"<br>better on {row.won:.0%} of {row.tasks:,} tasks<extra></extra>"
             ),
         )

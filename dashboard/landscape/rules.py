@@ -98,7 +98,7 @@ def _show_curvature(measured: Sequence[Measured], names: dict[str, str], shown: 
         for first, exact in sweep_tables.first_order_pairs(list(shown))
         if asdict(first.learner) | {"first_order": False} == asdict(exact.learner)  # nothing else differs
     ]
-    sentences = (tables.curvature_sentence(columns, names), tables.training_sentence(measured, names, pairs))
+    sentences = (tables.curvature_sentence(measured, names), tables.training_sentence(measured, names, pairs))
     page.frame(
         "Does a learned update rule curve the meta-loss more?",
         "Curvature of the meta-loss at the trained weights as a multiple of MAML's, in three forms, and what a random "

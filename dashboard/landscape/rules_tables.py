@@ -1,6 +1,6 @@
 """What the part *Learned rules* shows, as tables and sentences: answers of the probe in, plain values out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,14 @@ from dashboard import numbers
 from dashboard.figures import palette
 from dashboard.figures.rules import Course, Panel, Row, Triple
 from dashboard.numbers import number
+from probes.comparisons import THESE, Effect, sides
 from probes.intervals import Interval, of_any_sign, over_tasks_and_seeds
 from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
 from probes.statistics import LEAST, relation
 
 BASELINE = "maml"
-BELOW, ABOVE = "Beyond the interval below MAML's", "Beyond the interval above MAML's"
-LEVEL = "Level with MAML's"
+BESIDE = {-1: "Below MAML's", 1: "Above MAML's", 0: "Not to be told from MAML's"}
+ALONE = "The cosine is, of learned optimisers"
 LEARNED = "learned-optimiser"  # the family that learns how to update
 BLOCKS = {ALL: "all that is meta-learned", INITIALISATION: "the initialisation", RULE: "the rule"}
 
@@ -74,7 +75,8 @@ def interval(one: Measured, field: str) -> Interval:
 
 def _geometric(logarithms: np.ndarray) -> Interval:
     log = of_any_sign(logarithms)
-    return Interval(*(float(np.exp(v)) for v in (log.mean, log.low, log.high)), log.tasks, log.seeds)
+    mean, low, high = (float(np.exp(value)) for value in (log.mean, log.low, log.high))
+    return Interval(mean, low, high, log.tasks, log.seeds, log.error, log.freedom, log=True)
 
 
 def triple(one: Measured, field: str) -> Triple:
@@ -202,70 +204,101 @@ def gradient_sentence(measured: Sequence[Measured], names: dict[str, str], block
     told = []
     if base is not None:
         told.append(f"At **MAML**'s trained weights the cosine is {numbers.interval(*triple(base, 'cosine'))}.")
+    ones = {name: one for name in learned if (one := at(measured, name, block)) is not None}
+    gaps = {
+        name: Effect.of(of_any_sign(one.cosine - base.cosine))
+        for name, one in ones.items()
+        if base is not None and one.cosine.shape == base.cosine.shape
+    }
+    decided = dict(zip(gaps, sides(list(gaps.values())), strict=True))
     groups: dict[str, list[str]] = {}
-    for name in learned:
-        one = at(measured, name, block)
-        assert one is not None
-        mine = interval(one, "cosine")
-        text = f"{names[name]} ({mine.mean:.2f})"
-        word = "The cosine is, of learned optimisers"
-        if base is not None and one.cosine.shape == base.cosine.shape:
-            gap = of_any_sign(one.cosine - base.cosine)
-            word = BELOW if gap.high < 0 else ABOVE if gap.low > 0 else LEVEL
-        groups.setdefault(word, []).append(text)
-    for word, texts in groups.items():
-        told.append(f"{word}: {', '.join(texts)}.")
+    for name, one in ones.items():
+        word = BESIDE[decided[name]] if name in decided else ALONE
+        groups.setdefault(word, []).append(f"{names[name]} ({interval(one, 'cosine').mean:.2f})")
+    told += [f"{word}: {', '.join(texts)}." for word, texts in groups.items()]
+    if gaps:
+        told.append(f"({_sure(gaps.values())}.)")
     return " ".join(told)
 
 
-def curvature_sentence(columns: Sequence[Panel], names: dict[str, str]) -> str:
+def _sure(effects: Collection[Effect]) -> str:
+    """Over what words about several learners are sure."""
+    over = "over tasks and trainings" if all(one.parts for one in effects) else f"over tasks, for {THESE} alone"
+    return f"{over}, corrected for {len(effects)} comparisons by Holm's method" if len(effects) > 1 else over
+
+
+def curvature_sentence(measured: Sequence[Measured], names: dict[str, str]) -> str:
     """How many times MAML's each learned optimiser's curvature is, and whether that shows at a finite distance."""
-    shared, rise = columns[:-1], columns[-1]
-    groups: dict[str, list[str]] = {}
-    for name in (n for n in names if palette.family(n) == LEARNED):
-        seen = [one.values[name] for one in shared if name in one.values]
-        if not seen:
-            continue
-        more = sum(low > 1 for _, low, _ in seen)
-        word = "in every form" if more == len(seen) else "in some forms" if more else "in no form"
-        ends = " to ".join(dict.fromkeys(number(end(mean for mean, _, _ in seen)) for end in (min, max)))
-        groups.setdefault(word, []).append(f"{names[name]} ({ends} times)")
-    if not groups:
+    found = {
+        (name, form): ratio
+        for name in names
+        if palette.family(name) == LEARNED
+        for form in SHARED
+        if (ratio := _beside(measured, name, *form)) is not None and np.isfinite(ratio.mean)
+    }
+    if not found:
         return ""
+    effects = [Effect.of(one) for one in found.values()]
+    decided = dict(zip(found, sides(effects), strict=True))
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for name, _ in found):
+        means = [one.mean for (who, _), one in found.items() if who == name]
+        more = [side > 0 for (who, _), side in decided.items() if who == name]
+        word = "in every form" if all(more) else "in some forms" if any(more) else "in no form"
+        ends = " to ".join(dict.fromkeys(number(end(means)) for end in (min, max)))
+        groups.setdefault(word, []).append(f"{names[name]} ({ends} times)")
     told = [
         f"**{word}** {', '.join(groups[word])}"
         for word in ("in every form", "in some forms", "in no form")
         if word in groups
     ]
-    text = f"Of the learned optimisers, more curved than MAML beyond the interval are {'; '.join(told)}."
-    if BASELINE in rise.values:
-        base = rise.values[BASELINE]
-        others = [
-            names[n] for n in names if palette.family(n) == LEARNED and n in rise.values and rise.values[n][1] > base[2]
-        ]
-        text += (
-            f" A random change of every tensor by 2 % costs MAML {number(base[0])}, and more beyond the intervals only "
-            f"{', '.join(others)}."
-            if others
-            else " But a random change of every tensor by 2 % costs none of them more than MAML beyond the intervals "
-            f"({number(base[0])} for MAML): a typical small change does not meet that curvature."
-        )
-    return text
+    return f"Of the learned optimisers, more curved than MAML are {'; '.join(told)} ({_sure(effects)})." + _rises(
+        measured, names
+    )
+
+
+def _beside(measured: Sequence[Measured], name: str, field: str, block: str) -> Interval | None:
+    return times(at(measured, name, block), at(measured, BASELINE, block), field)
+
+
+def _rises(measured: Sequence[Measured], names: dict[str, str]) -> str:
+    """Whether a random change by 2 % costs learned optimisers more than it costs MAML."""
+    base = at(measured, BASELINE, ALL)
+    if base is None or not values(base, "rise").size:
+        return ""
+    mine = {name: one for name in names if palette.family(name) == LEARNED and (one := at(measured, name, ALL))}
+    gaps = {
+        name: Effect.of(of_any_sign(values(one, "rise") - values(base, "rise")))
+        for name, one in mine.items()
+        if values(one, "rise").shape == values(base, "rise").shape
+    }
+    more = [names[name] for name, side in zip(gaps, sides(list(gaps.values())), strict=True) if side > 0]
+    cost = number(interval(base, "rise").mean)
+    if more:
+        return f" A random change of every tensor by 2 % costs MAML {cost}, and more only {', '.join(more)}."
+    return (
+        f" But a random change of every tensor by 2 % costs none of them surely more than MAML ({cost} for MAML): that "
+        "a typical small change meets that curvature is not shown."
+    )
 
 
 def training_sentence(measured: Sequence[Measured], names: dict[str, str], pairs: Sequence[tuple[str, str]]) -> str:
     """Where trained first-order, is the same learner's meta-loss more curved than where trained exactly?"""
-    told, beyond = [], 0
-    for first, exact in pairs:
-        found = times(at(measured, first, INITIALISATION), at(measured, exact, INITIALISATION), "eigenvalue")
-        if found is not None and np.isfinite(found.mean):
-            told.append(f"{names[exact]} {numbers.interval(found.mean, found.low, found.high)}")
-            beyond += found.low > 1 or found.high < 1
-    if not told:
+    found = {
+        exact: ratio
+        for first, exact in pairs
+        if (ratio := times(at(measured, first, INITIALISATION), at(measured, exact, INITIALISATION), "eigenvalue"))
+        is not None
+        and np.isfinite(ratio.mean)
+    }
+    if not found:
         return ""
-    verdict = f"{beyond or 'none'} of {len(told)} beyond the interval"
+    told = [f"{names[name]} {numbers.interval(r.mean, r.low, r.high)}" for name, r in found.items()]
+    effects = [Effect.of(one) for one in found.values()]
+    beyond = sum(side != 0 for side in sides(effects))
     return (
-        f"Training first-order instead of exactly multiplies |λ| of the initialisation: {', '.join(told)} ({verdict})."
+        f"Training first-order instead of exactly multiplies |λ| of the initialisation: {', '.join(told)} "
+        f"({beyond or 'none'} of {len(told)} decided, {_sure(effects)})."
     )
 
 

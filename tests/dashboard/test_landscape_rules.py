@@ -112,10 +112,11 @@ def test_a_magnitude_over_powers_of_ten_has_a_geometric_mean():
 def test_what_is_said_of_curvature_follows_the_numbers():
     def said(**given: float) -> str:
         measured = everywhere("maml") + everywhere("turtle", **given)
-        columns = rules_tables.ratio_panels(measured, {"maml": "MAML", "turtle": "TURTLE"})
-        return rules_tables.curvature_sentence(columns, NAMES)
+        return rules_tables.curvature_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"})
 
-    assert "**in every form** TURTLE (10 times). But a random" in said(eigenvalue=20.0, scaled=20.0)
+    curved = said(eigenvalue=20.0, scaled=20.0)
+    assert "**in every form** TURTLE (10 times) (over tasks and trainings, corrected for 3 comparisons" in curved
+    assert "). But a random" in curved
     assert "**in no form** TURTLE (0.50 times)" in said(eigenvalue=1.0, scaled=1.0)
     assert "**in some forms** TURTLE (1.0 to 2.0 times)" in said(eigenvalue=2.0, scaled=4.0)
     assert "only TURTLE." in said(rise=0.5)
@@ -127,8 +128,8 @@ def test_what_is_said_of_gradients_follows_the_numbers():
         return rules_tables.gradient_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"}, ALL)
 
     assert "the cosine is 0.60" in said(0.6)
-    assert "Beyond the interval below MAML's: TURTLE (0.2" in said(0.2)
-    assert "Beyond the interval above MAML's: TURTLE (0.9" in said(0.9)
+    assert "Below MAML's: TURTLE (0.2" in said(0.2)
+    assert "Above MAML's: TURTLE (0.9" in said(0.9)
     text = rules_tables.gradient_sentence([constant("turtle", block=RULE)], NAMES, RULE)
     assert text.startswith("The cosine is, of learned optimisers: TURTLE (0.5"), "MAML has no rule to compare with"
 
