@@ -1,6 +1,6 @@
 """What the page Features shows, as tables and sentences: answers of the probes in, plain frames out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from scipy import stats
 from dashboard.numbers import number
 from engine.ensembles import Ensemble
 from probes.broadness import PARAMETERS, Broadness
+from probes.comparisons import LEVEL, of_seeds
 from probes.diversity import Diversity
 from probes.statistics import Relation, relation
 
@@ -131,8 +132,39 @@ def relation_table(found: dict[tuple[str, str], Relation]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["tasks", "over", "n", "Pearson r", "p of r", "Spearman ρ", "p of ρ"])
 
 
-def diversity_sentence(rows: pd.DataFrame, measure: str) -> str:
-    """Who has most and least of a measure in the last layer, and whom adapting changes most."""
+def by_seed(answer: Diversity, names: dict[str, str], measure: str) -> dict[str, np.ndarray]:
+    """A measure of each learner's last layer before adaptation, one value for each seed, by the learner's title."""
+    last = sorted({layer.layer for layer in answer.layers})[-1]
+    found = [one for one in answer.layers if (one.layer, one.moment, one.control) == (last, "before", False)]
+    return {names[one.learner]: np.asarray(getattr(one, measure), float) for one in found}
+
+
+def ends_apart(values: Mapping[str, np.ndarray], most: str, least: str) -> str:
+    """Whether two learners, chosen as the extremes of all, could change places in other trainings.
+
+    Args:
+        values: of each learner, one for each seed, (seeds,).
+        most: the one with the largest mean.
+        least: the one with the smallest.
+    """
+    if not {most, least} <= set(values):
+        return ""
+    pairs = len(values) * (len(values) - 1) // 2
+    p = pairs * of_seeds(values[most], values[least]).p()
+    if not np.isfinite(p):
+        return "; one seed tells nothing of other trainings"
+    over = f"over trainings, corrected for {pairs:,} pairs" if pairs > 1 else "over trainings"
+    return f"; the two {'differ' if p <= LEVEL else 'cannot be told apart'} {over}"
+
+
+def diversity_sentence(rows: pd.DataFrame, measure: str, values: Mapping[str, np.ndarray] | None = None) -> str:
+    """Who has most and least of a measure in the last layer, and whom adapting changes most.
+
+    Args:
+        rows: as `diversity_rows` makes them.
+        measure: which one.
+        values: of each seed, as `by_seed` finds them.
+    """
     last = rows[rows.layer == sorted(rows.layer.unique())[-1]]
     before = last[~last.control & (last.moment == "before")].set_index("title")["mean"].dropna()
     after = last[~last.control & (last.moment == "after")].set_index("title")["mean"].dropna()
@@ -143,9 +175,10 @@ def diversity_sentence(rows: pd.DataFrame, measure: str) -> str:
     drawn = f"; untrained, they have {_span(control)}" if len(control) else ""
     if len(before) == 1:
         return f"In {layer}, {before.index[0]} starts with a {name} of {number(before.iloc[0], 3)}{drawn}."
+    apart = ends_apart(values or {}, str(before.idxmax()), str(before.idxmin()))
     text = (
         f"In {layer}, before adaptation, **{before.idxmax()}** has the largest {name} ({number(before.max(), 3)}) and "
-        f"**{before.idxmin()}** the smallest ({number(before.min(), 3)}){drawn}."
+        f"**{before.idxmin()}** the smallest ({number(before.min(), 3)}){apart}{drawn}."
     )
     moved = (after - before).dropna()
     if len(moved) and (most := moved.abs().idxmax()) and abs(moved[most]) > 0.005 * max(abs(before[most]), 1e-9):
@@ -158,9 +191,11 @@ def broadness_sentence(runs: pd.DataFrame) -> str:
     means = runs.groupby("title", sort=False).broadness.mean()
     if len(means) == 1:
         return f"{means.index[0]} has a broadness of {means.iloc[0]:.2f}: the mean R² over all these frequencies."
+    values = {str(title): one.to_numpy() for title, one in runs.groupby("title", sort=False).broadness}
+    apart = ends_apart(values, str(means.idxmax()), str(means.idxmin()))
     return (
         f"Averaged over all these frequencies, the features that training left are broadest for **{means.idxmax()}** "
-        f"(R² {means.max():.2f}) and narrowest for **{means.idxmin()}** ({means.min():.2f})."
+        f"(R² {means.max():.2f}) and narrowest for **{means.idxmin()}** ({means.min():.2f}){apart}."
     )
 
 

@@ -203,6 +203,15 @@ def of_change(before: np.ndarray, after: np.ndarray) -> Effect:
     return Effect(float(z.mean()), ((_spread(z.mean(1)), max(seeds - 1, 1)),), task, seeds, tasks, log=True)
 
 
+def of_seeds(mine: np.ndarray, other: np.ndarray) -> Effect:
+    """How much larger one learner's values are than another's, one for each seed, (seeds,): Welch's t."""
+    x, y = (np.asarray(values, float)[np.isfinite(values)] for values in (mine, other))
+    if not len(x) or not len(y):
+        return Effect(float("nan"), ((float("nan"), 1.0),), seeds=0)
+    parts = tuple((_spread(values), max(len(values) - 1, 1)) for values in (x, y))
+    return Effect(float(x.mean() - y.mean()), parts, seeds=min(len(x), len(y)))
+
+
 def of_records(mine: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> Effect:
     """The log ratio of two learners' errors, from their seeds' test errors alone: (mean, half width of its interval).
 

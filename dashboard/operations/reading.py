@@ -5,8 +5,10 @@ import pandas as pd
 
 from dashboard import page
 from dashboard.figures.operations import spoken
+from dashboard.holds import side, told
 from dashboard.numbers import number
 from engine.ensembles import Ensemble
+from probes.intervals import over_seeds
 from probes.subspace import Anatomy
 
 TASKS = 200
@@ -26,7 +28,7 @@ def anatomy(ensemble: Ensemble, *, importance: bool) -> Anatomy | None:
 
 
 def strength_sentence(found: Anatomy, strengths: np.ndarray | None = None) -> str:
-    """What grew and shrank most, and whether small operations are preferred in every seed.
+    """What grew and shrank most, and whether small operations are preferred, whatever the training.
 
     Args:
         found: the anatomy.
@@ -46,17 +48,11 @@ def strength_sentence(found: Anatomy, strengths: np.ndarray | None = None) -> st
     )
     if small and large:
         few, many = relative[:, small].mean(1), relative[:, large].mean(1)  # of each seed
-        verdict = (
-            "preferred"
-            if (few > many).all()
-            else "not preferred"
-            if (few < many).all()
-            else "preferred in some seeds only"
-        )
+        apart = over_seeds(few - many)
+        verdict = {1: "are preferred", -1: "are not preferred", 0: "cannot be said to be preferred"}[side(apart)]
         said += (
             f" Operations with at most 40 numbers stand at {few.mean():.2f} times their start on average, larger ones "
-            f"at {many.mean():.2f}: low-dimensional ones are {verdict} (differences of {(few - many).min():.2f} to "
-            f"{(few - many).max():.2f})."
+            f"at {many.mean():.2f}: low-dimensional ones {verdict} (difference {told(apart, '+')} over trainings)."
         )
     return said
 

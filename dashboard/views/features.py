@@ -68,7 +68,7 @@ def show_diversity(ensembles: list[Ensemble]) -> None:
         "features-diversity",
         read=words.DIVERSITY,
         data=rows,
-        says=features.diversity_sentence(rows, measure),
+        says=features.diversity_sentence(rows, measure, features.by_seed(found, names, measure)),
     )
     layers = sorted(rows.layer.unique())
     with st.container(horizontal=True):

@@ -90,7 +90,7 @@ def test_another_reference_pairs_with_it():
     at = opened()
     names = at.selectbox(key="behaviour-reference").options
     fine(at.selectbox(key="behaviour-reference").select_index(len(names) - 1).run())
-    assert f"Who is better than {names[-1]}, task by task?" in [title.value for title in at.subheader]
+    assert f"Who is better than {names[-1]} on the same tasks?" in [title.value for title in at.subheader]
 
 
 def test_the_toy_flows_as_its_sliders_say():

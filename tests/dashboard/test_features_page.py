@@ -201,6 +201,16 @@ def test_sentences_name_the_ends_of_their_tables():
     assert "**B** the smallest (1)" in said
     assert "untrained, they have 0.5" in said
     assert "most for **B**: 1 to 2" in said
+    apart = {"A": np.array([3.0, 3.1, 2.9]), "B": np.array([1.0, 1.1, 0.9])}
+    lucky = {"A": np.array([3.0, 5.0, 1.0]), "B": np.array([1.0, 1.1, 0.9])}
+    for values, words in ((apart, "differ"), (lucky, "cannot be told apart")):
+        assert f"; the two {words} over trainings; untrained" in features.diversity_sentence(rows, "dead", values)
+    many = apart | {f"C{i}": np.array([2.0, 2.1, 1.9]) for i in range(200)}
+    assert features.ends_apart(many, "A", "B").endswith(
+        "cannot be told apart over trainings, corrected for 20,301 pairs"
+    )
+    runs = pd.DataFrame({"title": ["A", "A", "B", "B"], "broadness": [0.9, 0.5, 0.4, 0.6]})
+    assert features.broadness_sentence(runs).endswith("cannot be told apart over trainings.")
 
 
 def test_the_tasks_of_a_map_have_the_error_after_the_last_step():

@@ -15,6 +15,7 @@ from dashboard.contests import Contest, contest
 from dashboard.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading
 from dashboard.library import Result
 from dashboard.operations import holds as operations
+from dashboard.operations.reading import strength_sentence
 from dashboard.rules import holds as rules
 from probes.blackbox import Box, Order
 from probes.comparisons import Effect
@@ -245,6 +246,16 @@ SMALL = ("input.scale", "hidden1.scalar-scale", "hidden1.scalar-shift", "hidden1
 def test_low_dimensional_operations(relative: dict[str, float], noise: float, verdict: str):
     assert operations.preferred({"SAP": anatomy(relative, noise=noise)}).verdict == verdict
     assert operations.preferred({}).verdict == UNDECIDED
+
+
+def test_strengths_prefer_what_other_trainings_would_too():
+    few = dict.fromkeys(SMALL, 1.5)
+    assert "low-dimensional ones are preferred (difference +0.50" in strength_sentence(anatomy(few))
+    assert "ones are not preferred (difference " in strength_sentence(anatomy({"hidden1.matrix": 1.5}))
+    unsure = anatomy({})
+    relative = np.ones_like(unsure.strengths) + np.array([[0.01], [0.4], [0.05]]) * np.isin(list(OPERATIONS), SMALL)
+    said = strength_sentence(replace(unsure, strengths=0.1 * relative))
+    assert "ones cannot be said to be preferred" in said, "larger in each of three seeds is not enough"
 
 
 def test_only_mixes_with_small_and_large_operations_are_asked_inside():

@@ -16,6 +16,7 @@ from probes.comparisons import (
     holm,
     of_change,
     of_records,
+    of_seeds,
     pooled,
     sides,
 )
@@ -98,6 +99,12 @@ def test_a_change_of_the_same_trainings_is_paired_by_seeds():
     assert of_change(before, 1.2 * before).p() < 1e-6
     assert compare(1.2 * before, before).effect.p() > 0.2
     assert of_change(before, 1.2 * before).shown[0] == pytest.approx(1.2)
+
+
+def test_one_value_for_each_seed_has_welchs_t():
+    a, b = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 4.0, np.nan])
+    assert of_seeds(a, b).p() == pytest.approx(stats.ttest_ind(a, b[:3], equal_var=False).pvalue)
+    assert np.isnan(of_seeds(a[:1], b).p()) and np.isnan(of_seeds(a, b[3:]).p())
 
 
 def test_records_alone_give_welchs_t_of_the_logarithms_where_tasks_say_all():
