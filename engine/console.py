@@ -58,12 +58,15 @@ def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: 
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """KEY=VALUE options as a dictionary; values are JSON, or else text."""
-    values = {}
+    """KEY=VALUE options as a dictionary; values are JSON, None as Python writes it, or else text."""
+    values: dict[str, Any] = {}
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign or not key:
             raise BadConfig(f"--set takes KEY=VALUE; {quoted(setting)} was given.")
+        if value.strip().lower() in ("none", "null"):
+            values[key.strip()] = None
+            continue
         try:
             values[key.strip()] = json.loads(value)
         except ValueError:

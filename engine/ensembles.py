@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.errors import BadInput, EngineError
+from engine.errors import BadInput, EngineError, quoted
 from engine.groups import Group, differing, groups, largest
+from engine.inputs import checked_inputs, checked_steps, checked_support, whole
 from engine.learners import LEARNERS, Learner, Params, Trajectory
-from engine.runs import TRAINED, Run, checked_inputs, checked_support, find, load
+from engine.runs import TRAINED, Run, find, load
 from engine.tasks import TaskDistribution
 from engine.trees import repeat, stack
 
@@ -61,19 +62,19 @@ class Ensemble:
         """All seeds adapt to one support set (K, *input_shape), (K, output_dim); states have a leading axis of seeds.
 
         Raises:
-            BadInput: a shape is wrong or a value is not finite.
+            BadInput: a shape is wrong, a value is not finite, or the steps are not 0, 1, 2, ...
         """
-        x, y = checked_support(self.distribution.spec, support_x, support_y)
+        x, y = checked_support(self.distribution.spec, support_x, support_y, self.runs[0].device)
         with torch.no_grad():
-            return self.learner.adapt(self.params, x, y, steps)
+            return self.learner.adapt(self.params, x, y, checked_steps(steps))
 
     def predict(self, trajectory: Trajectory, query_x: Any, steps: list[int]) -> Tensor:
         """Predictions after each of the given steps: (len(steps), seeds, Q, output_dim). Later steps repeat the last.
 
         Raises:
-            BadInput: a shape is wrong or a value is not finite.
+            BadInput: a shape is wrong, a value is not finite, or a step is not 0, 1, 2, ...
         """
-        x = checked_inputs(self.distribution.spec, "query_x", query_x)
+        x = checked_inputs(self.distribution.spec, "query_x", query_x, self.runs[0].device)
         reached, places = _reached(trajectory, steps)
         with torch.no_grad():
             return self.learner.predict(self.params, stack([trajectory[step] for step in reached]), x)[places]
@@ -95,11 +96,11 @@ class Ensemble:
             For each of the queries (sets, len(steps), seeds, Q, output_dim).
 
         Raises:
-            BadInput: a shape is wrong or a value is not finite.
+            BadInput: a shape is wrong, a value is not finite, or a step is not 0, 1, 2, ...
         """
-        spec = self.distribution.spec
-        support = [checked_support(spec, x, y) for x, y in zip(support_x, support_y, strict=True)]
-        asked = [[checked_inputs(spec, "query_x", one) for one in inputs] for inputs, _ in queries]
+        spec, device = self.distribution.spec, self.runs[0].device
+        support = [checked_support(spec, x, y, device) for x, y in zip(support_x, support_y, strict=True)]
+        asked = [[checked_inputs(spec, "query_x", one, device) for one in inputs] for inputs, _ in queries]
 
         seeds, sets = len(self.runs), len(support)
         x, y = (torch.stack(each).repeat_interleave(seeds, 0) for each in zip(*support, strict=True))
@@ -117,9 +118,11 @@ class Ensemble:
 
 def _reached(trajectory: Sequence[Any], steps: Sequence[int]) -> tuple[list[int], list[int]]:
     """The steps that a trajectory has among the given ones, and the place of each given one in them."""
-    last = len(trajectory) - 1
-    reached = sorted({min(step, last) for step in steps})
-    return reached, [reached.index(min(step, last)) for step in steps]
+    asked, last = [whole("each of the steps", step) for step in steps], len(trajectory) - 1
+    if min(asked, default=-1) < 0:
+        raise BadInput(f"Predictions are made after 0 steps or more, at least once; {quoted(list(steps))} was given.")
+    reached = sorted({min(step, last) for step in asked})
+    return reached, [reached.index(min(step, last)) for step in asked]
 
 
 def find_ensembles(root: Path, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:

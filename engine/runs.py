@@ -5,25 +5,26 @@ The dashboard is a viewer of these folders: what the command line trains, the pa
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from engine.errors import BadInput, BadRun, EngineError, quoted
+from engine.errors import BadRun, EngineError, quoted
 from engine.files import write_atomically, write_json
 from engine.history import read_history
+from engine.inputs import checked_inputs, checked_path, checked_step, checked_steps, checked_support, said_of_diverged
 from engine.learners import Learner, Params, Trajectory, configure, learner_class
 from engine.record import SCHEMA, checked
-from engine.tasks import TaskDistribution, TaskSpec, stream, task_class
-from engine.trees import Tree, from_names, named_leaves
+from engine.tasks import TaskDistribution, stream, task_class
+from engine.trees import Tree, from_names, leaves, named_leaves, tree_map
 
 RECORD, WEIGHTS = "run.json", "weights.safetensors"
 TRAINED = ("done", "cancelled")  # the status of runs that have weights
@@ -60,6 +61,11 @@ class Run:
         """The hash of the weights: the key under which anything computed from this run may be cached."""
         return str(self.record["weights_sha256"])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie, and points must."""
+        return next(leaves(self.params)).device
+
     def adapt(self, support_x: Any, support_y: Any, steps: int | None = None) -> Trajectory:
         """Adapts to one support set.
 
@@ -72,27 +78,27 @@ class Run:
             The T + 1 states before the first step and after each one.
 
         Raises:
-            BadInput: a shape is wrong, a value is not finite, there is no such class, or the steps are negative.
+            BadInput: a shape is wrong, a value is not finite, there is no such class, or the steps are not 0, 1, 2, ...
         """
-        x, y = checked_support(self.distribution.spec, support_x, support_y)
-        if steps is not None and steps < 0:
-            raise BadInput(f"Adapting takes 0 steps or more; {steps} were asked for.")
+        x, y = checked_support(self.distribution.spec, support_x, support_y, self.device)
         with torch.no_grad():
-            return self.learner.adapt(self.params, x, y, steps)
+            return self.learner.adapt(self.params, x, y, checked_steps(steps))
 
     def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1) -> Tensor:
         """Predictions (Q, output_dim) for query_x (Q, *input_shape) after `step` inner steps (-1: the last).
 
-        For classification they are logits, one for each class.
+        For classification they are logits, one for each class. Warns where they are not finite.
 
         Raises:
             BadInput: a shape is wrong, a value is not finite, or there is no such step.
         """
-        x = checked_inputs(self.distribution.spec, "query_x", query_x)
-        if not -len(trajectory) <= step < len(trajectory):
-            raise BadInput(f"This trajectory has steps 0 to {len(trajectory) - 1}; step {step} was asked for.")
+        x = checked_inputs(self.distribution.spec, "query_x", query_x, self.device)
+        at = checked_step(step, len(trajectory))
         with torch.no_grad():
-            return self.learner.predict(self.params, trajectory[step], x)
+            found = self.learner.predict(self.params, trajectory[at], x)
+        if said := said_of_diverged(self.learner.title, at % len(trajectory), found):
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
+        return found
 
     def kept(self) -> dict[int, Params]:
         """The weights along the training by iteration, where the training kept copies (`keep_every`).
@@ -110,57 +116,6 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """The rows of `history.jsonl`: iteration, loss, validation, ... (empty if there is no history)."""
         return read_history(self.path)
-
-
-def checked_inputs(spec: TaskSpec, name: str, x: Any) -> Tensor:
-    """Inputs as a tensor (points, *input_shape); raises BadInput."""
-    return _checked(name, x, spec.input_shape)
-
-
-def checked_support(spec: TaskSpec, support_x: Any, support_y: Any) -> tuple[Tensor, Tensor]:
-    """A support set as tensors (K, *input_shape) and (K, output_dim), or class indices (K,); raises BadInput."""
-    x = checked_inputs(spec, "support_x", support_x)
-    regression = spec.kind == "regression"
-    y = _checked("support_y", support_y, (spec.output_dim,)) if regression else _classes(support_y, spec.output_dim)
-    if len(x) != len(y) or not len(x):
-        raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
-    return x, y
-
-
-def _numbers(value: Any) -> Tensor:
-    """Anything that holds real numbers as a tensor; raises TypeError or ValueError."""
-    # a copy: views that run backwards or are read-only make no tensor
-    raw = value if isinstance(value, Tensor) else torch.as_tensor(np.array(value, order="C"))
-    if raw.is_complex():
-        raise TypeError
-    return raw
-
-
-def _classes(value: Any, ways: int) -> Tensor:
-    """Class indices (K,) as int64; raises BadInput."""
-    rule = f"support_y must be class indices of shape (points,), whole numbers from 0 to {ways - 1}"
-    try:
-        raw = _numbers(value).double()
-    except (TypeError, ValueError):
-        raise BadInput(f"{rule}.") from None
-    if raw.ndim != 1:
-        raise BadInput(f"{rule}; shape {tuple(raw.shape)} was given.")
-    wrong = raw[(raw != raw.round()) | (raw < 0) | (raw >= ways)]  # NaN differs from itself
-    if len(wrong):
-        raise BadInput(f"{rule}; {wrong[0].item():g} was given.")
-    return raw.long()
-
-
-def _checked(name: str, value: Any, row: tuple[int, ...]) -> Tensor:
-    try:
-        tensor = _numbers(value).to(torch.float32)
-    except (TypeError, ValueError):
-        raise BadInput(f"{name} must be numbers of shape (points, {', '.join(map(str, row))}).") from None
-    if tuple(tensor.shape[1:]) != row or tensor.ndim != 1 + len(row):
-        raise BadInput(f"{name} must have shape (points, {', '.join(map(str, row))}); {tuple(tensor.shape)} was given.")
-    if not tensor.isfinite().all():
-        raise BadInput(f"{name} must be finite; {int((~tensor.isfinite()).sum())} of its values are not.")
-    return tensor
 
 
 def describe(learner: Learner, distribution: TaskDistribution, seed: int) -> dict[str, Any]:
@@ -208,12 +163,12 @@ def load(folder: str | Path) -> Run:
     """Opens a trained run.
 
     Args:
-        folder: a run folder, such as `checkpoints/sine/maml-k10-s0`.
+        folder: a run folder, such as `checkpoints/sine/maml-k10-s0`; ~ is the home folder.
 
     Raises:
         BadRun: something is missing, differs from what the record says, or is not finite; the message names it.
     """
-    folder = Path(folder)
+    folder = checked_path(folder)
     record = read_record(folder)
     if not (folder / WEIGHTS).is_file():
         status = record.get("status", "unknown")
@@ -225,12 +180,17 @@ def load(folder: str | Path) -> Run:
             learner_class(record["learner"]), record["hyper_parameters"], f"learner {record['learner']}"
         )
         distribution = configure(task_class(record["task"]), record["task_parameters"], f"task {record['task']}")
-        like = learner.init(stream("init"), distribution.spec)
+        like = tree_map(_as_saved, learner.init(stream("init"), distribution.spec))
     except EngineError as error:
         raise BadRun(f"{folder / RECORD} does not describe a run: {error}") from None
     except (RuntimeError, MemoryError):
         raise BadRun(f"{folder / RECORD} describes networks that are too large to build.") from None
     return Run(folder, learner, distribution, _weights(folder / WEIGHTS, record["weights_sha256"], like), record)
+
+
+def _as_saved(leaf: Tensor) -> Tensor:
+    """Weights are saved in float32, whatever PyTorch's default type is where they are opened."""
+    return leaf.float() if leaf.is_floating_point() else leaf
 
 
 def _weights(path: Path, sha256: str, like: Tree) -> Params:
@@ -299,7 +259,7 @@ def broken(*roots: str | Path) -> Iterator[tuple[Path, str]]:
 
 def folders(*roots: str | Path) -> Iterator[Path]:
     """All folders below the roots that have a record, sound or not, in order; hidden ones are passed over."""
-    for root in roots:
-        for path in sorted(Path(root).rglob(RECORD)):
+    for root in map(checked_path, roots):
+        for path in sorted(root.rglob(RECORD)):
             if not any(part.startswith(".") for part in path.relative_to(root).parts):
                 yield path.parent
