@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import library
+from dashboard.escape import plain
 from dashboard.training import broken, chosen, clock, notes, selected, table, watch
 
 state = st.session_state
@@ -22,7 +23,7 @@ if said := state.pop("runs-said", None):
 if refused := state.pop("runs-refused", None):
     st.error(refused, icon=":material/error:")
 if complaint:
-    st.warning(complaint, icon=":material/warning:")
+    st.warning(plain(complaint), icon=":material/warning:")
 picked = chosen.now(folders)
 visible = [folders[index] for index in shown.index]
 chosen.draw(
