@@ -134,6 +134,17 @@ def test_what_is_said_of_gradients_follows_the_numbers():
     assert text.startswith("The cosine is, of learned optimisers: TURTLE (0.5"), "MAML has no rule to compare with"
 
 
+def test_several_learners_beside_maml_share_one_chance_of_erring():
+    base = constant("maml", cosine=0.6)
+    just = replace(constant("turtle"), cosine=base.cosine - 0.2 + np.array([[-0.06], [0.0], [0.06]]))
+    names = {"maml": "MAML", "turtle": "TURTLE"}
+    assert "Below MAML's: TURTLE" in rules_tables.gradient_sentence([base, just], names, ALL)
+    rest = [replace(just, learner=name, cosine=base.cosine + 0.0) for name in ("meta-lstm", "meta-lstm-enhanced")]
+    said = rules_tables.gradient_sentence([base, just, *rest], names | {one.learner: one.learner for one in rest}, ALL)
+    assert "Not to be told from MAML's: TURTLE" in said
+    assert said.endswith("(over tasks and trainings, corrected for 3 comparisons by Holm's method.)")
+
+
 def test_a_relation_is_claimed_over_runs_and_within_learners():
     measured = [
         constant(name, cosine=c, scaled=s)
