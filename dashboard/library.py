@@ -1,5 +1,6 @@
 """The shipped and own runs that pages show, loaded once and shared by all sessions (never changed)."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import streamlit as st
 
 from dashboard import families
 from engine.ensembles import Ensemble, find_ensembles
+from engine.folders import run_folders
 from engine.groups import groups, largest
 from engine.learners import LEARNERS
 from engine.runs import RECORD, TRAINED, find
@@ -89,7 +91,8 @@ def description(collection: str) -> str:
 
 def _folders(root: Path) -> list[Path]:
     """The folders below `root` that hold runs."""
-    return sorted(path for path in root.iterdir() if any(path.glob(f"*/{RECORD}"))) if root.is_dir() else []
+    seen = [path for path in root.iterdir() if not path.name.startswith(".")] if root.is_dir() else []
+    return sorted(path for path in seen if any(path.glob(f"*/{RECORD}")))
 
 
 def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
@@ -130,7 +133,11 @@ def offered(task: str) -> dict[str, list[int]]:
 def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
     """Changes with every record of a collection."""
     root = roots()[collection]
-    return tuple(sorted((str(p.relative_to(root)), p.stat().st_mtime_ns) for p in root.rglob(RECORD)))
+    found = []
+    for folder in run_folders(root):
+        with contextlib.suppress(OSError):  # just deleted
+            found.append((str(folder.relative_to(root)), (folder / RECORD).stat().st_mtime_ns))
+    return tuple(found)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

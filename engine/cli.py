@@ -178,10 +178,13 @@ def train(
 @json_option(TRAINED, f"a list of objects{cli_reports.CLASSES}")
 def resume(folder: Path, detach: bool, slots: int, device: str | None, as_json: bool) -> None:
     """Continues an interrupted training from its last snapshot (with the seeds that trained beside it)."""
-    from engine import jobs, sessions
+    from engine import jobs, plans, sessions
     from engine.devices import pick_device
+    from engine.runs import read_record
 
     device = device and pick_device(device)
+    if said := plans.other_versions(read_record(folder)):
+        click.echo(said, err=True)
     if detach:
         show(
             [cli_jobs.row(jobs.resume(folder, device=device, slots=slots))], as_json, ("folder", "status", "iteration")

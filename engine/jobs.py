@@ -8,7 +8,6 @@ a numbered ticket in the queue folder, locked likewise, and works once fewer tha
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from typing import Any
 from engine import tickets
 from engine.errors import BadInput, BadRun
 from engine.files import write_json
+from engine.folders import inside, refuse_link
 from engine.locks import Locks, held
 from engine.places import own_runs
 from engine.plans import CANCEL, Plan, now, plan_of
@@ -118,8 +118,10 @@ def cancel(folder: Path) -> None:
     """Calls a training off: it keeps its best weights so far, and can be resumed.
 
     Raises:
+        BadInput: the folder is a link.
         BadRun: it is not queued or running.
     """
+    refuse_link(folder)
     found = job(folder)
     if found.status not in (*ACTIVE, "interrupted"):
         raise BadRun(f"{folder} is {found.status}; only a training that waits or runs can be cancelled.")
@@ -137,22 +139,26 @@ def job(folder: Path) -> Job:
         BadRun: the folder is not a run.
     """
     record = read_record(folder)
-    names = [Path(str(name)).name for name in record.get("group") or []]
-    if folder.name not in names:  # a renamed folder: what its record calls its group is elsewhere, or somebody else
-        names = [folder.name]
-    folders = tuple(folder.parent / name for name in names)
+    folders = _group(folder, record)
     first = record if folders[0] == folder else _record(folders[0]) or record
     return Job(folders, _status(folders), first)
 
 
 def jobs(root: Path) -> list[Job]:
-    """All trainings below `root`, the latest first."""
-    found: dict[Path, Job] = {}
-    for path, _ in find(root):
-        with contextlib.suppress(BadRun):
-            mine = job(path)
-            found.setdefault(mine.folder, mine)
-    return sorted(found.values(), key=lambda j: (j.status in ACTIVE, str(j.record.get("updated"))), reverse=True)
+    """All trainings below `root`, the latest first; locks are looked at only where a record says that it is at work."""
+    records, found, members = dict(find(root)), list[Job](), set[Path]()
+    for path, record in records.items():
+        if path in members:
+            continue
+        folders = _group(path, record)
+        members.update(folders)
+        known = [records[folder] for folder in folders if folder in records]
+        if any(one.get("status") in ACTIVE for one in known):
+            with contextlib.suppress(BadRun):  # just deleted
+                found.append(job(path))
+        else:
+            found.append(Job(folders, str(known[0].get("status", "unknown")), known[0]))
+    return sorted(found, key=lambda j: (j.status in ACTIVE, str(j.record.get("updated"))), reverse=True)
 
 
 def follow(folder: Path, every: float = 0.5) -> Iterator[Job]:
@@ -168,6 +174,8 @@ def follow(folder: Path, every: float = 0.5) -> Iterator[Job]:
 def delete(folder: Path, root: Path) -> Path:
     """Moves a run folder into the trash folder below `root`, from which `restore` brings it back.
 
+    Of a link to a run folder only the link is moved (see `engine.folders`).
+
     Returns:
         Where it lies now.
 
@@ -175,28 +183,48 @@ def delete(folder: Path, root: Path) -> Path:
         BadInput: it is not below `root`.
         BadRun: it is in use, or no run folder at all.
     """
-    inside = _below(folder, root)
-    try:
-        active = job(folder).status in ACTIVE
-    except BadRun:
-        if not (folder / RECORD).exists() or not inside.parts:
-            raise
-        active = held(folder)  # a broken one is moved like any other
-    if active:
+    where = inside(folder, root)
+    if where.parts[0] == TRASH:
+        raise BadInput(f"{folder} is in the trash already.")
+    if not folder.is_symlink() and _at_work(folder):
         raise BadRun(f"{folder} is being trained; cancel that first.")
-    number = 0
-    while (target := root / TRASH / f"{number:06d}" / inside).parent.exists() or (
-        root / TRASH / f"{number:06d}"
-    ).exists():
-        number += 1
-    target.parent.mkdir(parents=True)
-    os.replace(folder, target)
+    target = _new_place(root / TRASH) / where
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(os.path.abspath(folder), target)
     return target
 
 
+def _at_work(folder: Path) -> bool:
+    try:
+        return job(folder).status in ACTIVE
+    except BadRun:
+        if not (folder / RECORD).exists():
+            raise
+        return held(folder)  # a broken one is moved like any other
+
+
+def _new_place(trash: Path) -> Path:
+    """A new numbered folder, after all that are there."""
+    trash.mkdir(parents=True, exist_ok=True)
+    number = max((int(path.name) for path in trash.iterdir() if path.name.isdecimal()), default=-1) + 1
+    while True:
+        try:
+            (trash / f"{number:06d}").mkdir()
+        except FileExistsError:  # somebody else deletes too
+            number += 1
+        else:
+            return trash / f"{number:06d}"
+
+
 def trash(root: Path) -> list[Path]:
-    """The run folders in the trash below `root`, the last deleted first."""
-    return [path.parent for path in sorted((root / TRASH).glob(f"*/**/{RECORD}"), reverse=True)]
+    """The run folders, and links to some, in the trash below `root`, the last deleted first."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(root / TRASH):
+        found += [Path(place)] * (RECORD in files)
+        found += [Path(place, name) for name in (*folders, *files) if Path(place, name).is_symlink()]
+        if RECORD in files:
+            folders.clear()
+    return sorted(found, reverse=True)
 
 
 def restore(folder: Path, root: Path) -> Path:
@@ -205,13 +233,14 @@ def restore(folder: Path, root: Path) -> Path:
     Raises:
         BadInput: it does not lie in the trash, or another run has taken its place.
     """
-    inside = _below(folder, root / TRASH)
-    target = root / Path(*inside.parts[1:])
-    if len(inside.parts) < 2 or target.exists():
+    where = inside(folder, root / TRASH)
+    target = root / Path(*where.parts[1:])
+    if len(where.parts) < 2 or os.path.lexists(target):
         raise BadInput(f"{target} exists; delete or move that run first.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(folder, target)
-    shutil.rmtree(root / TRASH / inside.parts[0], ignore_errors=True)
+    os.replace(os.path.abspath(folder), target)
+    with contextlib.suppress(OSError):  # what is empty now
+        os.removedirs(root / TRASH / where.parent)
     return target
 
 
@@ -242,11 +271,12 @@ def _status(folders: Sequence[Path]) -> str:
     return active[0] if alive else "interrupted"
 
 
-def _below(folder: Path, root: Path) -> Path:
-    try:
-        return folder.resolve().relative_to(root.resolve())
-    except ValueError:
-        raise BadInput(f"{folder} does not lie below {root}; shipped runs and others are left alone.") from None
+def _group(folder: Path, record: dict[str, Any]) -> tuple[Path, ...]:
+    """The run folders that were trained together with this one, in their order."""
+    names = [Path(str(name)).name for name in record.get("group") or []]
+    if folder.name not in names:  # a renamed folder: what its record calls its group is elsewhere, or somebody else
+        names = [folder.name]
+    return tuple(folder.parent / name for name in names)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import torch
 
 from engine.errors import BadInput, BadRun
 from engine.files import write_json
+from engine.folders import refuse_link
 from engine.history import HISTORY
 from engine.learners import Learner, configure, learner_class
 from engine.record import checked
@@ -24,6 +25,7 @@ from engine.tasks import TaskDistribution, task_class
 from engine.training import Training
 
 STAGED = ".run.json.new"  # a record that is about to take effect
+SHARED = ("learner", "hyper_parameters", "task", "task_parameters", "training")  # by all runs of a group
 CANCEL = "cancel"  # a file of this name in a run folder calls its training off
 
 
@@ -59,7 +61,7 @@ class Plan:
             "device": self.device,
             "compiled": self.compiled,
             "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version(), "torch": version("torch"), "commit": commit()},
+            "versions": versions(),
         }
 
     def prepare(self, status: str) -> None:
@@ -87,7 +89,9 @@ class Plan:
         for folder, path in zip(self.folders, staged, strict=True):
             os.replace(path, folder / RECORD)
         for folder in self.folders:
-            _remove([folder / HISTORY, folder / WEIGHTS, *(folder / KEPT).glob("*.safetensors")])
+            kept = folder / KEPT
+            copies = [kept] if kept.is_symlink() else kept.glob("*.safetensors")  # what a link leads to stays
+            _remove([folder / HISTORY, folder / WEIGHTS, *copies])
 
 
 def plan(
@@ -119,6 +123,7 @@ def plan(
         raise BadInput(f"{learner.name} learns {kinds} tasks; {distribution.name} is {distribution.spec.kind}.")
     folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
     for folder in folders:
+        refuse_link(folder)
         if (folder / RECORD).exists() and not replace:
             raise BadInput(f"{folder} exists: resume it, remove it, or pass --replace to train it again.")
     for folder in folders:
@@ -130,22 +135,31 @@ def plan_of(folder: Path) -> Plan:
     """The plan of a training that has begun, or waits to, from the record of any of its runs.
 
     Raises:
+        BadInput: one of the run folders is a link.
         BadRun: the folder is not a run or lacks what resuming needs.
         BadConfig: a value in its record is not allowed.
     """
+    refuse_link(folder)
     record = read_record(folder)
     try:
         learner = configure(learner_class(record["learner"]), record["hyper_parameters"], "learner")
         distribution = configure(task_class(record["task"]), record["task_parameters"], "task")
         training = configure(Training, record["training"], "training")
         folders = tuple(folder.parent / Path(name).name for name in record["group"])
-        seeds = tuple(int(read_record(f)["seed"]) for f in folders)
+        records = [read_record(f) for f in folders]
+        seeds = tuple(int(other["seed"]) for other in records)
     except KeyError as error:
         raise BadRun(f"{folder / RECORD} lacks {error.args[0]}, which resuming needs.") from None
     except TypeError:
         raise BadRun(f"{folder / RECORD} names no run folders in its group, which resuming needs.") from None
     if folder.resolve() not in [f.resolve() for f in folders]:
         raise BadRun(f"{folder / RECORD} names a group without itself, so there is nothing to resume it with.")
+    for path, other in zip(folders, records, strict=True):
+        refuse_link(path)
+        for key in SHARED:
+            if other.get(key) != record.get(key):
+                both = f"{path / RECORD} and {folder / RECORD}"
+                raise BadRun(f"{both} differ in {key}, though they were trained together: one of them was changed.")
     device, recipe = str(record.get("device", "cpu")), str(record.get("recipe", "default"))
     return Plan(learner, distribution, training, seeds, folders, device, bool(record.get("compiled")), recipe)
 
@@ -163,6 +177,44 @@ def run_folder(root: Path, distribution: TaskDistribution, learner: Learner, see
 def now() -> dict[str, str]:
     """The time, for people: nothing depends on it."""
     return {"updated": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def versions() -> dict[str, str | None]:
+    """Of what a training depends on beside its record."""
+    return {"python": platform.python_version(), "torch": version("torch"), "commit": commit()}
+
+
+def other_versions(record: dict[str, Any]) -> str:
+    """A sentence where a training so far ran under other versions than these, else nothing."""
+    before, now_here = record.get("versions"), versions()
+    both = [(key, before.get(key), now_here[key]) for key in now_here] if isinstance(before, dict) else []
+    told = [f"{key} {old} (now {new})" for key, old, new in both if old and new and old != new]
+    if not told:
+        return ""
+    return (
+        f"So far it was trained under {', '.join(told)}: it can go on, but need not end with the same bits as without "
+        "a break. Its record names all versions."
+    )
+
+
+def earlier_versions(record: dict[str, Any], reached: int) -> list[dict[str, Any]]:
+    """The versions under which a training came to its update `reached`, each with its last update as "until".
+
+    Args:
+        record: as it was left; its `earlier_versions` are of breaks before.
+        reached: the update from which the training goes on now.
+    """
+    past = record.get("earlier_versions")
+    ran = [one for one in past if isinstance(one, dict)] if isinstance(past, list) else []
+    last = record.get("versions")
+    if isinstance(last, dict) and last != versions():
+        ran.append({**last, "until": reached})
+    found: list[dict[str, Any]] = []
+    for one in ran:
+        until = min(int(one.get("until") or 0), reached)
+        if until > (found[-1]["until"] if found else 0):  # else nothing of what it did is left
+            found.append({**one, "until": until})
+    return found
 
 
 @functools.cache

@@ -3,8 +3,11 @@
 The dashboard is a viewer of these folders: what the command line trains, the pages show.
 """
 
+import contextlib
 import hashlib
 import json
+import os
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,6 +20,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from engine import folders as walk
 from engine.errors import BadRun, EngineError, quoted
 from engine.files import write_atomically, write_json
 from engine.history import read_history
@@ -26,7 +30,7 @@ from engine.record import SCHEMA, checked
 from engine.tasks import TaskDistribution, stream, task_class
 from engine.trees import Tree, from_names, leaves, named_leaves, tree_map
 
-RECORD, WEIGHTS = "run.json", "weights.safetensors"
+RECORD, WEIGHTS = walk.RECORD, "weights.safetensors"
 TRAINED = ("done", "cancelled")  # the status of runs that have weights
 KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
@@ -236,30 +240,53 @@ def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
 
 
 def find(*roots: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """All run folders below the roots with their records, in order of their paths.
+    """All run folders below the roots with their records, in order of their paths (see `engine.folders`).
 
-    Broken ones are passed over (`broken` names them), and so is what lies in hidden folders (the trash).
+    Broken ones are passed over (`broken` names them), and so is what lies in hidden folders (the trash). A record that
+    has not changed since the last look is not read again.
     """
     for path in folders(*roots):
-        try:
-            record = read_record(path)
-        except BadRun:
-            continue
-        yield path, record
+        if not isinstance(record := _look(path), str):
+            yield path, record
 
 
 def broken(*roots: str | Path) -> Iterator[tuple[Path, str]]:
     """The run folders below the roots that `find` passes over, each with the sentence that says why."""
     for path in folders(*roots):
-        try:
-            read_record(path)
-        except BadRun as error:
-            yield path, str(error)
+        if isinstance(said := _look(path), str):
+            yield path, said
 
 
 def folders(*roots: str | Path) -> Iterator[Path]:
     """All folders below the roots that have a record, sound or not, in order; hidden ones are passed over."""
     for root in map(checked_path, roots):
-        for path in sorted(root.rglob(RECORD)):
-            if not any(part.startswith(".") for part in path.relative_to(root).parts):
-                yield path.parent
+        yield from walk.run_folders(root)
+
+
+_KNOWN: dict[Path, tuple[tuple[int, ...], dict[str, Any] | str]] = {}
+MOST_KNOWN = 4096
+SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again within one tick of its clock
+
+
+def _look(folder: Path) -> dict[str, Any] | str:
+    """The record, or what is wrong with it; read again only if its file changed since the last look."""
+    found: dict[str, Any] | str
+    stamp: tuple[int, ...] = ()
+    settled = False
+    with contextlib.suppress(OSError):
+        now = os.stat(folder / RECORD)
+        stamp = (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns, now.st_size)
+        settled = abs(time.time_ns() - now.st_ctime_ns) > SETTLED_NS
+    known = _KNOWN.get(folder)
+    if known and stamp and known[0] == stamp:
+        found = known[1]
+    else:
+        try:
+            found = read_record(folder)
+        except BadRun as error:
+            found = str(error)
+        if settled:
+            if len(_KNOWN) >= MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[folder] = (stamp, found)
+    return found if isinstance(found, str) else dict(found)  # so that a reader's changes stay its own

@@ -20,7 +20,7 @@ from engine.files import write_atomically, write_json
 from engine.history import HISTORY
 from engine.learners import Learner
 from engine.locks import Locks
-from engine.plans import CANCEL, Plan, now, plan, plan_of
+from engine.plans import CANCEL, Plan, earlier_versions, now, plan, plan_of
 from engine.processes import peak_memory
 from engine.runs import KEPT, RECORD, WEIGHTS, read_record, save
 from engine.tasks import TaskDistribution
@@ -140,6 +140,7 @@ class _Session:
             compiled=planned.compiled,
         )
         self.rows: snapshots.Rows = [[] for _ in planned.folders]  # the histories
+        self.past: dict[str, Any] = {}  # the versions that it ran under before a break, if they were others
         self.beat = time.perf_counter()
 
     def write_records(self, status: str, folders: int | None = None, **more: Any) -> None:
@@ -147,9 +148,10 @@ class _Session:
         trainer = self.trainer
         for index, folder in enumerate(self.folders[:folders]):
             old = read_record(folder) if (folder / WEIGHTS).is_file() else {}
-            saved = {key: old[key] for key in ("weights_sha256", "metrics") if key in old}
+            saved: dict[str, Any] = {key: old[key] for key in ("weights_sha256", "metrics") if key in old}
             live = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "pid": os.getpid(), **more}
-            write_json(folder / RECORD, {**self.plan.record(index), **saved, **live, "status": status, **now()})
+            known = {**self.plan.record(index), **self.past, **saved}
+            write_json(folder / RECORD, {**known, **live, "status": status, **now()})
 
     def run(self, until: int | None, report: Report) -> list[Path]:
         trainer, training = self.trainer, self.trainer.training
@@ -221,6 +223,8 @@ class _Session:
     def restore(self) -> None:
         """Takes up the last snapshot that is whole; without any, the training starts again."""
         self.rows = snapshots.restore(self.folders[0], self.trainer) or self.rows
+        if past := earlier_versions(read_record(self.folders[0]), self.trainer.iteration):
+            self.past = {"earlier_versions": past}
         for folder, rows in zip(self.folders, self.rows, strict=True):
             for leftover in folder.glob(".*.safetensors.*"):  # of a write that was cut off
                 leftover.unlink()
@@ -245,7 +249,7 @@ class _Session:
             }
             done = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "status": status}
             done["memory"] = peak_memory()
-            save(folder, params, {**self.plan.record(index), **done, "metrics": metrics, **now()})
+            save(folder, params, {**self.plan.record(index), **self.past, **done, "metrics": metrics, **now()})
 
 
 def _finite(value: float) -> float | None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from engine.trees import from_names, named_leaves, tree_map
 
 SNAPSHOT, PREVIOUS = "snapshot.safetensors", "snapshot.previous.safetensors"
 
+
+class Changed(BadRun):
+    """A record asks for another training than was begun."""
+
+
 Rows = list[list[dict[str, Any]]]  # the history of every seed
 
 
@@ -31,6 +37,7 @@ def write(folder: Path, trainer: Trainer, rows: Rows) -> None:
         "seconds": str(trainer.seconds),
         "best_iteration": json.dumps(trainer.best_iteration),
         "history": json.dumps(rows),
+        "trained": json.dumps(_trained(trainer)),
     }
     content = save_tensors(tensors, {**metadata, "sha256": _digest(tensors, metadata)})
     if (folder / SNAPSHOT).is_file():
@@ -42,12 +49,15 @@ def restore(folder: Path, trainer: Trainer) -> Rows | None:
     """Takes up the last snapshot that is whole, and returns its histories; None where there is no snapshot at all.
 
     Raises:
+        Changed: the record now asks for another training than the one that the snapshot is of.
         BadRun: there are snapshots, and none of them is whole and fits the training.
     """
     found = [path for name in (SNAPSHOT, PREVIOUS) if (path := folder / name).is_file()]
     for path in found:
         try:
             return _restore(path, trainer)
+        except Changed:
+            raise
         except BadRun:
             if path == found[-1]:
                 raise
@@ -69,8 +79,15 @@ def _restore(path: Path, trainer: Trainer) -> Rows:
             raise ValueError("its content is not what was written")
         iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
         best_iteration, rows = json.loads(metadata["best_iteration"]), json.loads(metadata["history"])
+        trained = json.loads(metadata.get("trained", "{}"))  # not in snapshots of earlier versions
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise BadRun(f"{path} is not a readable snapshot: {error}.") from None
+    for key, asked in json.loads(json.dumps(_trained(trainer))).items():
+        if key in trained and trained[key] != asked:
+            raise Changed(
+                f"The record was changed since it was trained: {key} is {asked!r}, and was {trained[key]!r} so far. "
+                "Put that back to go on, or restart the training."
+            )
     _materialise_optimiser(trainer)
     state = {**_state(trainer), "best_error": trainer.best_error, "skipped": trainer.skipped}
     finite = {name: tensor for name, tensor in named.items() if name != "best_error"}
@@ -78,6 +95,14 @@ def _restore(path: Path, trainer: Trainer) -> Rows:
     tree_map(lambda now, saved: now.data.copy_(saved), state, from_names(named, state))
     trainer.iteration, trainer.seconds, trainer.best_iteration = iteration, seconds, best_iteration
     return rows
+
+
+def _trained(trainer: Trainer) -> dict[str, Any]:
+    """What is trained, on what and how, by the names that a record has for it."""
+    values = {"learner": trainer.learner.name, "task": trainer.distribution.name, "seeds": list(trainer.seeds)}
+    for prefix, owner in (("", trainer.learner), ("task.", trainer.distribution), ("training.", trainer.training)):
+        values |= {f"{prefix}{key}": value for key, value in asdict(owner).items()}
+    return values
 
 
 def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:

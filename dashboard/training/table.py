@@ -77,7 +77,19 @@ def provenance(records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.Da
     lines.append([clock.label("updated"), *(clock.written(record.get("updated")) for record in records)])
     for key in ("python", "torch", "commit"):
         lines.append([key, *(str((record.get("versions") or {}).get(key, "")) for record in records)])
+    if any(record.get("earlier_versions") for record in records):
+        lines.append(["before", *("; ".join(_ran(record.get("earlier_versions"))) for record in records)])
     return pd.DataFrame(lines, columns=["", *names])
+
+
+def _ran(past: Any) -> list[str]:
+    """The versions that a training ran under before a break."""
+    said = []
+    for one in past if isinstance(past, list) else []:
+        if isinstance(one, dict):
+            named = ", ".join(f"{key} {one.get(key)}" for key in ("python", "torch", "commit"))
+            said.append(f"to update {one.get('until')}: {named}"[:200])
+    return said
 
 
 def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:

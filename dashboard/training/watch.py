@@ -12,7 +12,7 @@ from dashboard.figures import training as figures
 from dashboard.training import broken, opening
 from dashboard.training.readonly import read_only
 from dashboard.training.words import reason
-from engine import jobs
+from engine import jobs, plans
 from engine.errors import EngineError
 from engine.history import read_history
 from engine.jobs import Job
@@ -50,21 +50,26 @@ def queue() -> Path:
 
 def watch() -> None:
     """All trainings, the active ones followed as they go."""
-    active = [job for job in jobs.jobs(root()) if job.status in jobs.ACTIVE]
-    st.fragment(_list, run_every=EVERY if active else None)(bool(active))
-
-
-def _list(was_active: bool) -> None:
     found = jobs.jobs(root())
-    if was_active != any(job.status in jobs.ACTIVE for job in found):
-        st.rerun()  # the last one has ended, or one has begun: from now on there is nothing, or something, to follow
     if not found:
         st.caption("No trainings yet. What you start here, or with the command above, appears here.")
-    for job in found[:SHOWN]:
+    active = [job.folder for job in found if job.status in jobs.ACTIVE]
+    if active:
+        st.fragment(_follow, run_every=EVERY)(active)
+    for job in found[len(active) : SHOWN]:  # once: what has ended does not change
         broken.guarded(lambda job=job: _show(job), job.folder)  # type: ignore[misc]
     if len(found) > SHOWN:
-        st.caption(f"{len(found) - SHOWN} older ones are on the page Runs.")
+        st.caption(f"{len(found) - SHOWN} more are on the page Runs.")
     broken.found((root(),))
+
+
+def _follow(folders: list[Path]) -> None:
+    """The trainings that were active when the page was made, as they are now."""
+    active = [job for job in jobs.jobs(root()) if job.status in jobs.ACTIVE]
+    if sorted(job.folder for job in active) != sorted(folders):
+        st.rerun()  # one has ended, or begun
+    for job in sorted(active, key=lambda job: folders.index(job.folder))[:SHOWN]:
+        broken.guarded(lambda job=job: _show(job), job.folder)  # type: ignore[misc]
 
 
 def _show(job: Job) -> None:
@@ -98,6 +103,8 @@ def _show(job: Job) -> None:
         box.error(plain(record["error"]), icon=":material/error:")
     if job.status in jobs.ACTIVE:
         box.progress(job.share)
+    if job.status in jobs.RESUMABLE and (said := plans.other_versions(record)):
+        box.caption(plain(said))
     histories = [read_history(folder) for folder in job.folders]
     if any(row.get("validation") is not None for rows in histories for row in rows) and iterations:
         opened = job.status == "running" or st.session_state.get("train-open") == name

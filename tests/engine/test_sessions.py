@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine import sessions, snapshots
+from engine import plans, sessions, snapshots
 from engine.devices import pick_device
 from engine.errors import BadConfig, BadInput, BadRun
 from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
@@ -117,11 +117,11 @@ BROKEN = {
     "no training": ({"training": ...}, "lacks training, which resuming needs"),
     "no group": ({"group": ...}, "lacks group, which resuming needs"),
     "an empty group": ({"group": []}, "names a group without itself"),
-    "a group of numbers": ({"group": [1]}, "names no run folders in its group"),
+    "a group of numbers": ({"group": [1]}, "0 of group must be text, got 1"),
     "a partner that is gone": ({"group": ["maml-k4-s0", "maml-k4-s9"]}, "no run folder at .*maml-k4-s9"),
-    "a partner outside": ({"group": ["../../maml-k4-s0", "../x"]}, "no run folder at .*x"),
+    "a partner outside": ({"group": ["../../maml-k4-s0", "../x"]}, "0 of group must hold plain names of folders"),
     "a schedule that does not exist": ({"training": {"schedule": "step"}}, "cannot take schedule = 'step'"),
-    "another network": ({"hyper_parameters": {"widths": [5, 5]}}, "must have shape"),
+    "another network": ({"hyper_parameters": {"widths": [5, 5]}}, "differ in hyper_parameters"),
 }
 
 
@@ -305,3 +305,59 @@ def test_a_kept_copy_that_does_not_fit_is_named(tmp_path):
 
 def load_kept(folder):
     return load(folder).kept()
+
+
+def edited(folder, group, **values):
+    """Somebody changes a record by hand."""
+    record = read_record(folder)
+    (folder / "run.json").write_text(json.dumps({**record, group: {**record[group], **values}}))
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "said"),
+    [
+        ("hyper_parameters", {"inner_lr": 0.5}, "inner_lr is 0.5, and was 0.01 so far"),
+        ("training", {"iterations": 24}, "training.iterations is 24, and was 12 so far"),
+        ("task_parameters", {"noise": 0.5}, "task.noise is 0.5, and was 0.0 so far"),
+    ],
+)
+def test_a_record_that_was_changed_is_noticed_before_it_goes_on(group, values, said, tmp_path):
+    cut = start("maml", tmp_path, until=7)
+    edited(cut[0], group, **values)
+    with pytest.raises(BadRun, match=f"run.json differ in {group}, though they were trained together"):
+        sessions.resume(cut[0])
+    edited(cut[1], group, **values)
+    with pytest.raises(BadRun, match=f"The record was changed since it was trained: {said}"):
+        sessions.resume(cut[0])
+    assert read_record(cut[1])["status"] == "failed"
+    assert read_history(cut[0])[-1]["iteration"] == 7  # nothing is lost: put back, it goes on
+    before = {key: start_value(group, key) for key in values}
+    for folder in cut:
+        edited(folder, group, **before)
+    assert [read_record(folder)["status"] for folder in sessions.resume(cut[0])] == ["done", "done"]
+
+
+def start_value(group, key):
+    owner = {"hyper_parameters": made("maml"), "training": plan("maml"), "task_parameters": DISTRIBUTION}[group]
+    return getattr(owner, key)
+
+
+def test_all_versions_that_a_training_ran_under_are_in_its_record(tmp_path, monkeypatch):
+    def under(torch_version):
+        monkeypatch.setattr(plans, "versions", lambda: {"python": "3", "torch": torch_version, "commit": None})
+
+    under("1")
+    (folder,) = sessions.train(made("maml"), DISTRIBUTION, plan("maml"), (0,), tmp_path, until=4)
+    assert plans.other_versions(read_record(folder)) == ""
+    under("2")
+    assert "under torch 1 (now 2)" in plans.other_versions(read_record(folder))
+    sessions.resume(folder, until=8)
+    under("1")
+    sessions.resume(folder, until=8)  # nothing more is trained, so nothing more is told
+    under("3")
+    sessions.resume(folder)
+    record = read_record(folder)
+    assert record["status"] == "done" and record["versions"]["torch"] == "3"
+    assert [(one["torch"], one["until"]) for one in record["earlier_versions"]] == [("1", 4), ("2", 8)]
+    for nonsense in ({"versions": "1"}, {"versions": None}, {"earlier_versions": 5}, {"earlier_versions": [5]}):
+        assert plans.other_versions(nonsense) == "" and plans.earlier_versions(nonsense, 3) == []
