@@ -113,7 +113,7 @@ def pad_data(
         ensembles: all learners of the collection.
         found: the answers of those that are on.
         answer: number of the edit that these are the answers to.
-        revision: a new value makes the pad adopt points and step.
+        revision: a new value makes the pad adopt the points; it drops what was done to those before.
         message: one sentence for the status line, or "".
         turn: number of the last change of the switches that was heard.
         yours: names of the learners that the user trained.
@@ -131,7 +131,7 @@ def pad_data(
     return {
         "answer": answer,
         "turn": turn,
-        "revision": f"{revision} {limit}",
+        "revision": revision,
         "points": points.tolist(),
         "x_domain": list(X_DOMAIN),
         "y_domain": [-limit, limit],

@@ -1,5 +1,6 @@
 """Live adaptation: drag the points, and every learner adapts before the hand stops moving."""
 
+import secrets
 import shlex
 from typing import NamedTuple
 
@@ -52,11 +53,14 @@ def ensembles_at_hand(view: View) -> list[Ensemble]:
     return known[2] if moves and known[:2] == (view.runs, view.shots) else ensembles(view)
 
 
-def show(view: View, *, moved: bool = True) -> None:
-    """Makes `view` the current one; `moved` tells the pad to adopt its points."""
+def show(view: View) -> None:
+    """Makes `view` the current one, of a new revision: the pad adopts its points, and edits of older ones are dropped.
+
+    A revision is of this session alone, since a browser that was connected to another still holds edits of that one.
+    """
     state.view = view
-    if moved:
-        state.revision += 1
+    state.revisions = state.get("revisions", 0) + 1
+    state.revision = f"{state.visit}.{state.revisions}"
     for name in RANGES:
         state[f"live-{name}"] = float(getattr(view, name))
 
@@ -66,7 +70,7 @@ def open_link() -> None:
     if "view" in state:
         return
     view, complaints = from_query(st.query_params, library.offered(TASK), tuple(LEARNERS))
-    state.revision, state.complaints, state.seen, state.heard, state.look_for = 0, complaints, 0, 0, ""
+    state.visit, state.complaints, state.seen, state.heard, state.look_for = secrets.token_hex(4), complaints, 0, 0, ""
     view = view.changed(on=families.chosen(view.on, live.families_of(ensembles(view))))
     show(view if view.points or not view.truth else live.draw_points(view))
 
@@ -152,6 +156,7 @@ def on_shots() -> None:
 
 def on_wave(name: str) -> None:
     """The true function changes; the points keep their distance from it (noise is drawn again)."""
+    hear_edit()
     old, new = current(), current().changed(**{name: float(state[f"live-{name}"])})
     state.look_for, state["live-preset"] = "", None  # what a preset's sentence says holds no longer
     if name == "noise":
@@ -165,11 +170,13 @@ def on_wave(name: str) -> None:
 
 def on_truth() -> None:
     """With or without a true function to be scored against."""
+    hear_edit()
     show(current().changed(truth=bool(state["live-truth"]), points=tuple(map(tuple, live.points_of(current())))))
 
 
 def on_runs() -> None:
     """Another collection of runs, with learners trained with as nearly as many shots, for the same points."""
+    hear_edit()
     view = current().changed(runs=state["live-runs"], points=tuple(map(tuple, live.points_of(current()))))
     view = view.changed(shots=nearest_shots(view.shots, library.shots(view.runs, TASK)))
     show(view.changed(on=families.chosen(view.on, live.families_of(ensembles(view)))))
@@ -184,29 +191,39 @@ def link(view: View) -> str:
     return f"{base}?{query}" if query else base
 
 
-class Heard(NamedTuple):
-    """What the pad sent: the view after it, a message, whether the hand rests, and the only stop it looks at if not."""
+class Edit(NamedTuple):
+    """What the hand did to the points: a message, whether it rests, and the only stop it looks at if not."""
 
-    view: View
-    message: str
-    rests: bool
-    stop: int | None
+    message: str = ""
+    rests: bool = True
+    stop: int | None = None
 
 
-def read_pad(learners: list[Ensemble]) -> Heard:
-    """Hears the pad: points, scrubber, switches."""
-    view, sent = current(), state.get(PAD) or {}
-    message, rests, stop = "", True, None
-    edit = sent.get("edit")
-    seq = edit.get("seq") if isinstance(edit, dict) else None
-    if edit is not None and not isinstance(seq, int):
-        message = "The edit was not understood: it carries no number."
-    elif edit is not None and seq != state.seen:
-        points, message = read_edit(edit, x_domain=X_DOMAIN, y_domain=(-Y_LIMIT, Y_LIMIT), max_points=64)
-        state.seen = seq
-        rests, stop = bool(edit.get("final", True)), read_place(edit.get("place"))
-        if points:
-            view = view.changed(points=tuple(place(x, y) for x, y in points))
+def hear_edit() -> Edit:
+    """Takes the pad's newest edit into the view, once, unless it was made on points that have been replaced since."""
+    edit = (state.get(PAD) or {}).get("edit")
+    seq, revision = (edit.get("seq"), edit.get("revision")) if isinstance(edit, dict) else (None, None)
+    if edit is None:
+        return Edit()
+    if not isinstance(seq, int):
+        return Edit("The edit was not understood: it carries no number.")
+    if seq == state.seen:
+        return Edit()
+    state.seen = seq
+    if not isinstance(revision, str):
+        return Edit("The edit was not understood: it does not say which points it is of.")
+    if revision != state.revision:
+        return Edit()
+    points, message = read_edit(edit, x_domain=X_DOMAIN, y_domain=(-Y_LIMIT, Y_LIMIT), max_points=64)
+    if points:
+        state.view = current().changed(points=tuple(place(x, y) for x, y in points))
+    return Edit(message, bool(edit.get("final", True)), read_place(edit.get("place")))
+
+
+def read_pad(learners: list[Ensemble]) -> tuple[View, Edit]:
+    """Hears the pad, points, scrubber and switches: the view after it, and what the hand did."""
+    edit, sent = hear_edit(), state.get(PAD) or {}
+    view = current()
     if isinstance(sent.get("step"), int) and 0 <= sent["step"] <= MAX_STEP:
         view = view.changed(step=sent["step"])
     of = live.families_of(learners)
@@ -215,14 +232,14 @@ def read_pad(learners: list[Ensemble]) -> Heard:
         state.heard, on = switches
         view = view.changed(on=families.chosen(on, of))
     state.view = view
-    return Heard(view, message, rests, None if rests or state.get("live-tabs") in DRAWERS else stop)
+    return view, edit._replace(stop=None) if edit.rests or state.get("live-tabs") in DRAWERS else edit
 
 
 @st.fragment
 def stage(title: DeltaGenerator) -> None:
     """The pad with its curves; a drag reruns this and nothing else, but for the headline, which counts."""
     learners = ensembles_at_hand(current())
-    view, message, rests, stop = read_pad(learners)
+    view, (message, rests, stop) = read_pad(learners)
     shown = live.shown(view, learners)
     title.title(live.headline(view, len(shown)), anchor=False)
     if not learners:
@@ -231,7 +248,7 @@ def stage(title: DeltaGenerator) -> None:
         st.info(f"No learners trained with {view.shots} shots are in this collection yet. To train them: {command}")
         return
     with live.answered(view, learners, stop) as found:
-        sent = {"answer": state.seen, "revision": str(state.revision), "message": message, "turn": state.heard}
+        sent = {"answer": state.seen, "revision": state.revision, "message": message, "turn": state.heard}
         yours = [e.learner.name for e in learners if library.yours(e)]
         pad(live.pad_data(view, learners, found, yours=yours, **sent), key=PAD)
         st.caption(live.sentence(view, learners, found))

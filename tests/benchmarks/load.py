@@ -93,12 +93,12 @@ class Session:
         self._seq += 1
         points = self.points(self._seq)
         place = len(self._pad["stops"]) - 1  # the last step is on screen, as on a fresh page
-        state = {"edit": {"seq": self._seq, "points": points, "final": False, "place": place}}
+        edit = {"seq": self._seq, "revision": self._pad["revision"], "points": points, "final": False, "place": place}
         message = BackMsg()
         message.rerun_script.fragment_id = self._fragment
         message.rerun_script.page_script_hash = self._page
         widget = message.rerun_script.widget_states.widgets.add()
-        widget.id, widget.json_value = self._pad_id, json.dumps(state)
+        widget.id, widget.json_value = self._pad_id, json.dumps({"edit": edit})
         await self._send(message, answer=self._seq)
         if self._pad.get("points") != points:
             self.errors.append(f"session {self.number} got points that are not its own")

@@ -95,11 +95,40 @@ def chromium() -> Iterator[sync_api.Browser]:
         browser.close()
 
 
+class Wire:
+    """The page's websocket, on which the server's messages can be held back: an answer as slow as a test needs it."""
+
+    def __init__(self, page: sync_api.Page) -> None:
+        self._late: list[str | bytes] | None = None
+        page.route_web_socket(re.compile("_stcore/stream"), self._join)
+
+    def _join(self, browser: sync_api.WebSocketRoute) -> None:
+        self._browser = browser
+        browser.connect_to_server().on_message(self._pass)
+
+    def _pass(self, message: str | bytes) -> None:
+        if self._late is None:
+            self._browser.send(message)
+        else:
+            self._late.append(message)
+
+    def hold(self) -> None:
+        """From now on the page hears nothing."""
+        self._late = []
+
+    def let_go(self) -> None:
+        """It hears everything that it has not heard, in order."""
+        late, self._late = self._late or [], None
+        for message in late:
+            self._browser.send(message)
+
+
 @dataclass
 class LivePage:
     """The live page in a browser, in the words of the tests."""
 
     page: sync_api.Page
+    wire: Wire
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -235,7 +264,8 @@ def visit(server: str, chromium: sync_api.Browser) -> Iterator[Callable[..., Liv
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
-        live = LivePage(context.new_page())
+        page = context.new_page()
+        live = LivePage(page, Wire(page))
         visited.append(live)
         watch(live)
         collection = "" if runs == "sine" else urlencode({"runs": runs})

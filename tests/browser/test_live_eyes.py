@@ -39,6 +39,80 @@ def test_nothing_hangs_over_the_side(visit: Visit, width: int):
     assert box["x"] + box["width"] <= width
 
 
+# How far, in pixels, what is drawn in a picture is from what its axis says: the traces of the errors from the stops of
+# the slider above them, the cursor from its stop, the curves from the sheet of the plot; and how wide the pad is.
+APART = """(root) => {
+  const all = (selector) => [...root.querySelectorAll(selector)];
+  const drawn = (selector) => all(selector).filter((path) => path.getAttribute("d"));
+  const end = (path, at) => path.getPointAtLength(at * path.getTotalLength()).matrixTransform(path.getScreenCTM()).x;
+  const middle = (el) => (el.getBoundingClientRect().left + el.getBoundingClientRect().right) / 2;
+  const sheet = root.querySelector(".sheet").getBoundingClientRect();
+  const stops = all(".stops span");
+  return [
+    root.clientWidth,
+    Math.max(...drawn(".trace").map((path) => end(path, 1))) - middle(stops.at(-1)),
+    Math.min(...drawn(".trace").map((path) => end(path, 0))) - middle(stops[0]),
+    middle(root.querySelector(".cursor")) - middle(stops.find((stop) => stop.classList.contains("now"))),
+    Math.max(...drawn(".curve").map((path) => end(path, 1))) - sheet.right,
+    Math.min(...drawn(".curve").map((path) => end(path, 0))) - sheet.left,
+  ];
+}"""
+
+
+def test_whatever_changes_the_width_every_picture_keeps_to_its_axis(visit: Visit):
+    live = visit()
+    page = live.page
+
+    def apart() -> tuple[float, list[float]]:
+        width, *gaps = live.pad.evaluate(APART)
+        return width, gaps
+
+    def fits(was: float) -> float:
+        """The width after it has changed and come to rest."""
+        page.wait_for_function(
+            "([pad, was]) => { const now = pad.clientWidth, same = now === pad.before; pad.before = now;"
+            " return same && now !== was; }",
+            arg=[live.pad.element_handle(), was],
+        )
+        width, gaps = apart()
+        assert max(map(abs, gaps)) < 1, gaps
+        return width
+
+    width, gaps = apart()
+    assert max(map(abs, gaps)) < 1, gaps
+    for size in (1000, 820, 1440):
+        page.set_viewport_size({"width": size, "height": 1000})
+        width = fits(width)
+    page.emulate_media(media="print")
+    width = fits(width)
+    page.emulate_media(media="null")
+    width = fits(width)
+    page.get_by_test_id("stSidebar").hover()
+    page.get_by_test_id("stSidebarCollapseButton").locator("button").click()
+    width = fits(width)
+    page.evaluate("() => { document.body.style.zoom = 1.25; }")
+    width = fits(width)
+    start = live.points()[1]
+    live.drag(1, 50, -50)
+    live.answered()
+    (x, y), unit = live.points()[1], 1.25 * page.locator(".sheet").evaluate("(sheet) => sheet.width.baseVal.value")
+    assert x - start[0] == pytest.approx(50 * 10 / unit, abs=0.03), "the point stays under the hand"
+    assert y > start[1]
+    page.evaluate("() => { document.body.style.zoom = ''; }")
+    width = fits(width)
+    window = page.context.new_cdp_session(page)  # what a browser does when it zooms: fewer and larger pixels
+    zoomed = {"width": 733, "height": 666, "deviceScaleFactor": 1.5, "mobile": False}
+    window.send("Emulation.setDeviceMetricsOverride", zoomed)
+    fits(width)
+    live.pad.evaluate(
+        f"(root) => {{ const media = (window.media = matchMedia('print'));"
+        f" media.onchange = () => {{ if (media.matches) window.printed = ({APART})(root); }}; }}"
+    )
+    page.pdf()
+    width, *gaps = page.evaluate("() => window.printed")
+    assert max(map(abs, gaps)) < 1, f"on paper: {gaps}"
+
+
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_curves_jump_for_those_who_asked_for_less_motion_and_glide_for_others(visit: Visit, motion: str):
     """Right after the press, before any frame, a calm curve is where it will stay; an eased one is still leaving."""

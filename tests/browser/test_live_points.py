@@ -111,6 +111,26 @@ def test_the_last_point_stays(visit: Visit):
     assert live.points() == [(1.0, 2.0)]
 
 
+def test_a_drag_to_the_top_goes_on_when_the_picture_needs_more_room(visit: Visit):
+    """Its answer asks for an axis twice as long, which waits until the hand lets go."""
+    live = visit("points=0:1,2:1")
+    x, y = live.centre(live.point(0).locator(".disc"))
+    top = live.page.locator(".sheet").bounding_box()["y"]
+    live.page.mouse.move(x, y)
+    live.page.mouse.down()
+    live.page.mouse.move(x, top + 2)
+    live.answered()
+    live.page.mouse.move(x + 80, top + 120)
+    live.answered()
+    expect(live.page.locator(".plot .tick", has_text="10")).to_have_count(0)
+    live.page.mouse.move(x + 80, top + 2)
+    live.page.mouse.up()
+    live.answered()
+    expect(live.page.locator(".plot .tick", has_text="10")).to_have_count(2)
+    (x, y), _ = live.points()
+    assert x > 0.5 and 5.8 < y <= 6.0
+
+
 def test_a_point_cannot_leave_the_pad(visit: Visit):
     live = visit()
     live.drag(0, 3000, -3000)

@@ -57,6 +57,28 @@ def test_a_preset_changes_the_picture_and_says_what_to_look_for(visit: Visit, ti
         assert all(x <= -1 for x, _ in live.points())
 
 
+def test_a_drag_that_ends_before_its_answer_leaves_the_next_task_alone(visit: Visit):
+    """The last place of the hand is sent when the first is answered: by then, the points are those of another task."""
+    wanted = visit("task=1")
+    wanted.page.get_by_role("button", name="New task").click()
+    wanted.remembered(task="2").drawn()
+    live = visit("task=1")
+    curves, latest = live.paths(), live.page.locator(".step-label b")
+    live.wire.hold()
+    live.drag(0, 60, -80)
+    live.page.get_by_role("button", name="New task").click()
+    live.page.locator(".scrubber").focus()
+    live.page.keyboard.press("Home")  # a step that is chosen meanwhile is no older than the page
+    live.wire.let_go()
+    live.all_moved(curves).remembered(task="2", step="0").answered().drawn()
+    assert live.points() == wanted.points()
+    assert live.query()["points"] == wanted.query()["points"]
+    expect(latest).to_have_text("0")
+    live.drag(1, 30, -40)
+    live.answered()
+    assert live.points()[1] != wanted.points()[1], "what is done to the new points counts"
+
+
 def test_a_new_task_changes_points_and_address(visit: Visit):
     live = visit()
     curves, points, truth = live.paths(), live.points(), live.truth()

@@ -50,7 +50,7 @@ class PadData(TypedDict):
 
     answer: int  # the seq of the edit these curves answer
     turn: int  # the turn of the last switches heard; the browser keeps newer ones of its own
-    revision: str  # a new value makes the browser adopt points and step_index
+    revision: str  # a new value makes the browser adopt the points; edits say which one they were made on
     points: list[list[float]]
     x_domain: list[float]
     y_domain: list[float]
@@ -101,10 +101,10 @@ def pad(
         on_on: Called when learners were switched on or off.
 
     Returns:
-        Streamlit's result with ``edit`` (``{"seq": int, "points": [[x, y], ...], "final": bool, "place": int | None}``;
-        place: of the only stop that is on screen while the hand moves), ``step``
-        (an inner step of ``data["stops"]``) and ``on`` (``{"turn": int, "names": [...]}``, the learners that are
-        on); each is ``None`` until it happens.
+        Streamlit's result with ``edit`` (``{"seq": int, "revision": str, "points": [[x, y], ...], "final": bool,
+        "place": int | None}``; place: of the only stop that is on screen while the hand moves), ``step`` (an inner step
+        of ``data["stops"]``) and ``on`` (``{"turn": int, "names": [...]}``, the learners that are on); each is
+        ``None`` until it happens.
     """
     return _COMPONENT(
         key=key,

@@ -1,7 +1,9 @@
 // The pad itself: one state per mounted element, the conversation with Python, and what moves when.
 //
 // The browser owns the points, Python owns the curves. One edit is under way at a time; later moves wait and
-// only the newest leaves. Every edit carries a growing seq, and the data that answers it echoes that seq.
+// only the newest leaves. Every edit carries a growing seq, and the data that answers it echoes that seq. It also
+// carries the revision of the points it was made on: a new one of Python's replaces them, and what was done to older
+// ones is dropped on both sides. The step on screen is the browser's own once it was chosen here.
 
 import { decode, isDark, say } from "./draw.js";
 import { compose, ease, snapshot } from "./motion.js";
@@ -40,6 +42,7 @@ export default function (component) {
 function create(root) {
   const pad = {
     root, run: 0, data: null, learners: new Map(), points: [], index: 0, cursor: 0, errorScale: null,
+    domain: null, chosen: null, size: "",
     seq: 0, flight: null, dirty: false, final: false, stamp: null, tries: 0,
     tween: null, frame: 0, playing: 0, turn: 0, before: null, observer: null,
   };
@@ -49,9 +52,11 @@ function create(root) {
     focus: (name) => focus(pad, name),
     switch: (names, touched) => switchTo(pad, names, touched),
     draw: () => draw(pad),
+    rescale: () => rescale(pad),
     go: (index, rest) => {
       stop(pad);
       go(pad, index);
+      pad.chosen = pad.data.stops[pad.index];
       if (rest) settle(pad);
     },
     play: () => {
@@ -67,19 +72,30 @@ function create(root) {
   return pad;
 }
 
+/** Redraw whatever is as wide as something of the page; printing lays the page out anew, which no observer is told. */
 function watchSize(pad) {
-  pad.observer = new ResizeObserver(() => {
-    if (!pad.data) return;
-    layoutStage(pad);
-    layoutSteps(pad);
-    draw(pad);
-  });
-  pad.observer.observe(pad.root);
+  pad.observer = new ResizeObserver(() => refit(pad));
+  for (const seen of [pad.root, pad.stage.svg, pad.steps.svg]) pad.observer.observe(seen);
+  pad.print = matchMedia("print");
+  pad.print.onchange = () => refit(pad);
+}
+
+function refit(pad) {
+  const { stage, steps, table } = pad;
+  const { clientWidth, clientHeight } = steps.svg;
+  const size = [stage.svg.clientWidth, clientWidth, clientHeight, table.scale.clientWidth].join();
+  if (!pad.data || size === pad.size) return;
+  pad.size = size;
+  table.ruled = null; // as many of its ticks are named as there is room for
+  layoutStage(pad);
+  layoutSteps(pad);
+  redraw(pad);
 }
 
 function dispose(pad) {
   pad.observer?.disconnect();
   pad.observer = null;
+  pad.print.onchange = null;
   clearTimeout(pad.timer);
   cancelAnimationFrame(pad.frame);
   stop(pad);
@@ -97,8 +113,10 @@ function receive(pad, data) {
     return;
   }
   pad.data = data;
+  if (fresh || !pad.stage.drag) pad.domain = data.y_domain; // else the picture would move away under the hand
   pad.seq = Math.max(pad.seq, data.answer); // after a return to the page, go on counting where Python is
-  const shapeKey = [data.x_domain, data.y_domain, data.grid.length, data.stops, data.learners.map((l) => [l.name, l.label])].join("|");
+  const names = data.learners.map((l) => [l.name, l.label]);
+  const shapeKey = [data.x_domain, pad.domain, data.grid.length, data.stops, names].join("|");
   const reshaped = shapeKey !== pad.shapeKey;
   pad.shapeKey = shapeKey;
   if (reshaped) pad.tween = null;
@@ -128,9 +146,22 @@ function adoptTask(pad, data) {
   release(pad);
   stop(pad);
   pad.points = data.points.map(([x, y]) => [x, y]);
-  pad.index = data.step_index;
+  pad.index = nearest(data.stops, pad.chosen ?? data.stops[data.step_index]);
   pad.dirty = false;
   if (pad.flight) endFlight(pad);
+}
+
+/** The place of the stop nearest to an inner step. */
+function nearest(stops, step) {
+  return stops.reduce((best, stop, i) => (Math.abs(stop - step) < Math.abs(stops[best] - step) ? i : best), 0);
+}
+
+/** Draw all of the domain that the data ask for, now that no hand holds a point. */
+function rescale(pad) {
+  if (String(pad.domain) === String(pad.data.y_domain)) return;
+  pad.domain = pad.data.y_domain;
+  layoutStage(pad);
+  redraw(pad);
 }
 
 function adoptLearners(pad, data) {
@@ -175,7 +206,8 @@ function pump(pad) {
   pad.timer = setTimeout(() => resend(pad), RESEND_MS * 2 ** pad.tries);
   // While a hand moves, only the step on screen is drawn: less to compute, and a twelfth to send.
   const place = pad.final || pad.playing ? null : pad.index;
-  pad.setState("edit", { seq: pad.seq, points: pad.points.map(([x, y]) => [x, y]), final: pad.final, place });
+  const points = pad.points.map(([x, y]) => [x, y]);
+  pad.setState("edit", { seq: pad.seq, revision: pad.data.revision, points, final: pad.final, place });
 }
 
 function resend(pad) {
@@ -230,7 +262,8 @@ function go(pad, index) {
 /** The slider came to rest: order the table, and tell Python which step is shown. */
 function settle(pad) {
   rest(pad);
-  pad.setState("step", pad.data.stops[pad.index]);
+  pad.chosen = pad.data.stops[pad.index];
+  pad.setState("step", pad.chosen);
 }
 
 function rest(pad) {

@@ -44,11 +44,11 @@ export function layoutStage(pad) {
   const box = { left: MARGIN.left, top: MARGIN.top, right: width - right, bottom: height - MARGIN.bottom };
   stage.box = box;
   stage.x = linear(data.x_domain, [box.left, box.right]);
-  stage.y = linear(data.y_domain, [box.bottom, box.top]);
+  stage.y = linear(pad.domain, [box.bottom, box.top]);
   const size = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
   setAll(stage.sheet, size);
   setAll(stage.window, { ...size, viewBox: `${size.x} ${size.y} ${size.width} ${size.height}` });
-  drawAxes(stage, data);
+  drawAxes(stage, data.x_domain, pad.domain);
 }
 
 /** Whether a learner that is on needs the wider margin for its name. */
@@ -56,15 +56,15 @@ export function longLabels(pad) {
   return [...pad.learners.values()].some((learner) => learner.on && learner.data.label.length > SHORT_LABEL);
 }
 
-function drawAxes({ grid, box, x, y }, data) {
+function drawAxes({ grid, box, x, y }, xDomain, yDomain) {
   grid.replaceChildren();
   const rule = (at, zero) => shape("line", { class: zero ? "gridline zero" : "gridline", ...at }, grid);
   const tick = (text, at) => say(shape("text", { class: "tick", ...at }, grid), text);
-  for (const v of ticks(...data.x_domain, 10)) {
+  for (const v of ticks(...xDomain, 10)) {
     rule({ x1: x(v), x2: x(v), y1: box.top, y2: box.bottom }, v === 0);
     tick(String(v).replace("-", "\u2212"), { x: x(v), y: box.bottom + 16, "text-anchor": "middle" });
   }
-  for (const v of ticks(...data.y_domain, 6)) {
+  for (const v of ticks(...yDomain, 6)) {
     rule({ x1: box.left, x2: box.right, y1: y(v), y2: y(v) }, v === 0);
     tick(String(v).replace("-", "\u2212"), { x: box.left - 8, y: y(v), dy: "0.35em", "text-anchor": "end" });
   }
@@ -168,16 +168,22 @@ function makePoint(layer) {
 }
 
 /** Keep a point inside the domain, on a raster fine enough for the eye. */
-function inside({ data }, x, y) {
+function inside({ data, domain }, x, y) {
   const round = (v) => Math.round(v * 1e4) / 1e4;
-  return [round(clamp(x, ...data.x_domain)), round(clamp(y, ...data.y_domain))];
+  return [round(clamp(x, ...data.x_domain)), round(clamp(y, ...domain))];
+}
+
+/** Where an event is in the units of the drawing, which are not those of the window where a page is zoomed by CSS. */
+function spot({ svg }, event) {
+  const frame = svg.getBoundingClientRect();
+  const unit = frame.width / svg.clientWidth || 1;
+  return [(event.clientX - frame.left) / unit, (event.clientY - frame.top) / unit];
 }
 
 function fromEvent(pad, event, offset = [0, 0]) {
   const { stage } = pad;
-  const frame = stage.svg.getBoundingClientRect();
-  const x = stage.x.invert(event.clientX - frame.left - offset[0]);
-  return inside(pad, x, stage.y.invert(event.clientY - frame.top - offset[1]));
+  const [x, y] = spot(stage, event);
+  return inside(pad, stage.x.invert(x - offset[0]), stage.y.invert(y - offset[1]));
 }
 
 function addPoint(pad, point) {
@@ -268,9 +274,9 @@ function bindPointer(pad) {
 
 function grab(pad, event, index, added) {
   const { stage } = pad;
-  const frame = stage.svg.getBoundingClientRect();
   const [px, py] = pad.points[index];
-  const offset = [event.clientX - frame.left - stage.x(px), event.clientY - frame.top - stage.y(py)];
+  const [x, y] = spot(stage, event);
+  const offset = [x - stage.x(px), y - stage.y(py)];
   stage.drag = { id: event.pointerId, index, added, moved: false, offset, x: event.clientX, y: event.clientY };
   stage.svg.setPointerCapture(event.pointerId);
   stage.points[index].focus({ preventScroll: true });
@@ -287,6 +293,7 @@ export function release(pad) {
   stage.points[stage.drag.index]?.classList.remove("held");
   stage.svg.classList.remove("dragging");
   stage.drag = null;
+  pad.act.rescale();
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -327,7 +334,7 @@ function bindKeys(pad) {
 function addInTheMiddle(pad, event) {
   event.preventDefault();
   const [low, high] = pad.data.x_domain;
-  const y = mix(...pad.data.y_domain, 0.5);
+  const y = mix(...pad.domain, 0.5);
   let x = mix(low, high, 0.5);
   const taken = () => pad.points.some((p) => Math.abs(p[0] - x) < 0.05 && Math.abs(p[1] - y) < 0.05);
   for (let k = 0; k < 64 && taken(); k++) x = clamp(x + (high - low) / 40, low, high);
