@@ -115,6 +115,7 @@ function receive(pad, data) {
   pad.data = data;
   if (fresh || !pad.stage.drag) pad.domain = data.y_domain; // else the picture would move away under the hand
   pad.seq = Math.max(pad.seq, data.answer); // after a return to the page, go on counting where Python is
+  pad.root.dataset.seq = pad.seq;
   const names = data.learners.map((l) => [l.name, l.label]);
   const shapeKey = [data.x_domain, pad.domain, data.grid.length, data.stops, names].join("|");
   const reshaped = shapeKey !== pad.shapeKey;
@@ -196,10 +197,9 @@ function edited(pad, final) {
 
 function pump(pad) {
   if (!pad.dirty || pad.flight) return;
-  pad.seq += 1;
+  pad.root.dataset.seq = pad.seq += 1;
   pad.flight = { seq: pad.seq, stamp: pad.stamp, final: pad.final };
   pad.dirty = false;
-  pad.root.dataset.seq = pad.seq;
   pad.root.dataset.busy = "true";
   clearTimeout(pad.timer);
   // Each wait is twice the last: a slow computation must not be interrupted for ever by its own question.
