@@ -2,8 +2,8 @@
 
 An answer is thousands of small tensor operations, and one interpreter starts them one after the other whatever the
 number of its threads; so it takes processes to use a second core. A helper opens learners from their run folders, and
-only if they hold the very weights that are asked about. What a helper cannot do (it is busy, it died, a folder was
-replaced, a question is refused), this process does itself: with a crew or without, answers are the same.
+only if they hold the very weights that are asked about. What a helper cannot do (it is busy, it died, it hangs, a
+folder was replaced, a question is refused), this process does itself: with a crew or without, answers are the same.
 
 Messages are pickled, as `multiprocessing` does it: they pass between this process and its own children only.
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
@@ -30,6 +30,10 @@ MOST_OPEN = 256  # ensembles that a helper keeps
 LOPSIDED = 1.3  # times the best share of work; beyond, it is shared anew, though helpers know their learners by then
 LATELY = 0.2  # weight of the newest time among those that shares follow
 MOST_PLANS = 256
+PATIENCE_S = 5.0  # at least; one that does not answer for so long is taken to hang
+PATIENCE = 10  # times what an answer usually takes; a machine may be busy
+STARTING_S = 120.0  # until it says that it is ready
+MOST_STARTS = 5  # in a row that come to nothing
 PROJECT = Path(__file__).resolve().parents[1]
 
 Progress = Callable[[float], None]
@@ -68,9 +72,13 @@ class Helper:
 
     Args:
         modules: imported there before it says that it is ready.
+        starting_s: how long it may take until then.
+        starts: how many were started in its place, it among them, since one was ready.
     """
 
     modules: Sequence[str] = ()
+    starting_s: float = STARTING_S
+    starts: int = 1
     lock: threading.Lock = field(default_factory=threading.Lock)  # held from a question to its answer
     owes: int = 1  # messages that are on their way: the first says that it is ready
     ready: bool = False
@@ -85,47 +93,80 @@ class Helper:
             cwd=PROJECT,
         )
         theirs.close()
+        self._due = time.monotonic() + self.starting_s
 
     def free(self) -> bool:
         """Whether it could begin at once. What it found for somebody who did not wait for it is dropped.
 
         Raises:
-            OSError, EOFError: it is no more.
+            OSError, EOFError: it is no more, or owes something for too long.
         """
         while self.owes and self._pipe.poll():
-            self._pipe.recv()
+            with self._within(PATIENCE_S):
+                self._pipe.recv()
             self.owes, self.ready = self.owes - 1, True
+        if self.owes and time.monotonic() > self._due:
+            raise TimeoutError
         return not self.owes
 
-    def begin(self, jobs: Sequence[Job]) -> None:
-        """Hands over questions."""
-        self._pipe.send([(job.function, job.ensemble.saved, job.arguments) for job in jobs])
-        self.owes += 1
+    def begin(self, jobs: Sequence[Job], patience_s: float) -> None:
+        """Hands over questions, to be answered in so many seconds.
 
-    def end(self, wait: Callable[[], None]) -> list[tuple[float, Any] | None]:
-        """The answers; None for those that it could not give. Meanwhile `wait` is called now and then."""
-        while not self._pipe.poll(0.1):
-            wait()
-        found: list[tuple[float, Any] | None] = self._pipe.recv()
+        Raises:
+            OSError: it is no more, or took none.
+        """
+        with self._within(patience_s):
+            self._pipe.send([(job.function, job.ensemble.saved, job.arguments) for job in jobs])
+        self.owes += 1
+        self._due = time.monotonic() + patience_s
+
+    def end(self, wait: Callable[[], None], patience_s: float) -> list[tuple[float, Any] | None]:
+        """The answers; None for those that it could not give. Meanwhile `wait` is called now and then.
+
+        Raises:
+            OSError, EOFError: it is no more, or did not answer in so many seconds from now.
+        """
+        self._due = time.monotonic() + patience_s
+        with self._within(patience_s):
+            while not self._pipe.poll(0.1):
+                wait()
+            found: list[tuple[float, Any] | None] = self._pipe.recv()
         self.owes -= 1
         return found
 
+    @contextlib.contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        """Kills it after so long: whoever waits for the other end of its pipe, in whatever call, is then told."""
+        timer = threading.Timer(seconds, self.process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def close(self) -> None:
-        """Ends it."""
+        """Ends it, even one that was stopped and would not hear that it shall end."""
         self._pipe.close()
-        self.process.terminate()
+        self.process.kill()
         self.process.wait()
 
 
 class Crew:
     """This process and its helpers; without helpers, this process alone.
 
+    Args:
+        patience_s: how long a helper may take at least, before it is taken to hang, killed and replaced.
+        starting_s: how long it may take to get ready.
+
     Attributes:
         helped: how many answers came from helpers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S, starting_s: float = STARTING_S) -> None:
         self.helped = 0
+        self._patience_s = patience_s
+        self._starting_s = starting_s
         self._helpers: list[Helper] = []
         self._seconds: dict[tuple[str, str], float] = {}  # by kind of job
         self._plans: dict[tuple[Any, ...], list[int]] = {}
@@ -139,7 +180,7 @@ class Crew:
 
     def start(self, helpers: int, modules: Sequence[str] = ()) -> None:
         """Starts helpers, which take a few seconds until they help."""
-        self._helpers += [Helper(modules) for _ in range(helpers)]
+        self._helpers += [Helper(modules, self._starting_s) for _ in range(helpers)]
 
     @property
     def helpers(self) -> int:
@@ -177,15 +218,18 @@ class Crew:
             found[number] = answer
             progress(len(found) / len(jobs))
 
+        start = time.monotonic()
         with contextlib.ExitStack() as held:
             begun = self._begin(jobs, held)
             away = {number for _, numbers in begun for number in numbers}
             for number, job in enumerate(jobs):
                 if number not in away:
                     done(number, *answer(job))
+            mine_s = time.monotonic() - start  # shares are even, so what this one took tells something of the others
             for helper, numbers in begun:
+                patience_s = max(self._patience([jobs[number] for number in numbers]), PATIENCE * mine_s)
                 try:
-                    answers = helper.end(lambda: progress(len(found) / len(jobs)))
+                    answers = helper.end(lambda: progress(len(found) / len(jobs)), patience_s)
                 except (OSError, EOFError):
                     self._replace(helper)
                     continue
@@ -209,8 +253,9 @@ class Crew:
         for place, helper in enumerate(free, start=1):
             numbers = [number for number, share in enumerate(shares) if share == place and jobs[number].ensemble.saved]
             if numbers:
+                asked = [jobs[number] for number in numbers]
                 try:
-                    helper.begin([jobs[number] for number in numbers])
+                    helper.begin(asked, self._patience(asked))
                 except (OSError, EOFError):
                     self._replace(helper)
                     continue
@@ -230,9 +275,13 @@ class Crew:
         return free
 
     def _replace(self, dead: Helper) -> None:
-        """Another one instead of a helper that ended; none if it never was ready: the next would fare no better."""
+        """Another one instead of a helper that ended or hangs; none after some in a row that never were ready."""
         dead.close()
         self._helpers = [other for one in self._helpers for other in (_successors(one) if one is dead else [one])]
+
+    def _patience(self, jobs: Sequence[Job]) -> float:
+        """Seconds after which somebody who was asked this is taken to hang."""
+        return max(self._patience_s, PATIENCE * sum(self._seconds.get(job.kind, 0.0) for job in jobs))
 
     def _shares(self, jobs: Sequence[Job], places: int) -> list[int]:
         """Which place does which job, 0 being this process: as before, unless that has become lopsided.
@@ -261,7 +310,8 @@ class Crew:
 
 
 def _successors(dead: Helper) -> list[Helper]:
-    return [Helper(dead.modules)] if dead.ready else []
+    starts = 1 if dead.ready else dead.starts + 1
+    return [Helper(dead.modules, dead.starting_s, starts)] if starts <= MOST_STARTS else []
 
 
 # ---- the helper's side ---------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.crew import Crew, Job
+from engine.crew import MOST_STARTS, Crew, Job
 from engine.ensembles import Ensemble, find_ensembles
 from engine.errors import BadInput
 from engine.trees import leaves
@@ -36,6 +37,12 @@ def refuse(ensemble: Ensemble) -> None:
 def die_elsewhere(ensemble: Ensemble, home: int) -> int:
     if os.getpid() != home:
         os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def stop_elsewhere(ensemble: Ensemble, home: int) -> int:
+    if os.getpid() != home:
+        os.kill(os.getpid(), signal.SIGSTOP)
     return os.getpid()
 
 
@@ -103,10 +110,72 @@ def test_a_helper_that_dies_costs_no_answer_and_is_replaced(crew: Crew, ensemble
     assert first and second and first.isdisjoint(second)
 
 
-def test_a_helper_that_cannot_begin_is_given_up(ensembles: list[Ensemble]):
-    with contextlib.closing(Crew()) as crew:
-        crew.start(1, ["no_such_module"])
+def ended(pid: int) -> bool:
+    """Whether a process is no more, not even as one that nobody collected."""
+    return not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks the system about processes through /proc")
+def test_a_helper_that_hangs_costs_no_answer_and_is_replaced(ensembles: list[Ensemble]):
+    """Stopped while it has a question, as a debugger or a frozen disk would, and before it could take one."""
+    with contextlib.closing(Crew(patience_s=0.2)) as crew:
+        crew.start(1, [MODULE])
+        until(lambda: crew.ready)
+        first = crew._helpers[0].process.pid
+        assert crew.each([Job(stop_elsewhere, e, (os.getpid(),)) for e in ensembles]) == [os.getpid()] * len(ensembles)
+        assert ended(first)
+        until(lambda: crew.ready)
+        second = crew._helpers[0].process.pid
+        os.kill(second, signal.SIGSTOP)
+        assert {pid for pid, _ in crew.each(jobs_of(ensembles))} == {os.getpid()}
+        assert ended(second)
+        until(lambda: crew.ready)
+        os.kill(third := crew._helpers[0].process.pid, signal.SIGSTOP)  # and one that is told to end
+    assert ended(third) and len({first, second, third}) == 3
+
+
+def test_who_does_not_wait_leaves_no_helper_that_hangs(ensembles: list[Ensemble]):
+    """Nobody is there to be patient with it when its time is over: the next question finds that out."""
+    with contextlib.closing(Crew(patience_s=0.0)) as crew:
+        crew.start(1, [MODULE])
+        until(lambda: crew.ready)
+        helper = crew._helpers[0]
+        os.kill(helper.process.pid, signal.SIGSTOP)
+        helper.begin(jobs_of(ensembles), 60.0)
+        helper._due = time.monotonic()
+        assert {pid for pid, _ in crew.each(jobs_of(ensembles))} == {os.getpid()}
+        assert helper not in crew._helpers and crew.helpers == 1
+
+
+@pytest.mark.parametrize("command", ["exit 1", "sleep 600"])
+def test_a_helper_that_does_not_get_ready_is_replaced_and_given_up_in_the_end(
+    ensembles: list[Ensemble], monkeypatch: pytest.MonkeyPatch, command: str
+):
+    started: list[subprocess.Popen[bytes]] = []
+
+    def fake(_: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(["sh", "-c", f"exec {command}" if "sleep" in command else command], **options))
+        return started[-1]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", fake)
+    with contextlib.closing(Crew(starting_s=0.0)) as crew:
+        crew.start(1)
         until(lambda: len(crew.each(jobs_of(ensembles))) == len(ensembles) and crew.helpers == 0)
+    assert len(started) == MOST_STARTS
+    assert all(process.returncode is not None for process in started), "each was ended and collected"
+
+
+def test_one_that_dies_while_starting_does_not_end_help(crew: Crew, ensembles: list[Ensemble]):
+    os.kill(crew._helpers[0].process.pid, signal.SIGKILL)
+    assert {pid for pid, _ in helped(crew, jobs_of(ensembles))} > {os.getpid()}
+
+
+def test_patience_is_some_times_what_answers_take(ensembles: list[Ensemble]):
+    crew, jobs = Crew(patience_s=5.0), jobs_of(ensembles)
+    assert crew._patience(jobs) == 5.0
+    crew._seconds |= {job.kind: 2.0 for job in jobs}
+    assert crew._patience(jobs) == 10 * 2.0 * len(jobs)
 
 
 def test_other_weights_in_the_folder_are_not_taken(crew: Crew, ensembles: list[Ensemble]):
