@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,8 +19,10 @@ from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
 from dashboard import library
-from dashboard.escape import plain
-from engine import archive
+from dashboard.training import table, watch
+from engine import archive, jobs
+from engine.errors import EngineError
+from tests import hostile
 from tests.engine.test_faults import BOUND, on_linux, write_protect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,28 +183,85 @@ SHOWN_STILL = (tear, empty, blur)  # their weights are sound
 
 
 @pytest.mark.parametrize("harm", BROKEN)
-def test_a_broken_run_costs_the_others_nothing(harm: Callable[[Path], None], own: Path):
+def test_a_broken_run_costs_the_other_learners_nothing(harm: Callable[[Path], None], own: Path):
     for name in ("maml-k5-s0", "reptile-k5-s0"):
         shutil.copytree(SHIPPED / name, own / "mine" / name)
     sound = {p: p.read_bytes() for p in (own / "mine" / "maml-k5-s0").iterdir() if p.is_file()}
     harm(own / "mine" / "reptile-k5-s0")
-    runs = opened("runs", {"runs-own": "true"})
-    assert not runs.exception, runs.exception
-    assert "runs/mine/maml-k5-s0" in list(runs.dataframe[0].value["run"])
-    train = opened("train", {})
-    assert not train.exception, train.exception
+    found, complaints = library.ensembles("my-mine", "sine", 5)
+    assert {e.learner.name for e in found} == {"maml", *(["reptile"] if harm in SHOWN_STILL else [])}
+    assert all("\n" not in complaint for complaint in complaints)
+    assert {path: path.read_bytes() for path in sound} == sound
+
+
+def test_broken_runs_of_all_kinds_are_lines_on_the_pages_and_can_be_deleted(own: Path):
+    shutil.copytree(SHIPPED / "maml-k5-s0", own / "mine" / "maml-k5-s0")
+    for harm in BROKEN:
+        shutil.copytree(SHIPPED / "reptile-k5-s0", own / "mine" / harm.__name__)
+        harm(own / "mine" / harm.__name__)
+    unreadable = {"forge", "garble", "praise"}
+    pages = {page: opened(page, query) for page, query in (("runs", {"runs-own": "true"}), ("train", {}))}
+    for at in pages.values():
+        assert not at.exception, at.exception
+        assert {text.value.split(": ")[0] for text in at.text} == {f"runs/mine/{name}" for name in unreadable}
+    rows = {name.rpartition("/")[2] for name in pages["runs"].dataframe[0].value["run"]}
+    assert rows == {"maml-k5-s0", *(harm.__name__ for harm in BROKEN)} - unreadable
     live = opened("live", {"runs": "my-mine", "shots": "5"})
     assert not live.exception, live.exception
-    found, complaints = library.ensembles("my-mine", "sine", 5)
-    learners = {e.learner.name for e in found}
-    assert "maml" in learners
-    if harm in SHOWN_STILL:
-        assert "reptile" in learners and not complaints
+    assert [error.value for error in live.error]
+    for name, at in zip(("forge", "garble"), pages.values(), strict=True):
+        at.button(f"delete-broken-{own / 'mine' / name}").click().run()
+        assert not at.exception, at.exception
+        assert not (own / "mine" / name).exists()
+        assert f"runs/mine/{name}" not in {text.value.split(": ")[0] for text in at.text}
+    assert len(jobs.trash(own)) == 2
+
+
+def test_a_run_that_no_page_foresaw_costs_one_line(own: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("maml-k5-s0", "reptile-k5-s0"):
+        shutil.copytree(SHIPPED / name, own / "mine" / name)
+    shows, row = watch._show, table._row
+
+    def fails(what: Callable[..., object], folder: Callable[..., Path]) -> Callable[..., object]:
+        def one(*given: object) -> object:
+            if folder(*given).name == "reptile-k5-s0":
+                raise OverflowError("of a number that nobody foresaw")
+            return what(*given)
+
+        return one
+
+    monkeypatch.setattr(watch, "_show", fails(shows, lambda job: job.folder))
+    monkeypatch.setattr(table, "_row", fails(row, lambda path, *_: path))
+    train, runs = opened("train", {}), opened("runs", {"runs-own": "true"})
+    assert not train.exception and not runs.exception
+    assert [text.value for text in train.text] == ["runs/mine/reptile-k5-s0: cannot be shown (OverflowError)."]
+    assert any("maml-k5-s0" in one.value for one in train.markdown)
+    assert list(runs.dataframe[0].value["status"]) == ["done", "broken"]
+
+
+ONE_OF_ALL = """
+from dashboard import library
+from dashboard.training import selected
+from engine.runs import find
+selected.show([path for path, _ in find(library.RUNS)])
+"""
+
+
+@pytest.mark.parametrize("how", ["imported", "written"])
+def test_a_thousand_runs_of_others_break_no_page(how: str, own: Path, monkeypatch: pytest.MonkeyPatch):
+    """Those that an import takes up, and as many that nobody has checked; all of them selected at once."""
+    if how == "imported":
+        for content in hostile.zips():
+            with contextlib.suppress(EngineError):
+                archive.unpack(content, own)
     else:
-        assert "reptile" not in learners
-        assert all("\n" not in complaint for complaint in complaints)
-        assert [error.value for error in live.error] == [plain(complaint) for complaint in complaints]
-    assert {path: path.read_bytes() for path in sound} == sound
+        hostile.folders(own / "mine", hostile.NUMBER)
+    monkeypatch.setattr(watch, "SHOWN", hostile.NUMBER // 25)
+    for page in ("runs", "train", "live"):
+        at = opened(page, {"runs-own": "true", "runs": f"my-{'imported' if how == 'imported' else 'mine'}"})
+        assert not at.exception, (page, at.exception)
+    at = AppTest.from_string(ONE_OF_ALL, default_timeout=300).run()
+    assert not at.exception, at.exception
 
 
 @pytest.mark.parametrize("page", ["behaviour", "attribution", "landscape"])
