@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the project's
     sys.path.insert(0, str(PROJECT))
 
-from dashboard import serving  # noqa: E402 - found by the lines above
+from dashboard import links, serving  # noqa: E402 - found by the lines above
 
 if serving.served():
     serving.tune()  # `streamlit run` comes here first; `python -m dashboard` has done it
@@ -80,4 +80,8 @@ pages = [
         help="All runs, shipped and own: compare, tag, export, import, delete.",
     ),
 ]
-st.navigation(pages).run()
+page = st.navigation(pages)
+links.clean(page.url_path)
+above = st.container()  # takes no room while there is nothing to say
+page.run()
+links.tell(above)
