@@ -209,6 +209,7 @@ def test_no_link_breaks_a_page_or_touches_a_file(page: str, own: Path):
         assert not at.exception, at.exception
         found |= {str(key) for key in at.session_state._state.filtered_state if not str(key).startswith("link-")}
     assert len(found) > 2
+    found -= set(query) if ON_PAGES < 100 else set()  # the cheap learner stays: others compute for minutes
     link = links(len(page), sorted(found) + [tab] * bool(tab) + ["nobody-has-it"], 6)
     for _ in range(max(1, ON_PAGES // len(PAGES))):
         asked = query | link()
