@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.traces import TraceRecording
+from engine.traces import faithful
 from engine.trees import Tree, tree_map
 
 WARM_UP = 3  # calls before recording: libraries choose their kernels and allocate in the first ones
@@ -81,7 +81,7 @@ class Captured:
         """
         if device == "cpu":
             usual = FEW if calls >= LONG else WORTHWHILE
-            return cls(function, TraceRecording, usual if after is None else after)
+            return cls(function, faithful, usual if after is None else after)
         return cls(function, CudaRecording, after or 0)
 
     def __call__(self, parameters: Tensor, tasks: Any) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,11 @@ Python and the layers of `torch.func` that find out which operation comes next. 
 shape: recorded once, a call starts the same operations on the same numbers, in one order, and ends with the same bits,
 two to six times sooner; where the operations themselves take the time (TURTLE, meta-learner LSTM) little is gained.
 Unlike torch.compile it needs no C++ compiler, and takes about as long as 10 to 200 eager calls.
+
+TorchScript rewrites what it has run once: it adds matrix products up inside one larger product, whose sums are rounded
+in another order. A training that is interrupted makes its trace at another update, and would end with other bits. So
+products go by a name that these rewrites do not look for, and `faithful` compares every new trace with what it was
+made of.
 """
 
 import warnings
@@ -38,6 +43,8 @@ SHAPED = (  # depend on how their argument is shaped, but not on its numbers
     aten.new_ones.default,
     aten.new_full.default,
 )
+PLAIN = {aten.mm.default: aten.matmul.default}  # the same kernel under a name that TorchScript leaves alone, see below
+REWRITTEN = 3  # calls after which TorchScript has done all its rewriting: it does so after the first
 
 
 class TraceRecording:
@@ -68,6 +75,25 @@ class TraceRecording:
         return gradient.clone(), loss.clone()  # tensors like others again
 
 
+def faithful(function: Callable[..., tuple[Tensor, Tensor]], given: Tree) -> TraceRecording:
+    """A trace of a call that computes the same bits as the function, also after TorchScript has rewritten it.
+
+    Raises:
+        RuntimeError: it computes others, or cannot be made.
+    """
+    trace = TraceRecording(function, given)
+    right = function(*given)
+    for _ in range(REWRITTEN):
+        if not all(map(_same, trace(*given), right)):
+            raise RuntimeError("replayed, they end with other bits")
+    return trace
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Equal to the bit, where NaN is NaN."""
+    return bool(torch.equal(one.isnan(), other.isnan()) and torch.equal(one.nan_to_num(), other.nan_to_num()))
+
+
 class _Laid(fx.Interpreter):
     """Notes of every tensor how it lies in memory, its shape and strides, and its value if that never changes."""
 
@@ -81,7 +107,10 @@ class _Laid(fx.Interpreter):
 
 
 def _simplified(graph: fx.GraphModule, given: list[Tensor]) -> fx.GraphModule:
-    """Without views that lead back, constants or repetitions; as it is where values are written over."""
+    """Without views that lead back, constants or repetitions; these stay where values are written over."""
+    for node in graph.graph.nodes:
+        node.target = PLAIN.get(node.target, node.target)
+    graph.recompile()
     if any(node.op == "call_function" and _writes(node.target) for node in graph.graph.nodes):
         return graph
     _Laid(graph).run(*given)
