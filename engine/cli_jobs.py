@@ -119,7 +119,7 @@ def export(folder: Path, out: Path | None, form: str, replace: bool) -> None:
     from engine.files import write_atomically
     from engine.runs import load
 
-    content = archive.pack(folder) if form == "zip" else exports.tensorboard(load(folder).path)
+    content = archive.pack(folder) if form == "zip" else exports.tensorboard([load(folder).path])
     out = out or Path(f"{folder.resolve().name}{'' if form == 'zip' else '-tensorboard'}.zip")
     if out.exists() and not replace:
         raise BadInput(f"{out} exists: name another file with --out, or pass --replace to overwrite it.")

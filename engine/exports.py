@@ -1,9 +1,12 @@
 """Results in the formats of other tools: tables (CSV, JSON, Parquet) and TensorBoard event files."""
 
 import io
+import math
+import os
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pandas as pd
 
 from engine.errors import BadInput, quoted
 from engine.history import read_history
-from engine.runs import read_record
+from engine.runs import RECORD, read_record
 
 FORMATS = ("csv", "json", "parquet")
 SCALARS = ("loss", "validation", "best", "lr", "tasks_per_s")
@@ -91,22 +94,72 @@ def _one_kind(values: pd.Series) -> pd.Series:
     return values if len(kinds) < 2 else values.map(str, na_action="ignore")
 
 
-def tensorboard(folder: Path) -> bytes:
-    """The history of a run as a zip with one TensorBoard event file."""
-    from tensorboardX import SummaryWriter
+def tensorboard(folders: Sequence[Path]) -> bytes:
+    """Runs as a zip of TensorBoard event files, one folder for each collection and run.
 
+    Each has the scalars of its history at the times when they were logged, its metrics, and its hyper-parameters for
+    TensorBoard's table of them. Histories of earlier versions do not hold these times: those count back from the end of
+    the training by its own clock, which leaves out breaks.
+    """
     content = io.BytesIO()
     with tempfile.TemporaryDirectory() as directory:
-        writer = SummaryWriter(directory)
-        for row in read_history(folder):
-            for key in SCALARS:
-                if row.get(key) is not None:
-                    writer.add_scalar(key, row[key], row["iteration"])
-        writer.close()
+        for folder, name in zip(folders, _apart(folders), strict=True):
+            _events(folder, Path(directory, name))
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(Path(directory).iterdir()):
-                archive.write(path, f"{folder.name}/{path.name}")
+            for path in sorted(Path(directory).rglob("events.*")):
+                archive.write(path, path.relative_to(directory).as_posix())
     return content.getvalue()
+
+
+def _events(folder: Path, place: Path) -> None:
+    """Writes the event file of one run."""
+    from tensorboardX import SummaryWriter
+    from tensorboardX.summary import hparams
+
+    record, rows = read_record(folder), read_history(folder)
+    ended = _ended(record, folder)
+    took = max([_number(record.get("seconds")) or 0.0, *(_number(row.get("seconds")) or 0.0 for row in rows)])
+    scores = {f"metrics/{key}": _number(value) for key, value in (record.get("metrics") or {}).items()}
+    metrics = {key: value for key, value in scores.items() if value is not None}
+    made = {key: record.get(key) for key in ("learner", "task", "shots", "seed")}
+    for group, prefix in (("hyper_parameters", ""), ("task_parameters", "task."), ("training", "training.")):
+        made |= {f"{prefix}{key}": _plain(value) for key, value in (record.get(group) or {}).items()}
+    with SummaryWriter(str(place)) as writer:
+        for summary in hparams(made, metrics):
+            writer.file_writer.add_summary(summary, walltime=ended)
+        for row in rows:
+            logged, seconds = _number(row.get("time")), _number(row.get("seconds"))
+            when = logged if logged is not None else ended - took + (seconds or 0.0)
+            for key in SCALARS:
+                if (value := _number(row.get(key))) is not None:
+                    writer.add_scalar(key, value, row["iteration"], walltime=max(when, 0.0))
+        for key, value in metrics.items():
+            writer.add_scalar(key, value, int(record.get("iteration") or 0), walltime=ended)
+
+
+def _ended(record: dict[str, Any], folder: Path) -> float:
+    """When a run was last written, in seconds since 1970: by its record, or else by its file."""
+    try:
+        when = datetime.fromisoformat(str(record.get("updated")))
+        return max((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp(), 0.0)
+    except (ValueError, OverflowError):
+        return (folder / RECORD).stat().st_mtime
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or nothing."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _apart(folders: Sequence[Path]) -> list[str]:
+    """A name for each folder that no other one has: collection and run, and what is above where that is not enough."""
+    parts = [[part for part in Path(os.path.abspath(folder)).parts if part != os.sep] for folder in folders]
+    most = max((len(path) for path in parts), default=2)
+    for depth in range(2, most + 1):
+        names = ["/".join(path[-depth:]) for path in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{number}/{'/'.join(path[-2:])}" for number, path in enumerate(parts)]
 
 
 def snippet(folder: Path) -> str:

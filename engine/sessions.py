@@ -209,6 +209,7 @@ class _Session:
                 "lr": self.trainer.training.lr_at(progress.iteration),
                 "tasks_per_s": round(progress.tasks_per_s, 1),
                 "seconds": round(progress.seconds, 2),
+                "time": round(time.time(), 1),  # for TensorBoard: nothing depends on it
             }
             if not self.rows[index] or self.rows[index][-1]["iteration"] < progress.iteration:
                 self.rows[index].append(row)

@@ -88,7 +88,8 @@ def _export(folders: list[Path], names: list[str]) -> None:
             _download(row, "Run (zip)", lambda: archive.pack(first), f"{first.name}.zip", "folder_zip")
         except EngineError as error:
             st.error(reason(error), icon=":material/error:")
-    _download(row, "TensorBoard", lambda: exports.tensorboard(first), f"{first.name}-tensorboard.zip", "monitoring")
+    board = f"{first.name if len(folders) == 1 else 'runs'}-tensorboard.zip"
+    _download(row, "TensorBoard", lambda: exports.tensorboard(folders), board, "monitoring")
     for what, frame in (("Histories", exports.histories), ("Results", exports.results)):
         for form in exports.FORMATS:
             _download(
@@ -99,7 +100,7 @@ def _export(folders: list[Path], names: list[str]) -> None:
                 "table",
             )
     if len(folders) > 1:
-        st.caption(f"Run and TensorBoard: of {code(names[0])}, the first one selected. Tables: of all {len(folders)}.")
+        st.caption(f"Run: of {code(names[0])}, the first one selected. All others: of all {len(folders)}.")
     st.caption("In a notebook:")
     here = first.relative_to(library.PROJECT) if first.is_relative_to(library.PROJECT) else first
     st.code(exports.snippet(here), language="python")

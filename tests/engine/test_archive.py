@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 import random
+import shutil
 import warnings
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -317,24 +319,58 @@ def test_tables_hold_every_row_in_every_format(trained):
         exports.table(rows, "xls")
 
 
-def test_tensorboard_reads_the_same_losses(trained):
-    """The event file is read back with the protocol of its writer: one record per number, its value in it."""
+def events(content):
+    """The event files of a zip, by their folder, read back with the protocol of their writer."""
     from tensorboardX.proto.event_pb2 import Event
 
-    with zipfile.ZipFile(io.BytesIO(exports.tensorboard(trained))) as made:
-        (name,) = made.namelist()
-        content = made.read(name)
-    found, place = {}, 0
-    while place < len(content):  # length (8 bytes), its checksum (4), the event, its checksum (4)
-        length = int.from_bytes(content[place : place + 8], "little")
-        event = Event.FromString(content[place + 12 : place + 12 + length])
-        place += 16 + length
-        for value in event.summary.value:
-            found[value.tag, event.step] = value.simple_value
-    for row in load(trained).history():
+    found = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as made:
+        for name in made.namelist():
+            file, place = made.read(name), 0
+            while place < len(file):  # length (8 bytes), its checksum (4), the event, its checksum (4)
+                length = int.from_bytes(file[place : place + 8], "little")
+                event = Event.FromString(file[place + 12 : place + 12 + length])
+                found.setdefault(name.rpartition("/")[0], []).append(event)
+                place += 16 + length
+    return found
+
+
+def test_tensorboard_reads_the_same_numbers_at_the_times_when_they_were_logged(trained):
+    (found,) = events(exports.tensorboard([trained])).values()
+    scalars = {(value.tag, event.step): (event, value) for event in found for value in event.summary.value}
+    rows = load(trained).history()
+    for row in rows:
         for key in ("loss", "validation"):
             if row[key] is not None:
-                assert found[key, row["iteration"]] == pytest.approx(row[key], rel=1e-6)
+                event, value = scalars[key, row["iteration"]]
+                assert value.simple_value == pytest.approx(row[key], rel=1e-6)
+                assert event.wall_time == row["time"]
+    record = read_record(trained)
+    assert scalars["metrics/test_mse", 6][1].simple_value == pytest.approx(record["metrics"]["test_mse"])
+    end = datetime.fromisoformat(record["updated"]).timestamp()
+    assert end - 600 < rows[0]["time"] <= rows[-1]["time"] <= end + 1
+
+
+def test_tensorboard_has_a_folder_for_each_run_with_its_hyper_parameters(trained, tmp_path):
+    from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
+
+    other = tmp_path / trained.parent.name / trained.name  # of the same name, in a collection of the same name
+    shutil.copytree(trained, other)
+    rows = [{key: value for key, value in row.items() if key != "time"} for row in load(trained).history()]
+    (other / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))  # of an earlier version
+    found = events(exports.tensorboard([trained, other, *Path("checkpoints/sine").glob("maml-k5-s[01]")]))
+    assert len(found) == 4 and {"checkpoints/sine/maml-k5-s0", "checkpoints/sine/maml-k5-s1"} < {
+        "/".join(name.split("/")[-3:]) for name in found
+    }
+    for name, events_of_run in found.items():
+        values = [value for event in events_of_run for value in event.summary.value]
+        (start,) = [value for value in values if value.tag == "_hparams_/session_start_info"]
+        said = HParamsPluginData.FromString(start.metadata.plugin_data.content).session_start_info.hparams
+        assert said["learner"].string_value == "maml" and said["inner_lr"].number_value > 0
+        assert said["seed"].number_value == int(name[-1])
+        times = [event.wall_time for event in events_of_run if event.summary.value and event.step]
+        assert times == sorted(times)
+    assert list(events(exports.tensorboard([trained]))) == [f"{trained.parent.name}/{trained.name}"]
 
 
 def test_the_snippet_opens_the_run(trained):

@@ -49,7 +49,7 @@ def test_what_is_taken_up_can_be_read_compared_and_exported(accepted: list[Path]
             assert again.shape == frame.shape
         assert len(json.loads(exports.table(frame, "json"))) == len(frame)
     for folder in accepted[::10]:
-        assert exports.tensorboard(folder)
+        assert exports.tensorboard([folder])
         assert archive.pack(folder)
 
 
