@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboard import library
-from dashboard.holds import Reading, decided, told
+from dashboard.holds import Reading, decided
 from dashboard.library import Result
 from dashboard.numbers import number
+from probes.claims.finding import told
 from probes.comparisons import Effect, of_records, sides
 from probes.decisions import MARGIN, Decision, Test, non_inferior, over_sets, superior
 
@@ -22,19 +23,29 @@ CRITERIA = {
 
 @dataclass(frozen=True)
 class Contest:
-    """One set of runs: its name, the mean test errors, and the log ratio of the first learner's to the other's."""
+    """One set of runs: its name, the mean test errors, and the log ratio of the first learner's to the other's.
+
+    `sizes` says how many numbers each of them meta-learns (0: not known).
+    """
 
     where: str
     mine: float
     other: float
     effect: Effect
+    sizes: tuple[int, int] = (0, 0)
+
+    @property
+    def alike(self) -> bool:
+        """Whether neither learner meta-learns more than `MARGIN` times as many numbers as the other."""
+        return 0 < max(self.sizes) <= MARGIN * min(self.sizes)
 
 
 def contest(where: str, mine: Sequence[Result], other: Sequence[Result]) -> Contest:
     """One contest from the records of both learners' seeds."""
     effect = of_records(*([(one.error, one.half_width) for one in runs] for runs in (mine, other)))
     means = [sum(one.error for one in runs) / len(runs) for runs in (mine, other)]
-    return Contest(where, *means, effect)
+    sizes = (library.size(runs[0].path) if runs[0].path else 0 for runs in (mine, other))
+    return Contest(where, *means, effect, (next(sizes), next(sizes)))
 
 
 def contests(mine: str, other: str, collections: Sequence[str] | None = None) -> list[Contest]:

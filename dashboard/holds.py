@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import numbers
 from dashboard.behaviour.controls import NARROW
-from probes.comparisons import Effect
+from probes.claims.finding import Finding
 from probes.decisions import FAILS, HOLDS, MIXED, UNDECIDED, VERDICTS, Decision
 from probes.intervals import Interval
 
@@ -22,7 +21,6 @@ BADGES = {  # colour and icon: the words carry the meaning, neither is needed
     UNDECIDED: ("gray", "help"),
 }
 ANCHOR = "what-holds-here"
-MISSING = "The shipped answers that would tell are not here."
 ONLY_SINE = "Not tested here: all runs are on sine waves."
 
 
@@ -64,13 +62,9 @@ def decided(
     return Reading(claim, decision.verdict, evidence, criterion, where, detail, decision.needs)
 
 
-def told(found: Interval | Effect, form: str = "") -> str:
-    """A mean or an effect with its interval, in a sentence; of an effect in logarithms, the ratio.
-
-    The interval decides the digits; a `form` with a plus gives differences their sign.
-    """
-    three = found.shown if isinstance(found, Effect) else (found.mean, found.low, found.high)
-    return numbers.interval(*three, signed="+" in form)
+def of(found: Finding, where: str = "") -> Reading:
+    """A claim as a reading of a page."""
+    return decided(found.claim, found.decision, found.evidence, found.criterion, where, found.detail)
 
 
 def not_tested(claim: str, where: str = "") -> Reading:

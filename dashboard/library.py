@@ -1,18 +1,21 @@
 """The shipped and own runs that pages show, loaded once and shared by all sessions (never changed)."""
 
 import contextlib
+import math
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
+from safetensors import safe_open
 
 from dashboard import families
 from engine.ensembles import Ensemble, find_ensembles
 from engine.folders import run_folders
 from engine.groups import groups, largest
 from engine.learners import LEARNERS
-from engine.runs import RECORD, TRAINED, find
+from engine.runs import RECORD, TRAINED, WEIGHTS, find
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = PROJECT / "checkpoints"
@@ -149,13 +152,14 @@ def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> li
 
 @dataclass(frozen=True)
 class Result:
-    """What the record of a finished run says of its test: learner, seed, error, and half of its 95 % interval."""
+    """What the record of a finished run says of its test: learner, seed, error, half of its interval; its folder."""
 
     learner: str
     shots: int
     seed: int
     error: float
     half_width: float
+    path: Path | None = None
 
 
 def results(collection: str, task: str) -> tuple[Result, ...]:
@@ -168,12 +172,19 @@ def _results(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> 
     finished = [(path, r) for path, r in find(roots()[collection]) if r["task"] == task and r.get("status") in TRAINED]
     found = []
     for group in largest(groups(finished)):
-        for _, record in group.runs:
+        for path, record in group.runs:
             metrics = record.get("metrics") or {}
             if (error := metrics.get("test_mse")) is not None:
                 half = float(metrics.get("test_ci95") or 0.0)
-                found.append(Result(group.learner, group.shots, int(record["seed"]), float(error), half))
+                found.append(Result(group.learner, group.shots, int(record["seed"]), float(error), half, path))
     return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def size(run: Path) -> int:
+    """How many numbers a shipped run's weights file holds: what it meta-learned. Nothing but its head is read."""
+    with safe_open(run / WEIGHTS, framework="pt") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
 
 
 @st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)

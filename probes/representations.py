@@ -1,6 +1,7 @@
 """What the probes of features share: stated inputs, stated tasks, and what every hidden layer makes of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.func import vmap
 from engine.ensembles import Ensemble
 from engine.learners import Learner, Params
 from engine.tasks import Sine, Task, TaskDistribution, stream
-from engine.trees import stack, tree_map
+from engine.trees import tree_map
 
 BEFORE, AFTER = "before", "after"
 PREDICTION = "prediction"
@@ -38,8 +39,14 @@ def tasks_of(distribution: TaskDistribution, tasks: int) -> tuple[Task, dict[str
 
 def untrained(ensemble: Ensemble) -> Params:
     """The control: each run's meta-parameters as they were drawn for its seed, before any training."""
+    return as_drawn(ensemble).params
+
+
+def as_drawn(ensemble: Ensemble) -> Ensemble:
+    """The same control as runs, for probes that take an ensemble."""
     spec = ensemble.distribution.spec
-    return stack([ensemble.learner.init(stream("init", run.seed), spec) for run in ensemble.runs])
+    drawn = [ensemble.learner.init(stream("init", run.seed), spec) for run in ensemble.runs]
+    return Ensemble(tuple(replace(run, params=params) for run, params in zip(ensemble.runs, drawn, strict=True)))
 
 
 def why_not(ensemble: Ensemble) -> str | None:

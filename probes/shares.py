@@ -8,6 +8,8 @@ r"""Over many tasks: how far does a point reach, does its order matter, and how 
               sum |phi_i - phi'_i| / sum |phi_i|; 0 for a learner that treats the support as a set
     carrying  units of the last hidden layer that carry the prediction at one query of the task, (sum |c|)^2 / sum c^2
               of their conductances c, before and after adapting; learners without a network that adapts have none
+    drawn     `far` of the control: the same learner with the same inner loop, as drawn for the run's seed, before any
+              training. Only meta-training is between the two
 
 Shapley values are exact: supports have at most 6 points.
 """
@@ -26,7 +28,7 @@ from probes.asking import Progress
 from probes.attribution import FEW
 from probes.coalitions import Coalitions, shapley_values
 from probes.conductance import carrying, through_layers
-from probes.representations import tasks_of
+from probes.representations import as_drawn, tasks_of
 
 QUESTION = "Over many tasks: how far do points reach, does their order matter, and how many units carry predictions?"
 
@@ -51,6 +53,7 @@ class Shares:
         even: the share if it were spread evenly, (tasks,).
         turned: share of influence that the reverse order changes, (seeds, tasks).
         carrying: units before and after adapting, (2, seeds, tasks); empty without a network that adapts.
+        drawn: share of far influence of the untrained control, (seeds, tasks).
     """
 
     learner: str
@@ -59,6 +62,7 @@ class Shares:
     even: np.ndarray
     turned: np.ndarray
     carrying: np.ndarray
+    drawn: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,16 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         grid = np.linspace(*distribution.inputs, config.inputs)
         drawn, _ = tasks_of(distribution, config.tasks)
         supports = torch.cat([drawn.support_x, drawn.support_y], -1).double().numpy()  # (tasks, K, 2)
-        found = []
+        found, control = [], as_drawn(ensemble)
         for task, points in enumerate(supports):
-            found.append(_of_task(ensemble, points, grid, float(drawn.query_x[task, 0]), config.far))
+            of_task = _of_task(ensemble, points, grid, float(drawn.query_x[task, 0]), config.far)
+            found.append((*of_task, _far(_shapley(control, points, grid), points, grid, config.far)))
             progress((index + (task + 1) / config.tasks) / len(ensembles))
-        far, turned, carried = (np.stack(values, -1) for values in zip(*found, strict=True))
+        far, turned, carried, untrained = (np.stack(values, -1) for values in zip(*found, strict=True))
         away = np.abs(supports[:, :, :1] - grid) > config.far  # (tasks, K, inputs)
         seeds = [run.seed for run in ensemble.runs]
-        answers.append(Shares(ensemble.learner.name, seeds, far, away.mean((1, 2)), turned, carried))
+        even = away.mean((1, 2))
+        answers.append(Shares(ensemble.learner.name, seeds, far, even, turned, carried, untrained))
     return AllShares(answers)
 
 
@@ -103,16 +109,22 @@ def _of_task(
     """Far and turned, (seeds,) each, and carrying units, (2, seeds) or (0, seeds)."""
     values = _shapley(ensemble, points, grid)
     other = _shapley(ensemble, points[::-1].copy(), grid)[:, ::-1]
-    size = np.abs(values).sum((1, 2))
-    size = np.where(size > 0, size, np.nan)
-    away = np.abs(points[:, :1] - grid) > far
     last = through_layers(ensemble, points, query)["units"][-1:]
     carried = [moment for layer in last for moment in (carrying(layer.before), carrying(layer.after))]
-    return (
-        (np.abs(values) * away).sum((1, 2)) / size,
-        np.abs(values - other).sum((1, 2)) / size,
-        np.array(carried).reshape(-1, len(values)),
-    )
+    turned = np.abs(values - other).sum((1, 2)) / _size(values)
+    return _far(values, points, grid, far), turned, np.array(carried).reshape(-1, len(values))
+
+
+def _far(values: np.ndarray, points: np.ndarray, grid: np.ndarray, far: float) -> np.ndarray:
+    """The share of influence (seeds, K, inputs) further than `far` from its point, (seeds,)."""
+    away = np.abs(points[:, :1] - grid) > far
+    return np.asarray((np.abs(values) * away).sum((1, 2)) / _size(values))
+
+
+def _size(values: np.ndarray) -> np.ndarray:
+    """All influence, (seeds,); NaN where there is none."""
+    size = np.abs(values).sum((1, 2))
+    return np.where(size > 0, size, np.nan)
 
 
 def _shapley(ensemble: Ensemble, points: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -10,16 +10,19 @@ import numpy as np
 import streamlit as st
 
 from dashboard import library, page
-from dashboard.holds import FAILS, MISSING, UNDECIDED, Reading, decided, not_tested, side, told
-from dashboard.numbers import number, percent
+from dashboard.holds import FAILS, UNDECIDED, Reading, decided, not_tested, of
+from dashboard.numbers import number
+from dashboard.rules import holds as rules
 from engine.learners import make
+from probes.claims import op_lstm, specialisation
+from probes.claims.finding import MISSING, told
 from probes.comparisons import Effect
-from probes.decisions import Decision, above, all_of, below
+from probes.decisions import above, all_of
 from probes.intervals import Interval, of_any_sign
 from probes.shares import Shares
 
 SHOTS = 5
-ASKED = ("finetuning", "maml", "reptile", "scratch", "lstm", "lstm-sequential", "op-lstm")
+ASKED = ("finetuning", "maml", "reptile", "lstm", "lstm-sequential", "op-lstm")
 NO_CHANGE, SOME_CHANGE = 1e-3, 0.01  # shares of all influence
 SPECIALISED, BROAD = ("maml", "reptile"), "finetuning"
 REACH, UNITS = "Reach", "Layers and units"
@@ -34,8 +37,9 @@ def readings() -> list[Reading]:
             found[one.learner.name] = answer.answers[0]
     return [
         order_matters(found),
-        specialised(found),
-        like_gradients(found),
+        of(specialisation.reaches_far({make(n).title: found[n] for n in SPECIALISED if n in found}), REACH),
+        of(op_lstm.reaches_as_maml(found), REACH),
+        replace(rules.descent(), where="Directions* of *Update rules"),
         broader(found),
         not_tested("Finetuned features stay discriminative with depth, MAML's do not (images)."),
     ]
@@ -62,47 +66,6 @@ def order_matters(found: Mapping[str, Shares]) -> Reading:
     return decided(claim, decision, evidence, criterion)
 
 
-def specialised(found: Mapping[str, Shares]) -> Reading:
-    """Claim 6: meta-learners have learned the family of tasks, a learner from scratch has not."""
-    claim = "MAML and Reptile specialise to the tasks they were trained on: a point tells them about the wave far away."
-    criterion = (
-        "Share of influence that falls far from its point, less that of the same network trained from scratch on each "
-        "task. Holds if the interval lies above 0 for both; does not hold if it lies below 0 for one (Holm)."
-    )
-    if not {*SPECIALISED, "scratch"} <= set(found):
-        return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
-    gaps = {name: of_any_sign(found[name].far - found["scratch"].far) for name in SPECIALISED}
-    parts = [f"{make(name).title} {_mean(found[name].far)} ({_percent(gap)} points more)" for name, gap in gaps.items()]
-    evidence = (
-        f"Far influence: {', '.join(parts)}; from scratch {_mean(found['scratch'].far)}; spread evenly it would be "
-        f"{percent(float(found['scratch'].even.mean()))}."
-    )
-    return decided(claim, all_of([above(Effect.of(gap)) for gap in gaps.values()]), evidence, criterion, REACH)
-
-
-def like_gradients(found: Mapping[str, Shares]) -> Reading:
-    """Claim 10: OP-LSTM learns through a network, as gradient descent does, and not as a plain LSTM."""
-    claim = "OP-LSTM uses its points as a learner that descends gradients, not as a plain LSTM."
-    criterion = (
-        "Share of far influence of OP-LSTM, less the middle between MAML's and the pooled LSTM's. Holds if the "
-        "interval lies on MAML's side, does not hold if on the LSTM's; not decided where these two cannot be told "
-        "apart."
-    )
-    if not {"op-lstm", "maml", "lstm"} <= set(found):
-        return Reading(claim, UNDECIDED, MISSING, criterion, REACH)
-    mine, descent, box = (found[name].far for name in ("op-lstm", "maml", "lstm"))
-    apart = of_any_sign(box - descent)
-    away = of_any_sign(mine - (descent + box) / 2)
-    which = side(apart)
-    test = below if which > 0 else above
-    decision = test(Effect.of(away)) if which else Decision(UNDECIDED, float("nan"), float("nan"))
-    evidence = (
-        f"Far influence: OP-LSTM {_mean(mine)}, MAML {_mean(descent)}, pooled LSTM {_mean(box)}; OP-LSTM less the "
-        f"middle of these two: {_percent(away)} points."
-    )
-    return decided(claim, decision, evidence, criterion, REACH)
-
-
 def broader(found: Mapping[str, Shares]) -> Reading:
     """Claim 7: finetuning's features are broader."""
     claim = "Finetuning's features are broader: more units carry a prediction than for MAML and Reptile."
@@ -117,10 +80,6 @@ def broader(found: Mapping[str, Shares]) -> Reading:
     parts = [f"{np.nanmean(known[name]):.1f} of {make(name).title} ({told(gap, '+.1f')})" for name, gap in gaps.items()]
     evidence = f"{np.nanmean(known[BROAD]):.1f} units of finetuning carry a prediction, {', '.join(parts)}."
     return decided(claim, all_of([above(Effect.of(gap)) for gap in gaps.values()]), evidence, criterion, UNITS)
-
-
-def _mean(values: np.ndarray) -> str:
-    return percent(float(np.nanmean(values)))
 
 
 def _percent(found: Interval) -> str:

@@ -27,9 +27,8 @@ COSTS = {
 
 def show_cost() -> None:
     """Time and peak memory of first-order and exact meta-gradients against the number of parameters."""
-    try:
-        found: Cost = answers.restored(Cost, json.loads(SHIPPED.read_text()))
-    except (OSError, ValueError, TypeError):
+    found = shipped()
+    if found is None:
         st.info(f"There is no measurement yet. `{COMMAND}` makes one.", icon=":material/info:")
         return
     machine, settings = found.machine, found.settings
@@ -50,6 +49,15 @@ def show_cost() -> None:
         f"{'s' * (machine['threads'] > 1)} of PyTorch {machine['torch']}, one task of {settings['shots']} + "
         f"{settings['queries']} points, least of {settings['repeats']} repeats. On your machine: `{COMMAND}`."
     )
+
+
+def shipped() -> Cost | None:
+    """The measurement that is shipped; None if there is none that fits."""
+    try:
+        found: Cost = answers.restored(Cost, json.loads(SHIPPED.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return found
 
 
 def title(learner: str, way: str) -> str:

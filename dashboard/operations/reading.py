@@ -5,9 +5,10 @@ import pandas as pd
 
 from dashboard import page
 from dashboard.figures.operations import spoken
-from dashboard.holds import side, told
+from dashboard.holds import side
 from dashboard.numbers import number
 from engine.ensembles import Ensemble
+from probes.claims.finding import told
 from probes.intervals import over_seeds
 from probes.subspace import Anatomy
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import page
+from dashboard import holds, page
 from dashboard.behaviour import adapting, factors, single, sweeps
+from dashboard.behaviour import holds as behaviour_holds
 from dashboard.behaviour.controls import pick, row
 
 DEFAULT = ("finetuning", "maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "sap")
@@ -13,6 +14,8 @@ TASKS = (50, 200, 1000)
 
 st.title("Learning behaviour", anchor=False)
 st.markdown("How do learners get better, step by step: who starts well, who ends well, and who holds out elsewhere?")
+readings = behaviour_holds.readings()
+holds.show_summary(readings)
 choice = page.choose("behaviour", "behaviour", DEFAULT)
 with row():
     tasks = pick("Held-out tasks", TASKS, "tasks", 200, {n: f"{n:,}" for n in TASKS})
@@ -33,3 +36,4 @@ if choice.ensembles:
                 parts[name]()
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
+holds.show(readings)

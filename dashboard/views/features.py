@@ -1,48 +1,23 @@
 """Features: diversity, broadness, similarity and maps of what learners' hidden layers make of an input."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from dashboard import features, page
+from dashboard import features, features_holds, features_maps, holds, page
 from dashboard import features_alike as alike
 from dashboard import features_words as words
+from dashboard.features_controls import pick
 from dashboard.figures import features as figures
-from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
-from dashboard.numbers import percent
 from engine.ensembles import Ensemble
-from probes.maps import CAP, Map
 from probes.similarity import Similarity
 
 DEFAULT = ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "sap")
 TABS = ("Diversity", "Broadness", "Similarity", "Maps")
 MOMENTS = {"before": "before adaptation", "after": "after adaptation"}
-COLOURS = {
-    "learner": "learner",
-    "amplitude": "amplitude",
-    "phase": "phase",
-    "step": "inner steps done",
-    "error": "error",
-}
-SELECTED = "features-selected"  # what is selected on the maps: a kind and numbers
 state = st.session_state
-
-
-def pick(label: str, options: Sequence[str], key: str, default: str, titles: dict[str, str] | None = None) -> str:
-    """One of a few, kept in the URL."""
-    found = st.segmented_control(
-        label,
-        list(options),
-        default=default,
-        key=f"features-{key}",
-        format_func=lambda one: (titles or {}).get(one, one),
-        bind="query-params",
-    )
-    return found if found in options else default
 
 
 def one_by_one(probe: str, ensembles: list[Ensemble], doing: str) -> Any:
@@ -219,127 +194,15 @@ def take_pair(found: Similarity, shown: list[int], labels: list[str]) -> None:
             state["features-first"], state["features-second"] = labels[shown[row]], labels[shown[column]]
 
 
-def show_maps(ensembles: list[Ensemble]) -> None:
-    """Two linked views, and what the selected points say."""
-    with st.container(horizontal=True):
-        space = pick("What is mapped", ["features", "predictions"], "space", "features")
-        colour = pick("Coloured by", list(COLOURS), "colour", "learner", COLOURS)
-        beside = pick("Beside it", ["tasks", "UMAP"], "beside", "tasks")
-    found = page.answer("maps", ensembles, "Adapting to 60 tasks ...", space=space)
-    if found is None:
-        return
-    chosen = selection(found, f"{space} {[run.sha256 for e in ensembles for run in e.runs]}")
-    names = features.titles(ensembles)
-    points = alike.map_points(found, ensembles, names, colour, COLOURS[colour], chosen)
-    table = alike.map_rows(found, names)
-    left, right = st.columns(2)
-    count = f"{len(found.xy):,} of {found.total:,} points shown"
-    share = found.explained
-    with left:
-        page.frame(
-            "Who ends up near whom?",
-            f"First two principal components of the {space}, {percent(share.sum())} of the variance; {count}.",
-            map_figures.scatter(
-                points,
-                found.xy,
-                (f"component 1 ({percent(share[0])})", f"component 2 ({percent(share[1])})"),
-                page.dark(),
-            ),
-            "features-pca",
-            read=words.MAPS,
-            data=table,
-            on_select=lambda: take_selection("features-pca", "points"),
-        )
-    with right:
-        if beside == "tasks":
-            show_tasks(found, chosen)
-        else:
-            show_umap(ensembles, space, points, count)
-    show_said(found, points, chosen)
-
-
-def show_tasks(found: Map, chosen: np.ndarray) -> None:
-    """The plane of tasks, coloured by how hard they are."""
-    rows = alike.task_rows(found, chosen)
-    page.frame(
-        "Which tasks are these?",
-        "Amplitude over phase, coloured by the mean error of the learners shown after adaptation.",
-        map_figures.tasks(
-            rows.task.to_numpy(),
-            rows.phase.to_numpy(),
-            rows.amplitude.to_numpy(),
-            rows.error.to_numpy(),
-            rows.selected.to_numpy(),
-            page.dark(),
-        ),
-        "features-tasks",
-        read="Each point is a held-out task. The error is the mean squared distance from the true function, averaged "
-        "over all learners and seeds shown, after their last inner step.",
-        data=rows,
-        on_select=lambda: take_selection("features-tasks", "tasks"),
-    )
-
-
-def show_umap(ensembles: list[Ensemble], space: str, points: map_figures.Points, count: str) -> None:
-    """UMAP of the same points."""
-    label = "UMAP takes about 10 seconds, the first time half a minute ..."
-    found = page.answer("maps", ensembles, label, space=space, method="umap")
-    if found is None:
-        return
-    page.frame(
-        "And who are the neighbours?",
-        f"UMAP of the {space}, 15 neighbours, seed 0; {count}.",
-        map_figures.scatter(points, found.xy, ("UMAP 1", "UMAP 2"), page.dark()),
-        "features-umap",
-        read=words.MAPS,
-        data=pd.DataFrame(found.xy, columns=["UMAP 1", "UMAP 2"]),
-        on_select=lambda: take_selection("features-umap", "points"),
-    )
-
-
-def show_said(found: Map, points: map_figures.Points, chosen: np.ndarray) -> None:
-    """The curves of what is selected."""
-    if chosen.all():
-        st.caption(f"Select points or tasks to see what the learners say there. A map has at most {CAP:,} points.")
-        return
-    st.button("Clear the selection", key="features-clear", on_click=lambda: state.pop(SELECTED, None))
-    rows, truths = alike.chosen_curves(found, chosen)
-    page.frame(
-        "What do the selected points say?",
-        f"Prediction over input of {len(rows)} of the {int(chosen.sum())} points selected; dotted: the true functions.",
-        map_figures.said(points, rows, found.places, found.said, truths, page.dark()),
-        "features-said",
-        read="A curve for each selected point: one learner and seed, on one task, after some inner steps.",
-        data=alike.map_rows(found, dict(zip(points.names, points.titles, strict=True))).iloc[rows],
-    )
-
-
-def take_selection(key: str, kind: str) -> None:
-    """Something was selected on one view: remember it for all of them. An empty one is left to the button."""
-    points = state[key]["selection"]["points"]
-    numbers = [int(point["customdata"][0]) for point in points]
-    if numbers:
-        state[SELECTED] = {"kind": kind, "numbers": numbers, "of": state.get("features-of")}
-
-
-def selection(found: Map, of: str) -> np.ndarray:
-    """Which points are selected, (n,); all of them if none is, or if the selection was of another map."""
-    state["features-of"] = of
-    taken = state.get(SELECTED)
-    if not taken or taken["of"] != of:
-        return np.ones(len(found.xy), bool)
-    numbers = np.arange(len(found.xy)) if taken["kind"] == "points" else found.task
-    chosen = np.isin(numbers, taken["numbers"])
-    return chosen if chosen.any() else np.ones(len(found.xy), bool)
-
-
 st.title("Features", anchor=False)
 st.markdown(
     "What do a learner's hidden layers make of an input: how diverse, how broad, how alike, before a task and after?"
 )
+readings = features_holds.readings()
+holds.show_summary(readings)
 choice = page.choose("features", "diversity", DEFAULT)
 if choice.ensembles:
-    parts = dict(zip(TABS, (show_diversity, show_broadness, show_similarity, show_maps), strict=True))
+    parts = dict(zip(TABS, (show_diversity, show_broadness, show_similarity, features_maps.show_maps), strict=True))
     for tab, part in zip(
         st.tabs(TABS, key="features-part", on_change="rerun", bind="query-params"), parts.values(), strict=True
     ):
@@ -348,3 +211,4 @@ if choice.ensembles:
                 part(choice.ensembles)
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
+holds.show(readings)

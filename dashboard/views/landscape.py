@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import page
+from dashboard import holds, page
 from dashboard.landscape import curvature, surfaces
+from dashboard.landscape import holds as landscape_holds
 from dashboard.landscape.cost import show_cost
 from dashboard.landscape.rules import show_rules
 
@@ -17,6 +18,8 @@ st.markdown(
     "weights. The **meta-loss** is where meta-training walks: all tasks after adaptation, as a function of all that is "
     "meta-learned."
 )
+readings = landscape_holds.readings()
+holds.show_summary(readings)
 choice = page.choose("landscape", "landscape", DEFAULT)
 
 
@@ -44,3 +47,4 @@ for tab, name in zip(tabs, parts, strict=True):
     if tab.open:
         with tab:
             parts[name]()
+holds.show(readings)

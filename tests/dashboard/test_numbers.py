@@ -53,6 +53,12 @@ def test_an_interval_decides_its_digits(values, text):
     assert interval(*values) == text
 
 
+def test_an_end_beside_a_level_is_not_written_as_the_level():
+    assert interval(0.3841, 0.1493, 0.9988, level=1.0) == "0.384 [0.149, 0.999]"
+    assert interval(0.3841, 0.1493, 1.0, level=1.0) == "0.38 [0.15, 1.00]"
+    assert interval(0.3841, 0.1493, 0.9988) == "0.38 [0.15, 1.00]"
+
+
 def test_a_difference_has_its_sign():
     assert interval(0.0123, -0.0051, 0.0297, signed=True) == "+0.012 [−0.005, +0.030]"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engine import Run, Sine
 from engine.ensembles import Ensemble
+from engine.trees import tree_map
 from probes import asking, shares
 from probes.attribution import FEW
 from probes.conductance import carrying
@@ -36,6 +39,16 @@ def test_units_are_counted_where_a_network_adapts():
     assert of("maml").carrying.shape == (2, 2, 3)
     assert (of("maml").carrying >= 1).all()
     assert of("lstm").carrying.size == 0
+
+
+def test_the_control_is_the_same_learner_before_any_training():
+    drawn = ensemble("maml")
+    moved = [replace(run, params=tree_map(lambda value: 1.5 * value, run.params)) for run in drawn.runs]
+    found, control = (
+        asking.ask("shares", [one], {"tasks": 3, "inputs": 11}).answers[0] for one in (Ensemble(tuple(moved)), drawn)
+    )
+    assert (found.drawn == control.far).all() and (found.drawn == control.drawn).all()
+    assert found.far != pytest.approx(found.drawn, abs=1e-3)
 
 
 def test_many_points_are_refused_with_a_reason():

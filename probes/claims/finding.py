@@ -1,0 +1,106 @@
+"""What a claim comes to: its verdict with the numbers that decided, in sentences."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from probes import numbers
+from probes.comparisons import Effect
+from probes.decisions import UNDECIDED, Decision, Test, over_sets
+from probes.intervals import Interval
+
+MISSING = "The shipped answers that would tell are not here."
+NO_SETS = "No shipped set of runs has both."
+NOTHING = Decision(UNDECIDED, float("nan"), float("nan"))
+OVER = "the mean over the sets of shipped runs that have both, 95 % interval over tasks and trainings"
+
+
+class Beside(Protocol):
+    """Two learners in one set of runs."""
+
+    @property
+    def where(self) -> str:
+        """The set, for people."""
+
+    @property
+    def effect(self) -> Effect:
+        """Of the first learner beside the second."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two learners (or moments) in one set of runs, from answers."""
+
+    where: str
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim.
+
+    Attributes:
+        claim: what it says, in a sentence.
+        decision: what its test says.
+        evidence: a sentence with the numbers that decided.
+        criterion: when it would hold, when not.
+        detail: Markdown: single outcomes.
+    """
+
+    claim: str
+    decision: Decision
+    evidence: str
+    criterion: str
+    detail: str = ""
+
+
+def unknown(claim: str, criterion: str, why: str = MISSING) -> Finding:
+    """A claim whose numbers are not here."""
+    return Finding(claim, NOTHING, why, criterion)
+
+
+def decided(pairs: Sequence[Beside], test: Test) -> Decision:
+    """One test over all sets of runs."""
+    return over_sets([one.effect for one in pairs], test)
+
+
+def of_seeds(mine: np.ndarray, other: np.ndarray) -> Effect:
+    """The difference of the means of one number per seed, (seeds,) each: Welch's t."""
+    parts = tuple((float(x.var(ddof=1)) / len(x) if len(x) > 1 else float("nan"), len(x) - 1.0) for x in (mine, other))
+    return Effect(float(mine.mean() - other.mean()), parts, seeds=min(len(mine), len(other)))
+
+
+def told(found: Interval | Effect | None, form: str = "") -> str:
+    """A mean or an effect with its interval, in a sentence; of an effect in logarithms, the ratio.
+
+    The interval decides the digits; a `form` with a plus gives differences their sign.
+    """
+    if found is None:
+        return "not known"
+    if isinstance(found, Interval):
+        return numbers.interval(found.mean, found.low, found.high, signed="+" in form)
+    return numbers.interval(*found.shown, signed="+" in form, level=1.0 if found.log else 0.0)
+
+
+def share(values: np.ndarray) -> str:
+    """The mean of shares, in per cent; NaN: none."""
+    return numbers.percent(float(np.nanmean(values)))
+
+
+def over(pairs: Sequence[Beside]) -> str:
+    """Over how many sets of runs and seeds."""
+    seeds = min(one.effect.seeds for one in pairs)
+    return f"{len(pairs)} set{'s' * (len(pairs) != 1)} of runs, {seeds} seeds each"
+
+
+def table(rows: Iterable[tuple[str, Beside]], measure: str = "times", form: str = "") -> str:
+    """Single sets as a Markdown table: what is compared, where, the effect."""
+    lines = [f"| {what} | {one.where} | {told(one.effect, form)} |" for what, one in rows]
+    return "\n".join([f"| | runs | {measure} |", "|---|---|---|", *lines])
+
+
+def listed(parts: Sequence[str]) -> str:
+    """a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
