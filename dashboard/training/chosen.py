@@ -47,7 +47,7 @@ def draw(frame: pd.DataFrame, folders: Sequence[Path], columns: dict[str, Any]) 
         frame,
         hide_index=True,
         width="stretch",
-        height=430,
+        height=min(430, 38 + 35 * max(len(folders), 1)),  # pixels: a heading and its rows, no empty ones
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [row for row, path in enumerate(folders) if path in chosen]}},

@@ -35,7 +35,8 @@ def show(folders: list[Path], hidden: int = 0) -> None:
         st.caption(f"The filter hides {hidden} of them." if len(folders) > 1 else "The filter hides this one.")
     compared = st.tabs(["Metrics", "Configuration", "Provenance", "Notes", "Export"])
     with compared[0]:
-        st.dataframe(table.measured(folders, records, names), hide_index=True, width="stretch")
+        wide = {"run": st.column_config.TextColumn(width=230)}  # names differ at their ends
+        st.dataframe(table.measured(folders, records, names), hide_index=True, width="stretch", column_config=wide)
     with compared[1]:
         several = len(folders) > 1
         differing = several and st.toggle("Only differences", True, key="runs-differing", bind="query-params")

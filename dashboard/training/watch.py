@@ -17,6 +17,7 @@ from engine.errors import EngineError
 from engine.history import read_history
 from engine.jobs import Job
 from engine.learners import LEARNERS
+from engine.runs import RECORD
 
 ICONS = {
     "queued": ":material/hourglass_empty:",
@@ -80,7 +81,8 @@ def _show(job: Job) -> None:
     box = st.container(border=True, key=f"job-{name.replace('/', '-')}")
     head = box.container(horizontal=True, vertical_alignment="center")
     title = learner.title if learner else plain(record.get("learner"), MOST)
-    seeds = f"{len(job.folders)} seed{'s' * (len(job.folders) != 1)}"
+    there = sum((folder / RECORD).is_file() for folder in job.folders)  # some may have been deleted
+    seeds = f"{there} seed{'s' * (there != 1)}"
     head.markdown(
         f"**{title}**, {plain(record.get('task'), MOST)}, {plain(record.get('shots'), MOST)} shots, {seeds} &ensp; "
         f"{code(library.shown(job.folder))}"

@@ -187,6 +187,11 @@ def test_every_state_says_what_it_means_and_offers_what_helps(own, status, said,
     assert bool(at.error) == (status == "failed")
 
 
+def test_seeds_that_were_deleted_are_not_counted(own):
+    trained(own, group=["maml-k10-s0", "maml-k10-s1"])
+    assert any("10 shots, 1 seed " in text.value for text in opened("train").markdown)
+
+
 def test_the_live_page_is_asked_for_this_training_beside_the_shipped_learners(own):
     folder = trained(own)
     assert opening.collection_of(folder) == "my-sine"
