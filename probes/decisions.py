@@ -123,6 +123,7 @@ def over_sets(effects: Sequence[Effect], test: Test = superior) -> Decision:
 
 ONE_SEED = "One seed tells nothing of other trainings."
 NEAR = "The effect is too near to the edge of the claim to tell how many seeds it would take."
+CONTRARY = "One part is contrary by itself, but not once corrected for the number of parts (Holm)."
 TASKS = "More test tasks would be needed, rather than more seeds."
 
 
@@ -163,5 +164,5 @@ def _hardest(parts: Sequence[Decision]) -> tuple[int | None, str]:
     """The largest number of seeds that a part needs; None and the reason if one of them has no number."""
     for part in parts:
         if part.needed is None:
-            return None, part.why
+            return None, part.why or (CONTRARY if part.verdict == FAILS else "")
     return max((part.needed for part in parts if part.needed is not None), default=None), ""

@@ -52,7 +52,8 @@ offset: output shift). A frame marks the right ones.
 **P1** a gate is on if its strength ended above its start; **P2** of a family with $m$ varied factors, how many of
 the $m$ strongest gates are right; **P3** the operation whose absence costs most is a right one. Controls:
 *untrained*, and *mismatched* (support and query of different tasks: nothing to adapt to). The dissertation reports
-a match of 75 % of the cases; how that was counted could not be found, so all three are shown.
+a match of 75 % of the cases; how that was counted could not be found, so all three are shown. P1 of the published
+form decides in *What holds here*: it alone counts cases (15 families, four factors); the others are for comparison.
 
 *published*: the input scale never adapts and operations start at random; *mended*: it does, and they start as
 identities; *gates*: without the operations in the hidden layers, which can imitate the others.

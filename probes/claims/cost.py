@@ -25,13 +25,13 @@ def quadratic(fits: Sequence[Fit], largest: int) -> Finding:
     verdict = FAILS if below else HOLDS if around else UNDECIDED
     steepest = max(exact, key=lambda fit: fit.high)
     by_cost = [
-        f"{word} p = {min(some):.2f} to {max(some):.2f}"
+        f"{min(some):.2f} to {max(some):.2f} {word}"
         for cost, word in (("seconds", "in time"), ("peak_bytes", "in memory"))
         if (some := [fit.exponent for fit in exact if fit.cost == cost])
     ]
     evidence = (
-        f"Computed by Hessian-vector products, the exact gradients grow {', '.join(by_cost)} up to N = {largest:,}; "
-        f"the highest end of an interval is {steepest.high:.2f}."
+        f"Computed by Hessian-vector products, the exact gradients grow with N to the power {' and '.join(by_cost)} "
+        f"(up to N = {largest:,}); the highest end of an interval is {steepest.high:.2f}."
     )
     return Finding(claim, Decision(verdict, float("nan"), float("nan")), evidence, criterion, _table(exact))
 

@@ -31,7 +31,10 @@ def more_curved(
         return unknown(claim, criterion)
     parts = {title: decided(pairs, above) for title, pairs in primary.items()}
     words = [f"{title} {told(one.effect)}" for title, one in parts.items()]
-    also = "; ".join(f"{title} {form} {told(effect)}" for title, form, effect in forms)
+    by_form: dict[str, list[str]] = {}
+    for title, form, effect in forms:
+        by_form.setdefault(form, []).append(f"{title} {told(effect)}")
+    also = "; ".join(f"{form}: {listed(some)}" for form, some in by_form.items())
     evidence = f"Times MAML's: {'; '.join(words)} ({over(next(iter(primary.values())))})."
     evidence += f" In other forms: {also}." if also else ""
     rows = [(f"{title}, |λ| |θ|², all", one) for title, pairs in primary.items() for one in pairs]

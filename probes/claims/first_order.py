@@ -62,7 +62,7 @@ def points_further_off(cosines: Mapping[str, Sequence[Beside]], means: Mapping[s
         cosines: by the title of the learned rule, its cosine less MAML's.
         means: the mean cosine of each, and of MAML under "MAML".
     """
-    claim = "What a first-order meta-gradient leaves out is little for MAML and much for learned update rules."
+    claim = "A first-order meta-gradient points further off for learned update rules than for MAML."
     criterion = (
         "Cosine of the first-order to the exact meta-gradient at the trained weights, over all that is meta-learned: "
         f"that of {listed(list(cosines)) if cosines else 'the learned rules'} less MAML's on the same tasks, mean over "

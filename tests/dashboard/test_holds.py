@@ -17,6 +17,7 @@ from dashboard.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading
 from dashboard.landscape import holds as landscape
 from dashboard.library import Result
 from dashboard.operations import holds as operations
+from dashboard.operations import structure
 from dashboard.operations.reading import strength_sentence
 from dashboard.rules import holds as rules
 from probes.blackbox import Box, Order
@@ -315,6 +316,12 @@ def test_what_the_readings_rest_on_is_as_large_and_as_matched_as_they_say():
     assert "untrained" in reach.evidence and "scratch" not in reach.evidence + reach.criterion
     beats = next(one for one in operations.readings() if one.claim.startswith("SAP beats"))
     assert all(title in beats.criterion for title in ("MAML", "T-Net", "MT-net", "Warp-MAML", "FiLM"))
+
+
+def test_the_figure_of_counts_names_the_one_that_decides():
+    text = structure.counted({"published, P1": (61.0, 5.0), "mended, P1": (78.3, 3.3), "published, P2": (70.0, 8.2)})
+    assert "The count that decides is **published, P1**, the only one of cases: 61 ± 5 %." in text
+    assert text.endswith("The reported 75 % lies in the interval of mended, P1, published, P2.")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -7,6 +7,7 @@ import pytest
 
 from probes.comparisons import Effect, of_records
 from probes.decisions import (
+    CONTRARY,
     FAILS,
     HOLDS,
     MIXED,
@@ -92,6 +93,8 @@ def test_a_claim_of_parts_needs_every_part_and_falls_by_one_contrary():
     just = superior(effect(1.0 + 0.11))  # contrary by itself, not among four
     assert just.verdict == FAILS
     assert all_of([just, level, level, level]).verdict == UNDECIDED
+    alone = all_of([just, good, good, good])
+    assert (alone.verdict, alone.needs) == (UNDECIDED, CONTRARY), "an undecided claim says why"
     assert all_of([]).verdict == UNDECIDED
 
 
