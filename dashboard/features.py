@@ -174,7 +174,7 @@ def diversity_sentence(rows: pd.DataFrame, measure: str, values: Mapping[str, np
     layer, name = last.layer.iloc[0], MEASURES[measure]
     drawn = f"; untrained, they have {_span(control)}" if len(control) else ""
     if len(before) == 1:
-        return f"In {layer}, {before.index[0]} starts with a {name} of {number(before.iloc[0], 3)}{drawn}."
+        return f"In {layer}, the {name} of {before.index[0]} starts at {number(before.iloc[0], 3)}{drawn}."
     apart = ends_apart(values or {}, str(before.idxmax()), str(before.idxmin()))
     text = (
         f"In {layer}, before adaptation, **{before.idxmax()}** has the largest {name} ({number(before.max(), 3)}) and "

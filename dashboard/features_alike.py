@@ -18,6 +18,14 @@ def item_labels(found: Similarity, names: dict[str, str]) -> list[str]:
     return [f"{names[item.learner]}, {item.layer}, {item.moment}" for item in found.items]
 
 
+def blank(found: Similarity, labels: Sequence[str], shown: Sequence[int]) -> str:
+    """One sentence on the layers shown that are like nothing, because they never change; "" if there are none."""
+    constant = [labels[i] for i in shown if not np.isfinite(found.cka[i, i])]
+    if not constant:
+        return ""
+    return f"Features that are the same at every input are like nothing and left blank: {'; '.join(constant)}."
+
+
 def moments_of_one(found: Similarity, i: int, j: int) -> bool:
     """Whether two items are one layer at an earlier and a later moment."""
     one, other = found.items[i], found.items[j]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from engine.errors import quoted
+
 X_DOMAIN = (-5.0, 5.0)
 Y_LIMIT = 12.0  # points live within -12 ... 12
 MAX_POINTS = 64
@@ -159,7 +161,7 @@ def _write(value: Any) -> str:
 
 def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
-        raise _Refused(f"{str(value)[:40]!r} is not one of {', '.join(map(str, allowed))}")
+        raise _Refused(f"{quoted(str(value))} is not one of {', '.join(map(str, allowed))}")
     return value
 
 
@@ -179,7 +181,11 @@ def _between(value: float, low: float, high: float) -> Any:
 
 
 def _ranged(low: float, high: float) -> Callable[[str], float]:
-    return lambda text: min(float(_between(float(text), low, high + 1e-3)), high)  # a link rounds 2 pi up
+    def read(text: str) -> float:
+        value = float(text)
+        return float(_between(min(value, high) if value < high + 1e-3 else value, low, high))  # a link rounds 2 pi up
+
+    return read
 
 
 def read_points(text: str) -> Points:

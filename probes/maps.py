@@ -96,7 +96,11 @@ def applies(ensemble: Ensemble) -> str | None:
 
 
 def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Map:
-    """Adapts all learners to the tasks and maps what they see or say."""
+    """Adapts all learners to the tasks and maps what they see or say.
+
+    Raises:
+        BadInput: all points would be one, or those of a single task are more than a map shows.
+    """
     first = ensembles[0].distribution
     x = inputs(first, config.places)
     tasks, parameters = tasks_of(first, config.tasks)
@@ -123,6 +127,9 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     table, code, spoken = np.concatenate(columns, 1), np.concatenate(codes), np.concatenate(said)
     kept = np.isin(table[2], chosen(config, table.shape[1]))
     code, table, spoken = np.nan_to_num(code[kept]), table[:, kept], spoken[kept]
+    if not np.ptp(code, axis=0).any():
+        what = "say" if config.space == "predictions" else "see"
+        raise BadInput(f"What these learners {what} is the same on every task and at every step: it has no map.")
     xy, explained = reduced(code, config)
     progress(1.0)
     learner, seed, task, step = table[:4].astype(int)

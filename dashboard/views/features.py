@@ -115,6 +115,10 @@ def show_similarity(ensembles: list[Ensemble]) -> None:
         return
     names = features.titles(ensembles)
     labels = alike.item_labels(found, names)
+    if said := alike.blank(found, labels, shown):
+        st.caption(said)
+        if not np.isfinite(found.cka[np.ix_(shown, shown)]).any():
+            return  # an empty map
     map_place, pair_place = st.container(), st.container()
     with pair_place:
         first, second = pair_of(found, shown, labels)

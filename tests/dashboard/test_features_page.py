@@ -14,6 +14,7 @@ from dashboard.figures import features as figures
 from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
 from probes import asking
+from probes.similarity import Item, Similarity
 from probes.statistics import Relation
 from tests.dashboard.pages import app, fine
 from tests.dashboard.pages import figures as charts
@@ -241,3 +242,13 @@ def test_figures_draw_what_is_not_a_number(dark: bool):
     assert figures.diversity(rows, "rank", dark).layout.height > 150
     points = map_figures.Points(["maml"], ["MAML"], np.zeros(2, int), np.array(["", ""]), None, "", False, np.ones(2))
     assert map_figures.scatter(points, np.zeros((2, 2)), ("x", "y"), dark).data[0].type == "scattergl"
+
+
+def test_layers_that_never_change_are_named_and_not_just_blank():
+    items = [Item("maml", f"hidden {i}", "before") for i in (1, 2)]
+    cka = np.array([[1.0, np.nan], [np.nan, np.nan]])
+    found = Similarity(items, np.zeros((5, 1)), cka, cka, cka, np.full(2, np.nan), np.zeros((2, 5, 5)))
+    said = "Features that are the same at every input are like nothing and left blank: MAML, hidden 2, before."
+    labels = features_alike.item_labels(found, {"maml": "MAML"})
+    assert features_alike.blank(found, labels, [0, 1]) == said
+    assert features_alike.blank(found, labels, [0]) == ""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.errors import BadInput
+from engine.trees import leaves
 from probes import asking, maps
 from probes.representations import tasks_of
 from probes.similarity import debiased_cka
@@ -61,6 +62,15 @@ def test_features_that_do_not_adapt_stay_where_they_are():
     still = found.xy[(found.learner == 0) & (found.seed == 0)]
     assert np.ptp(still, axis=0) == pytest.approx([0, 0], abs=1e-6)
     assert np.ptp(found.xy[(found.learner == 1) & (found.seed == 0)], axis=0).min() > 1e-3
+
+
+@pytest.mark.parametrize("space", ["features", "predictions"])
+def test_what_never_changes_has_no_map(space: str):
+    still = ensemble("lstm")
+    for leaf in leaves(still.params):
+        leaf.zero_()
+    with pytest.raises(BadInput, match=r"the same on every task and at every step: it has no map\.$"):
+        asking.ask("maps", [still], {"tasks": 6, "places": 7, "space": space})
 
 
 def test_at_most_so_many_points_of_whole_tasks(pair, monkeypatch):
