@@ -3,10 +3,11 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dashboard.training.readonly import VARIABLE
+from dashboard.training.readonly import VARIABLE, read_only
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -18,9 +19,29 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"Error: {message}. See `{self.prog} --help`.\n")
 
 
-def settings(host: str, port: int, *, headless: bool, read_only: bool) -> dict[str, object]:
+EVERYWHERE = ("0.0.0.0", "::")
+HERE = ("localhost", "127.0.0.1", "::1")
+WARNING = (
+    "Anybody in the network can train and delete here, and fill the disk; "
+    "--read-only switches that off, --host 127.0.0.1 keeps it to this machine."
+)
+
+
+def hosts(host: str, also: Sequence[str] = ()) -> list[str]:
+    """The names under which browsers may reach the server; none: any, as nobody said under which ones they will.
+
+    Without such names, a stranger's page could have its name resolved to this machine, and so pass for a page of it.
+    """
+    if host in EVERYWHERE and not also:
+        return []
+    return [*dict.fromkeys([*HERE, *([] if host in EVERYWHERE else [host]), *also])]
+
+
+def settings(host: str, port: int, *, headless: bool, read_only: bool, also: Sequence[str] = ()) -> dict[str, object]:
     """Streamlit's settings for serving, beside those of `.streamlit/config.toml`."""
     return {
+        "server.allowedHosts": hosts(host, also),
+        "server.corsAllowedOrigins": [f"https://{name}" for name in also],
         "server.address": host,
         "server.port": port,
         "server.headless": headless,
@@ -38,6 +59,16 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--headless", action="store_true", help="do not open a browser")
     parser.add_argument("--read-only", action="store_true", help="nothing can be trained, uploaded, changed or deleted")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name that browsers reach it by, such as that of a proxy; may be given several times",
+    )
+    parser.add_argument(
+        "--allow-embedding", action="store_true", help="pages of other servers may show and drive it (in a frame)"
+    )
     arguments = parser.parse_args(given)
     if not 1 <= arguments.port <= 65535:
         parser.error(f"--port must be between 1 and 65535, not {arguments.port}")
@@ -45,13 +76,20 @@ def main(given: list[str] | None = None) -> None:
         os.environ[VARIABLE] = "1"
     os.chdir(PROJECT)  # Streamlit reads .streamlit/config.toml from here
     import streamlit as st
+    from starlette.middleware import Middleware
 
     from dashboard import serving
+    from dashboard.guard import Guard
 
     serving.tune()
-    print(f"Innerloop: http://{arguments.host}:{arguments.port} (Ctrl+C stops it)", flush=True)
-    how = {"headless": arguments.headless, "read_only": arguments.read_only}
-    st.App(PROJECT / "dashboard" / "app.py").run(config=settings(arguments.host, arguments.port, **how))
+    address = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    print(f"Innerloop: http://{address}:{arguments.port} (Ctrl+C stops it)", flush=True)
+    if arguments.host not in HERE and not read_only():
+        print(WARNING, flush=True)
+    how = {"headless": arguments.headless, "read_only": read_only(), "also": arguments.allowed_host}
+    guard = [] if arguments.allow_embedding else [Middleware(Guard, hosts=frozenset(arguments.allowed_host))]
+    app = st.App(PROJECT / "dashboard" / "app.py", middleware=guard)
+    app.run(config=settings(arguments.host, arguments.port, **how))
 
 
 if __name__ == "__main__":

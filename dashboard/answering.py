@@ -7,8 +7,8 @@ import numpy as np
 
 from dashboard.crew import CREW
 from dashboard.together import Together
-from engine.crew import Job
 from engine.ensembles import Ensemble
+from engine.helper import Job
 from probes.adaptation import Adaptation, Scene, adaptations
 
 MOST_AT_ONCE = 16  # scenes, so that memory stays bounded

@@ -14,9 +14,9 @@ from dashboard import library
 from dashboard.crew import CREW
 from dashboard.escape import plain
 from engine import exports
-from engine.crew import Job
 from engine.ensembles import Ensemble
 from engine.errors import EngineError
+from engine.helper import Job
 from probes import answers, asking
 
 MOST_ANSWERS = 128

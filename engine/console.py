@@ -9,7 +9,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from engine.errors import BadConfig, EngineError, quoted
+from engine.errors import BadConfig, EngineError, quoted, told
 
 
 def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
@@ -52,7 +52,7 @@ def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: 
         click.echo(stopped, err=True)
         return 130
     except OSError as error:
-        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+        click.echo(f"Error: {told(error)}", err=True)
         return 2
     return 0
 

@@ -1,5 +1,6 @@
 """What can go wrong, as one small family: every message is one sentence meant for the person who caused it."""
 
+import os
 from typing import Any
 
 QUOTED = 80  # characters of a wrong value that a message shows
@@ -12,6 +13,21 @@ def quoted(value: Any) -> str:
     except (ValueError, RecursionError):  # a whole number of thousands of digits; lists without end
         return "something that is too long to show"
     return said if len(said) <= QUOTED else f"{said[: QUOTED - 4]} ..."
+
+
+def of_system(error: OSError) -> tuple[str, str | None]:
+    """What the operating system says went wrong, without its number, and the file it is about, if it names one."""
+    what = error.strerror or str(error) or type(error).__name__
+    named = isinstance(error.filename, str | bytes | os.PathLike)
+    return what.rstrip("."), os.fsdecode(error.filename) if named else None
+
+
+def told(error: BaseException) -> str:
+    """An error as one sentence."""
+    if not isinstance(error, OSError):
+        return str(error)
+    what, where = of_system(error)
+    return f"{where}: {what}." if where else f"{what}."
 
 
 class EngineError(ValueError):

@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 
 from engine import snapshots
 from engine.devices import pick_device
-from engine.errors import BadRun, EngineError
+from engine.errors import BadRun, EngineError, told
 from engine.evaluation import estimate, held_out_tasks, step_scores
 from engine.files import write_atomically, write_json
 from engine.history import HISTORY
@@ -120,7 +120,7 @@ def begin(
 
 def fail(planned: Plan, error: Exception) -> None:
     """Writes to the records why a training ended; where even that fails, they stay as they are."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    lines = told(error).strip().splitlines() or [type(error).__name__]
     for folder in planned.folders:
         with contextlib.suppress(OSError, EngineError):
             write_json(folder / RECORD, {**read_record(folder), "status": "failed", "error": lines[0][:500], **now()})

@@ -104,7 +104,7 @@ def test_nothing_is_set_for_the_whole_process():
     for name, tree in trees("engine/", "dashboard/", "probes/").items():
         assert not calls(tree) & process_wide, f"{name} calls {sorted(calls(tree) & process_wide)}"
     for name, tree in trees("engine/", "dashboard/views/").items():
-        if name not in ("engine/worker.py", "engine/crew.py"):  # processes of their own
+        if name not in ("engine/worker.py", "engine/helper.py"):  # processes of their own
             assert "torch.set_num_threads" not in calls(tree), name
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import library
-from dashboard.training.readonly import read_only
+from dashboard.training.readonly import may_act, read_only
 from dashboard.training.words import reason
 from engine import jobs
 from engine.errors import EngineError
@@ -58,9 +58,8 @@ def line(folder: Path, why: str) -> None:
 
 
 def _delete(folder: Path) -> None:
-    if read_only():
-        return
     try:
+        may_act()
         jobs.delete(folder, library.RUNS)
     except (EngineError, OSError) as error:
         st.session_state[REFUSED] = reason(error)

@@ -2,6 +2,8 @@
 
 import os
 
+from engine.errors import EngineError
+
 VARIABLE = "INNERLOOP_READ_ONLY"
 SENTENCE = "This server only shows: training, uploading, changing and deleting are switched off."
 
@@ -9,3 +11,13 @@ SENTENCE = "This server only shows: training, uploading, changing and deleting a
 def read_only() -> bool:
     """Whether `python -m dashboard --read-only` (or the variable) said so."""
     return os.environ.get(VARIABLE, "") not in ("", "0")
+
+
+def may_act() -> None:
+    """Asked by whatever changes something, first: a button that is disabled can still be pressed by other programs.
+
+    Raises:
+        EngineError: this server only shows.
+    """
+    if read_only():
+        raise EngineError(SENTENCE)

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import library
 from dashboard.escape import code, plain
 from dashboard.training import chosen, notes, opening, table, watch
-from dashboard.training.readonly import SENTENCE, read_only
+from dashboard.training.readonly import SENTENCE, may_act, read_only
 from dashboard.training.words import reason
 from engine import archive, exports, jobs
 from engine.errors import EngineError
@@ -72,8 +72,9 @@ def _notes(records: list[dict[str, Any]], names: list[str]) -> None:
     wanted = notes.Note(tags or "", text or "")
     if st.button("Save", disabled=read_only() or wanted == seen, key=f"runs-note-{sha}"):
         try:
+            may_act()
             state["runs-refused"] = notes.write(watch.root(), sha, seen, wanted)
-        except OSError as error:
+        except (EngineError, OSError) as error:
             st.error(f"The note could not be kept. {reason(error)}", icon=":material/error:")
             return
         state[f"note-seen-{sha}"] = (turn + 1, notes.read(watch.root())[0].get(sha, notes.Note()))
@@ -143,6 +144,7 @@ def _throw_away(folders: list[Path]) -> None:
         if not os.path.lexists(folder):
             continue
         try:
+            may_act()
             jobs.delete(folder, watch.root())
             gone.append(folder)
         except (EngineError, OSError) as error:
@@ -151,7 +153,7 @@ def _throw_away(folders: list[Path]) -> None:
     if gone:
         state["runs-said"] = f"In the trash: {', '.join(code(library.shown(folder)) for folder in gone)}."
     if refused:
-        state["runs-refused"] = " ".join(refused)
+        state["runs-refused"] = " ".join(dict.fromkeys(refused))
 
 
 def bring_in() -> None:
@@ -171,6 +173,7 @@ def bring_in() -> None:
         )
         if given and st.button("Import", type="primary", key="runs-import"):
             try:
+                may_act()
                 folder = _take([(file.name, file.getvalue()) for file in given])
             except (EngineError, OSError) as error:
                 st.error(f"Nothing was imported. {reason(error)}", icon=":material/error:")
@@ -205,6 +208,7 @@ def _bring_back(folder: Path) -> None:
     if not os.path.lexists(folder):
         return  # a second click
     try:
+        may_act()
         state["runs-said"] = f"Back: {code(library.shown(jobs.restore(folder, watch.root())))}."
     except (EngineError, OSError) as error:
         state["runs-refused"] = reason(error)

@@ -10,7 +10,7 @@ from dashboard import library, page
 from dashboard.escape import MOST, code, plain
 from dashboard.figures import training as figures
 from dashboard.training import broken, opening
-from dashboard.training.readonly import read_only
+from dashboard.training.readonly import may_act, read_only
 from dashboard.training.words import reason
 from engine import jobs, plans
 from engine.errors import EngineError
@@ -132,6 +132,7 @@ def _buttons(place: Any, job: Job, name: str) -> None:
 
 def _do(act: Callable[[], object]) -> None:
     try:
+        may_act()
         act()
     except (EngineError, OSError) as error:
         st.toast(reason(error), icon=":material/error:")

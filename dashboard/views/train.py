@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import library
 from dashboard.escape import code
 from dashboard.training import form, watch
-from dashboard.training.readonly import SENTENCE, read_only
+from dashboard.training.readonly import SENTENCE, may_act, read_only
 from dashboard.training.words import reason
 from engine import estimates, jobs, plans
 from engine.devices import pick_device
@@ -19,6 +19,7 @@ state = st.session_state
 def start(asked: form.Asked, replace: bool) -> None:
     """Queues what was asked for."""
     try:
+        may_act()
         planned = plans.plan(
             asked.learner,
             asked.distribution,
@@ -38,6 +39,7 @@ def start(asked: form.Asked, replace: bool) -> None:
 def measure(asked: form.Asked) -> None:
     """Trains for a moment in a process of its own."""
     try:
+        may_act()
         with st.spinner("Training for some seconds in a process of its own ..."):
             found = estimates.tried(asked.learner, asked.distribution, asked.training, asked.seeds)
         state["train-tried"] = (asked, found)

@@ -143,7 +143,7 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
 
     def prepare() -> Callable[[], Any]:
         from dashboard.crew import CREW
-        from engine.crew import Job
+        from engine.helper import Job
         from probes import asking
 
         asked, count = ensembles(FOUR, shots=5), 0

@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import __main__ as launcher
 from dashboard import serving
+from dashboard.guard import Guard
+from dashboard.training.readonly import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +59,54 @@ def test_every_setting_of_the_launcher_exists():
     assert found["server.maxUploadSize"] == 1
     mine = launcher.settings("127.0.0.1", 80, headless=True, read_only=False)
     assert "client.showErrorDetails" not in mine and "server.maxUploadSize" not in mine
+
+
+@pytest.mark.parametrize(
+    ("host", "also", "names"),
+    [
+        ("127.0.0.1", [], ["localhost", "127.0.0.1", "::1"]),
+        ("lab.example", ["lab"], ["localhost", "127.0.0.1", "::1", "lab.example", "lab"]),
+        ("0.0.0.0", [], []),
+        ("::", ["lab.example"], ["localhost", "127.0.0.1", "::1", "lab.example"]),
+    ],
+)
+def test_browsers_reach_the_server_by_names_that_were_given(host: str, also: list[str], names: list[str]):
+    found = launcher.settings(host, 80, headless=True, read_only=False, also=also)
+    assert found["server.allowedHosts"] == names
+
+
+@pytest.mark.parametrize(
+    ("words", "warned", "guarded"),
+    [
+        ([], False, [frozenset()]),
+        (["--host", "0.0.0.0"], True, [frozenset()]),
+        (["--host", "lab.example", "--allowed-host", "a", "--allowed-host", "b"], True, [frozenset("ab")]),
+        (["--host", "0.0.0.0", "--read-only", "--allow-embedding"], False, []),
+    ],
+)
+def test_a_server_for_others_says_what_they_can_do(words, warned: bool, guarded: list, capsys, monkeypatch):
+    class App:
+        def __init__(self, _: Path, middleware: list) -> None:
+            assert [one.kwargs["hosts"] for one in middleware] == guarded
+
+        def run(self, config: dict) -> None:
+            assert set(config) <= set(launcher_options())
+
+    launcher_options = config.get_config_options
+    monkeypatch.setattr("streamlit.App", App)
+    monkeypatch.setattr(serving, "tune", lambda: None)
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.chdir(ROOT)
+    launcher.main(words)
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == [launcher.WARNING] * warned
+
+
+def test_a_page_behind_a_proxy_may_call_by_the_name_that_was_allowed():
+    guard = Guard(lambda *_: None, hosts={"lab.example"})  # type: ignore[arg-type, return-value]
+    assert guard._welcome({b"origin": b"https://lab.example", b"host": b"127.0.0.1:8501"})
+    assert not guard._welcome({b"origin": b"https://lab.example.org", b"host": b"127.0.0.1:8501"})
+    assert not guard._welcome({b"origin": b"http://[", b"host": b"127.0.0.1:8501"})
 
 
 @pytest.mark.parametrize(

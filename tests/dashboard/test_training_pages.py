@@ -12,11 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import library
 from dashboard.figures.training import losses, smoothed
-from dashboard.training import form, opening, table
+from dashboard.training import broken, form, opening, selected, table, watch
 from dashboard.training.fields import choices, explained
-from dashboard.training.readonly import SENTENCE, VARIABLE
+from dashboard.training.readonly import SENTENCE, VARIABLE, may_act
+from dashboard.training.words import reason
 from engine import archive, estimates, jobs, plans
-from engine.errors import BadInput
+from engine.errors import BadInput, EngineError
 from engine.learners import LEARNERS, make
 from engine.runs import read_record
 from engine.tasks import TASKS, Sine
@@ -334,6 +335,40 @@ def test_a_server_that_only_shows_changes_nothing(own, monkeypatch):
     at = opened("runs")
     assert all(button.disabled for button in at.button)
     assert not at.get("file_uploader")
+
+
+def test_a_button_that_is_switched_off_does_nothing_when_it_is_pressed_nevertheless(own, monkeypatch):
+    """A page in a browser is only asked not to press it; whoever speaks to the server otherwise is not."""
+    folder = trained(own, "cancelled", name="maml-k10-s5")
+    jobs.delete(trained(own, name="maml-k10-s7"), own)
+    deleted = jobs.trash(own)
+    before = sorted((str(path), path.read_bytes()) for path in own.rglob("*") if path.is_file())
+    monkeypatch.setattr(estimates, "tried", lambda *_: pytest.fail("something was trained"))
+    for page, keys in (("train", ("train-start", "train-try", "Resume", "Restart")), ("runs", ("restore-",))):
+        monkeypatch.delenv(VARIABLE, raising=False)
+        for key in [button.key for button in opened(page).button if str(button.key).startswith(keys)]:
+            monkeypatch.delenv(VARIABLE, raising=False)
+            at = opened(page)  # when the button could still be pressed
+            monkeypatch.setenv(VARIABLE, "1")
+            at = at.button(key=key).click().run()
+            assert not at.exception
+            said = [element.value for element in [*at.error, *at.toast]]
+            assert said == [SENTENCE] or key == "train-try", key
+    for act in (
+        lambda: selected._throw_away([folder]),
+        lambda: selected._bring_back(deleted[0]),
+        lambda: watch._do(lambda: pytest.fail("done")),
+        lambda: broken._delete(folder),
+    ):
+        act()
+    assert before == sorted((str(path), path.read_bytes()) for path in own.rglob("*") if path.is_file())
+    with pytest.raises(EngineError, match="only shows"):
+        may_act()
+
+
+def test_a_full_disk_is_told_without_a_file_where_the_system_names_none():
+    assert reason(OSError(28, "No space left on device")) == "No space left on device."
+    assert reason(FileNotFoundError(2, "No such file", b"a/b")) == "No such file at `a/b`."
 
 
 def test_smoothing_is_unbiased_and_keeps_gaps():

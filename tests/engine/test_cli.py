@@ -1,5 +1,6 @@
 """The command line: teaches in --help, prints JSON for machines, answers a mistake with one sentence."""
 
+import errno
 import json
 import re
 from dataclasses import fields
@@ -339,3 +340,21 @@ def test_help(capsys, command):
 
 def test_every_command_is_tested_here():
     assert sorted(cli.commands) == sorted(COMMANDS)
+
+
+def test_what_the_system_refuses_is_told_with_the_file_if_it_names_one(capsys, monkeypatch):
+    """A full disk names none: no "None" in its place, on the command line, on pages and in records."""
+    full, missing = OSError(errno.ENOSPC, "No space left on device"), FileNotFoundError(2, "No such file", b"a/b")
+    for error, said in ((full, "No space left on device."), (missing, "a/b: No such file."), (OSError(), "OSError.")):
+        monkeypatch.setattr("engine.learners.LEARNERS", Raises(error))
+        assert run(capsys, "learners") == (2, "", f"Error: {said}\n")
+
+
+class Raises:
+    """Stands for anything that asks the system for something."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+    def __getattr__(self, name: str) -> None:
+        raise self.error

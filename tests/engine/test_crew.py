@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.crew import MOST_STARTS, Crew, Job
+from engine.crew import MOST_STARTS, Crew
 from engine.ensembles import Ensemble, find_ensembles
 from engine.errors import BadInput
+from engine.helper import Job
 from engine.trees import leaves
 
 ROOT = Path(__file__).resolve().parents[2]
