@@ -1,5 +1,6 @@
 """What trained learners reach on fresh test tasks: one run step by step, and the table of all runs, seeds together."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,15 @@ from engine.tasks import stream
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
 
-def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
+Evaluate = Callable[[list[Path], int, str], dict[str, Any]]
+
+
+def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate | None = None) -> list[dict[str, Any]]:
     """Evaluates the finished runs below `root`, by folder, task, learner and shots, and within by `engine.groups`.
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
-    tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed.
+    tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed. `evaluate`
+    stands in for `evaluate_seeds` where its answers are kept.
 
     Returns:
         One object per group: collection, learner, shots, differs (what tells it from the largest group of the same
@@ -41,7 +46,7 @@ def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
             first = shown[group.task, group.learner, group.shots]
             head = {"collection": collection, "learner": group.learner, "shots": group.shots}
             head["differs"] = differing(group, first)
-            content.append({**head, **evaluate_seeds(group.paths, tasks, device)})
+            content.append({**head, **(evaluate or evaluate_seeds)(group.paths, tasks, device)})
     return content
 
 

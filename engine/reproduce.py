@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.groups import Found, groups, largest
-from engine.report import evaluate_seeds
+from engine.report import Evaluate, evaluate_seeds
 from engine.runs import find
 
 CHAPTER5 = "chapter 5: sine"
@@ -84,13 +84,14 @@ RECIPES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
+def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate = evaluate_seeds) -> list[dict[str, Any]]:
     """Evaluates the runs that answer to each reference value.
 
     Args:
         root: the folder of collections, such as `checkpoints`.
         tasks: test tasks.
         device: "cpu" or "cuda".
+        evaluate: what says how good the seeds of one training are.
 
     Returns:
         One object per reference value and outer loop: table, method, shots, source (of the reference), reference,
@@ -114,7 +115,7 @@ def rows(root: Path, tasks: int, device: str = "cpu") -> list[dict[str, Any]]:
             candidates = [(name, cell.learner, cell.shots) for name in collections]
             chosen = next((candidate for candidate in candidates if candidate in found), None)
             if chosen and chosen not in known:
-                known[chosen] = evaluate_seeds(found[chosen], tasks, device)
+                known[chosen] = evaluate(found[chosen], tasks, device)
             ours = known[chosen] if chosen else {"mse": None, "ci95": None, "median": None, "per_seed": [], "seeds": 0}
             content.append(
                 {

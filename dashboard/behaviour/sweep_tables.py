@@ -11,6 +11,7 @@ from dashboard.behaviour.tables import ran_away, sure_over, triple
 from dashboard.figures.sweeps import Pair, Sweep
 from dashboard.numbers import number, percent
 from engine.ensembles import Ensemble
+from engine.groups import APART
 from engine.toy import Toy
 from probes.comparisons import compare, level_with_best, of_change, sides
 from probes.flow import Flow
@@ -185,17 +186,13 @@ def scarcity_sentence(found: Mapping[str, Mapping[int, ByShots]]) -> str:
     )
 
 
-# What a training may do otherwise without training otherwise: where it stops to save, and how much it holds at once.
-ASIDE = ("snapshot_every", "keep_every", "tasks_at_once")
-
-
 def unlike_sentence(trained: Mapping[str, Mapping[int, Ensemble]]) -> str:
     """Which learners' settings differ between the numbers of shots in training, by title; empty if none do."""
     told = []
     for title, by_shots in trained.items():
         settings = {
             k: asdict(one.learner)
-            | {n: v for n, v in (one.runs[0].record.get("training") or {}).items() if n not in ASIDE}
+            | {n: v for n, v in (one.runs[0].record.get("training") or {}).items() if n not in APART}
             for k, one in by_shots.items()
         }
         for name in dict.fromkeys(name for values in settings.values() for name in values):

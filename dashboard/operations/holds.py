@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
-from scipy.stats import spearmanr
 
 from dashboard import contests, library, page
 from dashboard.contests import Contest
 from dashboard.figures.operations import spoken
 from dashboard.holds import HOLDS, UNDECIDED, Reading, decided, not_tested, of
 from dashboard.operations import structure
-from dashboard.operations.reading import TASKS
+from dashboard.operations.reading import TASKS, worth_relation
 from engine.learners import make
 from probes.claims import sap
 from probes.claims.finding import MISSING, told
@@ -147,14 +146,6 @@ def strength_is_worth(found: Mapping[str, Anatomy]) -> Reading:
     mean = f"; mean {told(decision.effect, '+.2f')}" if decision.effect and len(asked) > 1 else ""
     evidence = "; ".join(f"{name} {told(one, '+.2f')}" for name, one in asked.items())
     return decided(claim, decision, f"Rank correlations: {evidence}{mean}.", criterion, WORTH)
-
-
-def worth_relation(found: Anatomy) -> Interval:
-    """Spearman's rho of strength over start with what each operation is worth, over seeds."""
-    moving = np.flatnonzero(found.adapting)
-    relative = (found.strengths / found.start)[:, moving]
-    cost = np.nanmean(found.still, 2).T  # (seeds, operations)
-    return over_seeds(np.array([spearmanr(a, b).statistic for a, b in zip(relative, cost, strict=True)]))
 
 
 def order_costs(found: Sequence[Contest]) -> Reading:

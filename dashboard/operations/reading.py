@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from dashboard import page
 from dashboard.figures.operations import spoken
@@ -9,7 +10,7 @@ from dashboard.holds import side
 from dashboard.numbers import number
 from engine.ensembles import Ensemble
 from probes.claims.finding import told
-from probes.intervals import over_seeds
+from probes.intervals import Interval, over_seeds
 from probes.subspace import Anatomy
 
 TASKS = 200
@@ -58,18 +59,41 @@ def strength_sentence(found: Anatomy, strengths: np.ndarray | None = None) -> st
     return said
 
 
+def worth_relation(found: Anatomy) -> Interval:
+    """Spearman's rho of strength over start with what each operation is worth, over seeds."""
+    moving = np.flatnonzero(found.adapting)
+    relative = (found.strengths / found.start)[:, moving]
+    cost = np.nanmean(found.still, 2).T  # (seeds, operations)
+    return over_seeds(np.array([spearmanr(a, b).statistic for a, b in zip(relative, cost, strict=True)]))
+
+
 def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
     """What is missed most, how many are not missed, and whether strengths say so."""
     cost = np.nanmean(found.still, (1, 2)) / baseline
     first = int(cost.argmax())
-    relative = (found.strengths.mean(0) / found.start)[[found.operations.index(name) for name in moving]]
-    rank = np.corrcoef(np.argsort(np.argsort(relative)), np.argsort(np.argsort(cost)))[0, 1]
+    rank = worth_relation(found).mean
     free = int((cost < 1.02).sum())
     return (
         f"Without **{spoken(moving[first])}** adapting, the error is {number(cost[first])} times as high; {free} of "
         f"the {len(moving)} operations can stay still for less than 2 % each. Strength and worth rank the operations "
-        f"{'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f})."
+        f"{'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f}, mean over seeds)."
     )
+
+
+def answers_sentence(found: Anatomy, moving: list[str]) -> str:
+    """Which operation's movement follows which parameter of the task most."""
+    values = found.correlations.mean(0)
+    single = {name: int(size) == 1 for name, size in zip(found.operations, found.sizes, strict=True)}
+    told = []
+    for k, parameter in enumerate(found.parameters):
+        size = np.abs(np.nan_to_num(values[:, k]))
+        j = int(size.argmax())
+        least = np.abs(found.correlations[:, j, k]).min()
+        sign = f"{values[j, k]:.2f}" if single[moving[j]] else f"{size[j]:.2f} in size"
+        told.append(
+            f"**{parameter}** is followed most by {spoken(moving[j])} (r = {sign}; at least {least:.2f} in every seed)"
+        )
+    return f"{'; '.join(told)}."
 
 
 def enough(losses: np.ndarray, baseline: float) -> int:

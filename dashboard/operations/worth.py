@@ -8,7 +8,7 @@ from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
 from dashboard.figures.operations_worth import Dot
 from dashboard.operations import few, words
-from dashboard.operations.reading import TASKS, anatomy, worth_rows, worth_sentence
+from dashboard.operations.reading import TASKS, anatomy, answers_sentence, worth_rows, worth_sentence
 from engine.ensembles import Ensemble
 from probes.intervals import over_tasks_and_seeds
 
@@ -52,16 +52,6 @@ def show_answers(ensemble: Ensemble) -> None:
         return
     moving = [name for name, adapts in zip(found.operations, found.adapting, strict=True) if adapts]
     values = found.correlations.mean(0)
-    single = {name: int(size) == 1 for name, size in zip(found.operations, found.sizes, strict=True)}
-    said = []
-    for k, parameter in enumerate(found.parameters):
-        size = np.abs(np.nan_to_num(values[:, k]))
-        j = int(size.argmax())
-        least = np.abs(found.correlations[:, j, k]).min()
-        sign = f"{values[j, k]:.2f}" if single[moving[j]] else f"{size[j]:.2f} in size"
-        said.append(
-            f"**{parameter}** is followed most by {spoken(moving[j])} (r = {sign}; at least {least:.2f} in every seed)"
-        )
     page.frame(
         "Which operation answers to what in the task?",
         f"Correlation, over {TASKS} held-out tasks, of an operation's movement with the task's amplitude and phase; "
@@ -83,7 +73,7 @@ def show_answers(ensemble: Ensemble) -> None:
                 for s, seed in enumerate(found.seeds)
             ]
         ),
-        says="; ".join(said) + ".",
+        says=answers_sentence(found, moving),
     )
 
 

@@ -79,6 +79,8 @@ def show_orders(first: Boxes, boxes: list[Box], names: dict[str, str]) -> None:
             "seed": seed,
             "spread": float(np.sqrt(np.square(box.order.spread[i]).mean())),
             "error": float(np.sqrt(np.square(box.order.error[i]).mean())),
+            "share": float((box.order.spread[i] / box.order.error[i]).mean()),  # as *What holds here* takes it
+            "largest share": float((box.order.spread[i] / box.order.error[i]).max()),
         }
         for box in boxes
         for i, seed in enumerate(box.seeds)
@@ -139,8 +141,8 @@ def error_sentence(first: Boxes, boxes: list[Box], names: dict[str, str]) -> str
     mine = float(best.error[:, at].mean())
     few = next((i for i, k in enumerate(first.shots) if k == 2), 0)
     return (
-        f"With {first.shots[at]} points, **{names[best.learner]}** errs by {number(mine)}, {other.name}, the best "
-        f"algorithm that does not know the family, by {number(float(other.error[at]))}. With {first.shots[few]}: "
+        f"With {int(first.shots[at])} points, **{names[best.learner]}** errs by {number(mine)}, {other.name}, the best "
+        f"algorithm that does not know the family, by {number(float(other.error[at]))}. With {int(first.shots[few])}: "
         + ", ".join(f"{names[box.learner]} {number(float(box.error[:, few].mean()))}" for box in boxes)
         + f", {other.name} {number(float(other.error[few]))}."
     )
@@ -164,16 +166,17 @@ def mistake_sentence(
 
 
 def order_sentence(table: pd.DataFrame, tasks: int) -> str:
-    """Who minds, and by how much of their error."""
-    mean = table.groupby("learner", sort=False)[["spread", "error"]].mean()
+    """Who minds, and by what share of their error."""
+    mean = table.groupby("learner", sort=False)[["spread", "error", "share"]].mean()
     minds = mean[mean.spread > 1e-4]
     others = [str(name) for name in mean.index if name not in minds.index]
     told = [
-        f"**{name}**: {number(r.spread)} of an error of {number(r.error)} (root mean squares)"
+        f"**{name}**: {number(r.share)} of its error, in the mean of tasks (root mean squares: {number(r.spread)} of "
+        f"{number(r.error)})"
         for name, r in minds.iterrows()
     ]
     text = f"Spread over orders, {tasks} tasks and all seeds: {', '.join(told)}." if told else ""
     if others:
-        largest = float(mean.loc[others, "spread"].max())
-        text += f" None beyond rounding (at most {number(largest, 1)}): {', '.join(others)}."
+        largest = float(table.loc[table.learner.isin(others), "largest share"].max())
+        text += f" None beyond rounding (at most {number(largest, 1)} of the error): {', '.join(others)}."
     return text.strip()

@@ -1,5 +1,7 @@
 """Sentences about learned rules and readings of them, with numbers from the answers; and tables of them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -85,13 +87,13 @@ def deviation_sentence(picture: Surfaces) -> str:
 def move_sentence(picture: Moves) -> str:
     """Slope, saturation, asymmetry and drift."""
 
-    def seeds(values: np.ndarray, form: str) -> str:
-        return " / ".join(format(value, form) for value in values)
+    def seeds(values: np.ndarray, written: Callable[[float], str]) -> str:
+        return " / ".join(written(float(value)) for value in values)
 
     return (
-        f"By seed: slope at 0 **{seeds(picture.slope, '.3f')}**; at the largest gradients "
-        f"{seeds(picture.saturation, '.0%')} of that slope is lost; {seeds(picture.asymmetry, '.0%')} of m does not "
-        f"turn with the sign of g; with no gradient at all it still moves by {seeds(picture.drift, '.4f')}."
+        f"By seed: slope at 0 **{seeds(picture.slope, number)}**; at the largest gradients "
+        f"{seeds(picture.saturation, percent)} of that slope is lost; {seeds(picture.asymmetry, percent)} of m does "
+        f"not turn with the sign of g; with no gradient at all it still moves by {seeds(picture.drift, number)}."
     )
 
 
