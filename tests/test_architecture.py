@@ -162,8 +162,8 @@ def test_what_is_imported_is_required():
 
 
 def readme_commands() -> list[str]:
-    """The `python -m engine ...` lines of the README, and those in its prose."""
-    text = (ROOT / "README.md").read_text() if (ROOT / "README.md").is_file() else ""
+    """The `python -m engine ...` lines of the README and of docs/, and those in their prose."""
+    text = "\n".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
     found = re.findall(r"python -m engine ([^#`\n]*)", text)
     return sorted({command.strip() for command in found})
 

@@ -72,11 +72,12 @@ def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
     cost = np.nanmean(found.still, (1, 2)) / baseline
     first = int(cost.argmax())
     rank = worth_relation(found).mean
-    free = int((cost < 1.02).sum())
+    moves = found.moved.any((0, 1))  # one that never moves is held still for nothing
+    free = int((cost[moves] < 1.02).sum())
     return (
         f"Without **{spoken(moving[first])}** adapting, the error is {number(cost[first])} times as high; {free} of "
-        f"the {len(moving)} operations can stay still for less than 2 % each. Strength and worth rank the operations "
-        f"{'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f}, mean over seeds)."
+        f"the {int(moves.sum())} operations can stay still for less than 2 % each. Strength and worth rank the "
+        f"operations {'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f}, mean over seeds)."
     )
 
 
