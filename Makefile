@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
 
-.PHONY: run test lint format bench clean help
+.PHONY: run test lint format bench docs clean help
 
 help:
 	@echo "make run    set up and open the dashboard (PORT=8501)"
 	@echo "make test   set up and run the tests"
 	@echo "make lint   formatting, style and types"
+	@echo "make docs   the numbers in README.md and docs/, from the shipped runs"
 	@echo "make bench  speed of the meta-step, and of a drag in a real browser"
 
 run: .venv/run.stamp
@@ -30,6 +31,9 @@ bench: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
 	$(BIN)/python tests/benchmarks/meta_step.py
 	$(BIN)/python tests/benchmarks/drag.py
+
+docs: .venv/run.stamp
+	$(BIN)/python -m docs --measure
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Innerloop needs Python 3.11 or newer: make PYTHON=python3.12 run"; exit 1; }

@@ -1,5 +1,6 @@
 """`python -m docs`: writes the tables and sentences with numbers of README.md and docs/ anew, between their marks."""
 
+import logging
 import sys
 
 from docs import pages
@@ -11,6 +12,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(arguments) - {"--measure", "--all"}:
         print(f"Error: known are --measure and --all; {' '.join(sorted(unknown))} was given.", file=sys.stderr)
         return 2
+    logging.disable(logging.WARNING)  # streamlit says of every cache that no page runs
     if arguments:
         print("\n".join(f"measured {name}" for name in measure(again="--all" in arguments)) or "nothing to measure")
     for path in pages.PAGES:

@@ -240,7 +240,7 @@ def curvature() -> str:
     forms = columns[:-1]
     learned = [name for name in titles if any(name in one.values for one in forms)]
     rows = [[titles[n], *(interval(*one.values[n]) if n in one.values else "" for one in forms)] for n in learned]
-    said = (rules_tables.curvature_sentence(columns, titles), rules_tables.training_sentence(measured, titles, pairs))
+    said = (rules_tables.curvature_sentence(measured, titles), rules_tables.training_sentence(measured, titles, pairs))
     head = ["times MAML's", *(one.title.replace("<br>", ", ").replace("|", "\\|") for one in forms)]
     return "\n\n".join([*filter(None, said), _table(head, rows)])
 

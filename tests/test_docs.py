@@ -67,10 +67,9 @@ def test_every_shipped_training_was_measured_with_these_weights():
 def test_measuring_again_gives_what_is_kept():
     paths = [measured.ROOT / "sine" / f"lstm-k5-s{seed}" for seed in range(3)]
     again, kept = evaluate_seeds(paths, measured.TASKS), measured.kept()["sine/lstm-k5"]["result"]
-    assert set(again) == set(kept)
-    assert {key: again[key] for key in again} == pytest.approx(kept, rel=1e-3) or all(
-        again[key] == pytest.approx(kept[key], rel=1e-2, abs=1e-4) for key in again
-    )
+    assert set(again) <= set(kept)
+    for key, value in again.items():
+        assert kept[key] == pytest.approx(value, rel=1e-2, abs=1e-4), key
 
 
 def test_no_result_stands_in_the_readme_by_hand():
