@@ -4,7 +4,7 @@ import math
 
 SMALL, LARGE = 1e-4, 1e6  # outside, powers of ten
 MOST_DECIMALS = 6
-APART = 3
+APART = 30  # of ends: so many times each other
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -28,7 +28,7 @@ def number(value: float, digits: int = 2) -> str:
 def interval(mean: float, low: float, high: float, *, signed: bool = False, level: float | None = None) -> str:
     """A mean with its interval, to the digits that the interval is wide: 1.01 [0.94, 1.07], 0.0141 [0.0134, 0.0148].
 
-    Where both ends are above 0 and far apart, as of a ratio, each has two digits of its own: 130 [23, 730]. `signed`:
+    Where ends above 0 are far apart, as of a ratio, each has two digits of its own: 130 [23, 730]. `signed`:
     with a plus before what is above 0, as of a difference. `level`: what an end is compared with, so that it is not
     rounded to it.
     """
@@ -43,12 +43,13 @@ def interval(mean: float, low: float, high: float, *, signed: bool = False, leve
         decimals += 1
     lost = any(value and abs(value) < 0.5 / 10 ** max(decimals, 0) for value in (mean, low, high))
     lost = lost and (low > 0 or high < 0)  # an end must not become 0
-    if high == low or decimals > MOST_DECIMALS or lost or 0 < APART * low < high:
+    apart = low > 0 and (high > APART * low or low < 10.0 ** (1 - max(decimals, 0)))  # low would have one digit
+    if high == low or decimals > MOST_DECIMALS or lost or apart:
         digits = 2
         while (
             level is not None
             and digits < MOST_DECIMALS
-            and any(value != level and number(value, digits) == number(level, digits) for value in (low, high))
+            and any(value != level and float(f"{value:.{digits - 1}e}") == level for value in (low, high))
         ):
             digits += 1
         written = [number(value, digits) for value in (mean, low, high)]
