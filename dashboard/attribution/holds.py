@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import library, page
 from dashboard.holds import FAILS, UNDECIDED, Reading, decided, not_tested, of
-from dashboard.numbers import number
+from dashboard.numbers import interval, number
 from dashboard.rules import holds as rules
 from engine.learners import make
 from probes.claims import op_lstm, specialisation
@@ -83,4 +83,4 @@ def broader(found: Mapping[str, Shares]) -> Reading:
 
 
 def _percent(found: Interval) -> str:
-    return f"{100 * found.mean:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return interval(100 * found.mean, 100 * found.low, 100 * found.high)
