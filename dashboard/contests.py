@@ -66,7 +66,7 @@ def verdict(found: Sequence[Contest], test: Test = superior) -> Decision:
 
 
 def criterion(titles: tuple[str, str], test: Test = superior) -> str:
-    """The test, as it is stated before looking."""
+    """The test, as the page states it."""
     return (
         f"Test error of {titles[0]}, in the geometric mean over all shipped sets of runs that have both. Holds if "
         f"{CRITERIA[test].format(*titles)}; mixed if single sets, corrected for their number (Holm), are on both sides."

@@ -43,6 +43,7 @@ CURVATURES = {
     "trace": Measure("trace", "tr H, loss per unit²", sizes=False),
 }
 SIZES = tuple(name for name, measure in CURVATURES.items() if measure.sizes)
+UNSURE = "not surely in any form"  # of curvature: no comparison is decided
 
 
 def at(measured: Sequence[Measured], name: str, block: str, moment: str = TRAINED) -> Measured | None:
@@ -244,17 +245,14 @@ def curvature_sentence(measured: Sequence[Measured], names: dict[str, str]) -> s
     for name in dict.fromkeys(name for name, _ in found):
         means = [one.mean for (who, _), one in found.items() if who == name]
         more = [side > 0 for (who, _), side in decided.items() if who == name]
-        word = "in every form" if all(more) else "in some forms" if any(more) else "in no form"
+        word = "in every form" if all(more) else "in some forms" if any(more) else UNSURE
         ends = " to ".join(dict.fromkeys(number(end(means)) for end in (min, max)))
         groups.setdefault(word, []).append(f"{names[name]} ({ends} times)")
     told = [
-        f"**{word}** {', '.join(groups[word])}"
-        for word in ("in every form", "in some forms", "in no form")
-        if word in groups
+        f"**{word}** {', '.join(groups[word])}" for word in ("in every form", "in some forms", UNSURE) if word in groups
     ]
-    return f"Of the learned optimisers, more curved than MAML are {'; '.join(told)} ({_sure(effects)})." + _rises(
-        measured, names
-    )
+    said = f"Of the learned optimisers, surely more curved than MAML are {'; '.join(told)} ({_sure(effects)})."
+    return said + _rises(measured, names)
 
 
 def _beside(measured: Sequence[Measured], name: str, field: str, block: str) -> Interval | None:

@@ -117,7 +117,7 @@ def test_what_is_said_of_curvature_follows_the_numbers():
     curved = said(eigenvalue=20.0, scaled=20.0)
     assert "**in every form** TURTLE (10 times) (over tasks and trainings, corrected for 3 comparisons" in curved
     assert "). But a random" in curved
-    assert "**in no form** TURTLE (0.50 times)" in said(eigenvalue=1.0, scaled=1.0)
+    assert "**not surely in any form** TURTLE (0.50 times)" in said(eigenvalue=1.0, scaled=1.0)
     assert "**in some forms** TURTLE (1.0 to 2.0 times)" in said(eigenvalue=2.0, scaled=4.0)
     assert "only TURTLE." in said(rise=0.5)
 
