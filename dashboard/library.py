@@ -174,7 +174,8 @@ def _results(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> 
     for group in largest(groups(finished)):
         for path, record in group.runs:
             metrics = record.get("metrics") or {}
-            if (error := metrics.get("test_mse")) is not None:
+            # A mean without the tasks that diverged is over fewer tasks than the others'.
+            if (error := metrics.get("test_mse")) is not None and not metrics.get("test_diverged"):
                 half = float(metrics.get("test_ci95") or 0.0)
                 found.append(Result(group.learner, group.shots, int(record["seed"]), float(error), half, path))
     return tuple(found)

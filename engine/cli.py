@@ -11,7 +11,16 @@ from engine.console import bar, device_option, json_option, parse_settings, run,
 from engine.errors import BadConfig
 from engine.places import own_runs
 
-TRAINED = "path, seconds, validation, best_iteration, test_mse, test_ci95, test_median, test_tasks, skipped_updates"
+METRICS: tuple[str, ...] = (
+    "validation",
+    "validation_diverged",
+    "best_iteration",
+    "test_mse",
+    "test_ci95",
+    "test_median",
+)
+METRICS += ("test_diverged", "test_tasks", "skipped_updates")
+TRAINED = f"path, status, error, seconds, {', '.join(METRICS)}"
 
 RUN_KEYS = "path, learner, task, shots, seed, status, recipe, test_mse, test_accuracy, error"
 
@@ -167,7 +176,7 @@ def train(
     if detach:
         show(queued, as_json, ("folder", "status", "learner", "shots", "seeds", "iterations"))
         return
-    show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
+    _show_trained(done, as_json)
 
 
 @cli.command()
@@ -192,8 +201,7 @@ def resume(folder: Path, detach: bool, slots: int, device: str | None, as_json: 
         return
     with bar(f"resuming {folder.name}", as_json) as report:
         folders = sessions.resume(folder, device=device, report=report)
-    done = [_trained(path) for path in folders]
-    show(done, as_json, ("path", "validation", *_measured(done), "test_ci95"))
+    _show_trained([_trained(path) for path in folders], as_json)
 
 
 for command in (
@@ -237,4 +245,21 @@ def _trained(folder: Path) -> dict[str, Any]:
     from engine.runs import read_record
 
     record = read_record(folder)
-    return {"path": str(folder), "seconds": record.get("seconds"), **(record.get("metrics") or {})}
+    metrics = record.get("metrics") or {}
+    keys = [key.replace("mse", "accuracy") if "test_accuracy" in metrics else key for key in METRICS]
+    told = {key: record.get(key) for key in ("status", "error", "seconds")}
+    return {"path": str(folder), **told, **{key: metrics.get(key) for key in keys}}
+
+
+def _show_trained(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """What was trained, and in words what diverged on the way; exits with 1 if a whole training did."""
+    from engine.evaluation import left_out
+
+    show(rows, as_json, ("path", "status", "validation", *_measured(rows), "test_ci95"))
+    for row in rows:
+        if row["status"] == "diverged":
+            click.echo(f"{row['path']} diverged: {row['error']}", err=True)
+        elif row.get("test_diverged"):
+            click.echo(f"{row['path']}: {left_out(row['test_diverged'], row['test_tasks'])}", err=True)
+    if any(row["status"] == "diverged" for row in rows):
+        raise click.exceptions.Exit(1)

@@ -43,7 +43,7 @@ def broken_row(key: str, path: Path, reason: str, keys: str) -> dict[str, Any]:
 @root_option
 @json_option(KEYS)
 def jobs(root: Path, as_json: bool) -> None:
-    """Lists trainings: queued, running, done, cancelled, failed, interrupted (the process is gone), or broken."""
+    """Lists trainings: queued, running, done, cancelled, diverged, failed, interrupted (no process), or broken."""
     from engine import jobs, runs
 
     rows = [row(job) for job in jobs.jobs(root)]
@@ -65,6 +65,10 @@ def follow(folder: Path) -> None:
             bar.n = int(job.record.get("iteration") or 0)
             bar.set_postfix_str(f"{job.status}, {job.record.get('tasks_per_s') or 0:,.0f} tasks/s")
     click.echo(f"{folder}: {job.status}{'. ' + str(job.record['error']) if job.record.get('error') else ''}")
+    if job.diverged and job.status != "diverged":
+        click.echo(f"Seed {', '.join(str(seed) for seed, _ in job.diverged)} diverged. {job.diverged[0][1]}")
+    if job.diverged or job.status == "failed":
+        raise click.exceptions.Exit(1)
 
 
 @click.command()

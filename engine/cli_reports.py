@@ -17,7 +17,7 @@ CLASSES = " (accuracy in place of mse where there are classes)"
 @click.option("--fresh-head", is_flag=True, help="Start from a new random output layer in every task.")
 @device_option
 @json_option(
-    "path, learner, shots, seed, tasks, mse, ci95, median, median_interval, per_step",
+    "path, learner, shots, seed, tasks, diverged, mse, ci95, median, median_interval, per_step",
     "one object (where there are classes accuracy in place of mse, and loss_per_step in the end)",
 )
 def evaluate(
@@ -53,8 +53,8 @@ def evaluate(
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @device_option
 @json_option(
-    "collection, learner, shots, differs, seeds, mse, ci95, median, median_interval, per_seed, iterations, meta_batch, "
-    "minutes",
+    "collection, learner, shots, differs, seeds, mse, ci95, median, median_interval, per_seed, tasks, diverged, "
+    "iterations, meta_batch, minutes",
     f"a list of objects{CLASSES}",
 )
 def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
@@ -74,7 +74,8 @@ def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @device_option
 @json_option(
-    "table, method, shots, source, reference, reference_ci95, recipe, collection, ours, ci95, median, per_seed, seeds"
+    "table, method, shots, source, reference, reference_ci95, recipe, collection, ours, ci95, median, per_seed, seeds, "
+    "tasks, diverged"
 )
 def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
     """Published results (chapter 6: our own pilot) beside ours: with the published outer loop, and with our own."""

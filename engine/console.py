@@ -31,6 +31,8 @@ def sentence(error: click.ClickException) -> str:
 def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: str) -> int:
     """Runs a command line; returns its exit code: 2 for a wrong input, which ends in one sentence, 130 if stopped.
 
+    Else 0, or the code that the command itself exits with.
+
     Args:
         cli: the command, or a group of them.
         arguments: of the call; None: those of this process.
@@ -38,7 +40,7 @@ def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: 
         stopped: what to say when it is interrupted.
     """
     try:
-        cli.main(arguments, prog_name=program, standalone_mode=False)
+        code = cli.main(arguments, prog_name=program, standalone_mode=False)
     except EngineError as error:
         click.echo(f"Error: {error}", err=True)
         return 2
@@ -54,7 +56,7 @@ def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: 
     except OSError as error:
         click.echo(f"Error: {told(error)}", err=True)
         return 2
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -89,12 +91,19 @@ class bar:
             self.bar = tqdm(desc=self.title, unit="update", disable=self.quiet, file=sys.stderr)
         self.bar.total = progress.iterations
         self.bar.n = progress.iteration
-        mean = [sum(values) / len(values) for values in (progress.loss, progress.best)]
-        self.bar.set_postfix_str(f"loss {mean[0]:.4f}, best {mean[1]:.4f}, {progress.tasks_per_s:,.0f} tasks/s")
+        loss, best = (_mean(values) for values in (progress.loss, progress.best))
+        lost = f", {progress.lost} of {len(progress.loss)} seeds diverged" * bool(progress.lost)
+        self.bar.set_postfix_str(f"loss {loss}, best {best}, {progress.tasks_per_s:,.0f} tasks/s{lost}")
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+def _mean(values: list[float]) -> str:
+    """Over the seeds that have a finite one."""
+    known = [value for value in values if math.isfinite(value)]
+    return f"{sum(known) / len(known):.4f}" if known else "none"
 
 
 def show(rows: Any, as_json: bool, columns: tuple[str, ...] = (), empty: str = "Nothing found.") -> None:

@@ -1,5 +1,11 @@
-"""The one evaluation: query error, and accuracy where there are classes, after every inner step; 95 % intervals."""
+"""The one evaluation: query error, and accuracy where there are classes, after every inner step; 95 % intervals.
 
+On some tasks an adaptation may run away, and a single one would decide every mean. What counts as that is said here
+once, for commands, records and pages (`diverged`): such tasks are counted, left out of means, and never forgotten by
+medians (`Estimate`).
+"""
+
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,6 +22,24 @@ from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import tree_map
 
 CHUNK = 250  # tasks at once: bounds memory
+DIVERGED = 100.0  # times the loss of knowing nothing
+
+
+def knowing_nothing(distribution: TaskDistribution, tasks: Task) -> float:
+    """The loss of saying 0 everywhere (mean over tasks and queries), or of all classes being equally likely."""
+    if tasks.query_y.is_floating_point():
+        return float(tasks.query_y.double().square().mean())
+    return float(np.log(distribution.spec.output_dim))
+
+
+def diverged(losses: np.ndarray, nothing: float | np.ndarray) -> np.ndarray:
+    """Which adaptations of losses (..., steps) ran away: (...).
+
+    Those whose query loss is not finite at any of the steps given, or after the last of them above 100 times that of
+    knowing nothing; one that overshoots and comes back did not. Every evaluation gives all the steps that it looks at;
+    a validation looks at the last one alone.
+    """
+    return np.logical_not(np.isfinite(losses).all(-1) & (losses[..., -1] <= DIVERGED * nothing))
 
 
 class Scores(NamedTuple):
@@ -33,6 +57,19 @@ class Scores(NamedTuple):
     def headline(self) -> Tensor:
         """What people compare, (N, T + 1): mean squared errors, or accuracies."""
         return self.losses if self.accuracies is None else self.accuracies
+
+    @property
+    def worst(self) -> float:
+        """What a task that diverged counts as in a median: an infinite error, or no right answer."""
+        return math.inf if self.accuracies is None else 0.0
+
+    def diverged(self, nothing: float) -> np.ndarray:
+        """Which tasks diverged, (N,); `nothing` is the loss of knowing nothing."""
+        return diverged(self.losses.double().numpy(), nothing)
+
+    def final(self, nothing: float) -> "Estimate":
+        """The headline after the last step, with the tasks that diverged counted."""
+        return estimate(self.headline[:, -1].double().numpy(), self.diverged(nothing), worst=self.worst)
 
 
 def step_scores(
@@ -60,7 +97,10 @@ def step_scores(
         trajectory = learner.adapt(start, task.support_x, task.support_y, steps)
         predicted = torch.stack([learner.predict(start, state, task.query_x) for state in trajectory])
         losses = torch.stack([learner.loss(prediction, task.query_y) for prediction in predicted])
-        return (losses, (predicted.argmax(-1) == task.query_y).to(losses).mean(-1)) if classes else (losses,)
+        if not classes:
+            return (losses,)
+        right = (predicted.argmax(-1) == task.query_y) & predicted.isfinite().all(-1)  # the argmax of NaN is no answer
+        return losses, right.to(losses).mean(-1)
 
     params = _on(device, params)
     losses, *accuracies = _by_chunks(one, (tasks,) if heads is None else (tasks, heads), device)
@@ -105,15 +145,23 @@ def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and a median with 95 % intervals (low, high).
+    """A mean and a median over tasks with 95 % intervals (low, high).
 
-    The mean's is a Student t interval; the median's comes from order statistics (exact, distribution-free).
+    Attributes:
+        mean, mean_interval: over the tasks that did not diverge, with a Student t interval; NaN if all did.
+        median, median_interval: over all tasks, where those that diverged count as the worst there is (an infinite
+            error, an accuracy of 0); the interval comes from order statistics (exact, distribution-free). Both may be
+            infinite.
+        tasks: how many there were.
+        diverged: how many of them diverged.
     """
 
     mean: float
     mean_interval: tuple[float, float]
     median: float
     median_interval: tuple[float, float]
+    tasks: int
+    diverged: int
 
     @property
     def ci95(self) -> float:
@@ -121,13 +169,45 @@ class Estimate:
         return (self.mean_interval[1] - self.mean_interval[0]) / 2
 
 
-def estimate(values: np.ndarray) -> Estimate:
-    """Mean and median of values (N,), one per task, with 95 % intervals over tasks."""
-    values = np.sort(np.asarray(values, dtype=np.float64))
-    n = len(values)
-    mean, half = float(values.mean()), float("nan")
+def estimate(values: np.ndarray, away: np.ndarray | None = None, *, worst: float = math.inf) -> Estimate:
+    """Mean and median of values (N,), one per task, with 95 % intervals over tasks.
+
+    Args:
+        values: an error or an accuracy of each task.
+        away: which tasks diverged, (N,); those whose value is not finite always did.
+        worst: what these count as in the median.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    gone = ~np.isfinite(values) if away is None else away | ~np.isfinite(values)
+    kept, every = np.sort(values[~gone]), np.sort(np.where(gone, worst, values))
+    n, mean, half = len(kept), math.nan, math.nan
+    if n:
+        mean = float(kept.mean())
     if n > 1:
-        half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    low, high = (int(i) for i in stats.binom.ppf([0.025, 0.975], n, 0.5))
-    median_interval = (float(values[max(low - 1, 0)]), float(values[min(high, n - 1)]))
-    return Estimate(mean, (mean - half, mean + half), float(np.median(values)), median_interval)
+        half = float(stats.t.ppf(0.975, n - 1) * kept.std(ddof=1) / np.sqrt(n))
+    low, high = (int(i) for i in stats.binom.ppf([0.025, 0.975], len(every), 0.5))
+    median_interval = (float(every[max(low - 1, 0)]), float(every[min(high, len(every) - 1)]))
+    return Estimate(
+        mean, (mean - half, mean + half), float(np.median(every)), median_interval, len(every), int(gone.sum())
+    )
+
+
+def mean_of_rest(values: np.ndarray, away: np.ndarray) -> list[float]:
+    """Means of values (N, ...) over the tasks that did not diverge; NaN if all did."""
+    kept = values[~away]
+    found: list[float] = kept.mean(0).tolist() if len(kept) else np.full(values.shape[1:], math.nan).tolist()
+    return found
+
+
+def left_out(count: int, tasks: int) -> str:
+    """What became of the tasks that diverged, in words; "" if none did."""
+    if not count:
+        return ""
+    if count == tasks:
+        return f"All {tasks:,} tasks diverged: there is no mean."
+    return f"{count:,} of {tasks:,} tasks diverged and {'is' if count == 1 else 'are'} left out of the mean."
+
+
+def spoken(value: float | None, form: str = ".4f") -> str:
+    """A mean or a median, in words where there is none or it is not finite."""
+    return "none" if value is None or math.isnan(value) else "infinite" if math.isinf(value) else f"{value:{form}}"

@@ -17,7 +17,7 @@ from engine.history import read_history
 from engine.runs import RECORD, read_record
 
 FORMATS = ("csv", "json", "parquet")
-SCALARS = ("loss", "validation", "best", "lr", "tasks_per_s")
+SCALARS = ("loss", "validation", "validation_diverged", "best", "lr", "tasks_per_s")
 
 
 def histories(folders: Sequence[Path]) -> pd.DataFrame:

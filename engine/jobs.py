@@ -24,7 +24,7 @@ from engine.folders import inside, refuse_link
 from engine.locks import Locks, held
 from engine.places import own_runs
 from engine.plans import CANCEL, Plan, now, plan_of
-from engine.runs import RECORD, find, read_record
+from engine.runs import ENDED, RECORD, find, read_record
 
 QUEUE = own_runs() / ".queue"
 SLOTS = 1  # trainings at a time
@@ -32,6 +32,7 @@ LOG = "log.txt"  # what a worker printed, in the first run's folder
 TRASH = ".trash"
 ACTIVE = ("queued", "running")
 RESUMABLE = ("interrupted", "cancelled", "failed")
+RESTARTABLE = (*RESUMABLE, "diverged")
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,16 @@ class Job:
 
     Attributes:
         folders: of its runs.
-        status: "queued", "running", "done", "cancelled", "failed", or "interrupted" (its process is gone).
-        record: the first run's record.
+        status: "queued", "running", "done", "cancelled", "failed", "diverged" (all its seeds did), or "interrupted"
+            (its process is gone).
+        record: the record of its first run, of those that did not diverge if there are such.
+        diverged: the seeds that diverged, each with a sentence on it.
     """
 
     folders: tuple[Path, ...]
     status: str
     record: dict[str, Any]
+    diverged: tuple[tuple[int, str], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -96,8 +100,7 @@ def resume(folder: Path, *, device: str | None = None, slots: int = SLOTS, queue
         BadRun: there is nothing to resume.
         Busy: another process is at work on it.
     """
-    if read_record(folder).get("status") == "done":
-        raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
+    check_resumable(folder)
     planned = plan_of(folder)
     with Locks(planned.folders) as locks, _ticket(queue) as ticket:
         for path in planned.folders:
@@ -107,6 +110,19 @@ def resume(folder: Path, *, device: str | None = None, slots: int = SLOTS, queue
             write_json(path / RECORD, {**record, **there, "status": "queued", **now()})
         _spawn(planned.folders[0], locks, ticket, slots, queue, "--resume")
     return job(folder)
+
+
+def check_resumable(folder: Path) -> None:
+    """Refuses a training all of whose runs have ended.
+
+    Raises:
+        BadRun: it has; or the folder is not a run.
+    """
+    found = job(folder)
+    if found.status == "diverged":
+        raise BadRun(f"{folder} diverged; train it again with other settings. {found.diverged[0][1]}".strip())
+    if found.status in ENDED:
+        raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
 
 
 def restart(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
@@ -140,8 +156,9 @@ def job(folder: Path) -> Job:
     """
     record = read_record(folder)
     folders = _group(folder, record)
-    first = record if folders[0] == folder else _record(folders[0]) or record
-    return Job(folders, _status(folders), first)
+    alive = any(held(path) for path in folders)  # first: what ends in between has then written its records
+    records = [found for path in folders if (found := record if path == folder else _record(path))] or [record]
+    return _made(folders, records, alive)
 
 
 def jobs(root: Path) -> list[Job]:
@@ -157,7 +174,7 @@ def jobs(root: Path) -> list[Job]:
             with contextlib.suppress(BadRun):  # just deleted
                 found.append(job(path))
         else:
-            found.append(Job(folders, str(known[0].get("status", "unknown")), known[0]))
+            found.append(_made(folders, known, alive=False))
     return sorted(found, key=lambda j: (j.status in ACTIVE, str(j.record.get("updated"))), reverse=True)
 
 
@@ -260,15 +277,14 @@ def _record(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _status(folders: Sequence[Path]) -> str:
-    """The status of a group: it is at work until every one of its runs has ended, and somebody must be there."""
-    alive = any(held(path) for path in folders)  # first: what ends in between has then written its records
-    records = [record for path in folders if (record := _record(path))]
-    found = [str(record.get("status", "unknown")) for record in records]
-    active = [status for status in found if status in ACTIVE]
-    if not active:
-        return found[0]
-    return active[0] if alive else "interrupted"
+def _made(folders: tuple[Path, ...], records: Sequence[dict[str, Any]], alive: bool) -> Job:
+    """The job of these records: it is at work until every one of its runs has ended, and somebody must be there."""
+    active = [record for record in records if record.get("status") in ACTIVE]
+    sound = next((record for record in records if record.get("status") != "diverged"), records[0])
+    status = str((active[0] if active else sound).get("status", "unknown")) if alive or not active else "interrupted"
+    away = [record for record in records if record.get("status") == "diverged"]
+    diverged = tuple((int(record.get("seed", 0)), str(record.get("error") or "")) for record in away)
+    return Job(folders, status, sound, diverged)
 
 
 def _group(folder: Path, record: dict[str, Any]) -> tuple[Path, ...]:

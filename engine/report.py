@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from engine.errors import BadConfig
-from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.evaluation import (
+    estimate,
+    held_out_tasks,
+    knowing_nothing,
+    left_out,
+    mean_of_rest,
+    spoken,
+    step_scores,
+)
 from engine.groups import Found, differing, groups, largest
 from engine.heads import fresh_heads
 from engine.learners import configure
@@ -25,14 +33,15 @@ def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate | None 
     """Evaluates the finished runs below `root`, by folder, task, learner and shots, and within by `engine.groups`.
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
-    tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed. `evaluate`
+    tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed. A task that
+    diverges for any seed is left out of the means of all of them, so that they are over the same tasks. `evaluate`
     stands in for `evaluate_seeds` where its answers are kept.
 
     Returns:
         One object per group: collection, learner, shots, differs (what tells it from the largest group of the same
         learner and shots, as "training.iterations = 300"; mostly nothing), seeds, mse (accuracy where there are
-        classes), ci95, median,
-        median_interval, per_seed, iterations, meta_batch, minutes (of training, all seeds together).
+        classes), ci95, median, median_interval, per_seed, tasks, diverged (for any seed), iterations, meta_batch,
+        minutes (of training, all seeds together).
     """
     collections: dict[str, list[Found]] = {}
     for path, record in find(root):
@@ -56,15 +65,21 @@ def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[s
     training = runs[0].record.get("training") or {}
     drawn = held_out_tasks(runs[0].distribution, tasks)
     scores = [step_scores(run.learner, run.params, drawn, device=device) for run in runs]
+    nothing, worst = knowing_nothing(runs[0].distribution, drawn), scores[0].worst
     values = np.stack([score.headline[:, -1].double().numpy() for score in scores])
-    final, middle = estimate(values.mean(0)), estimate(np.median(values, axis=0))
+    away = np.stack([score.diverged(nothing) for score in scores])  # (seeds, tasks)
+    gone = np.asarray(away.any(0))
+    final = estimate(values.mean(0), gone, worst=worst)
+    middle = estimate(np.median(np.where(away, worst, values), axis=0), worst=worst)  # of the median seed
     return {
         "seeds": len(runs),
         scores[0].measure: final.mean,
         "ci95": final.ci95,
         "median": middle.median,
         "median_interval": list(middle.median_interval),
-        "per_seed": values.mean(1).tolist(),
+        "per_seed": mean_of_rest(values.T, gone),
+        "tasks": tasks,
+        "diverged": final.diverged,
         "iterations": training.get("iterations"),  # None: whoever gave the run did not say
         "meta_batch": training.get("meta_batch"),
         "minutes": runs[0].record.get("seconds", 0) / 60,
@@ -91,8 +106,10 @@ def evaluate_run(
         device: "cpu" or "cuda".
 
     Returns:
-        path, learner, shots, seed, tasks, mse (accuracy where there are classes), ci95, median, median_interval and
-        per_step, the mean after every inner step; with classes also loss_per_step, of the cross-entropy.
+        path, learner, shots, seed, tasks, diverged (how many of them), mse (accuracy where there are classes), ci95,
+        median, median_interval and per_step, the mean after every inner step; with classes also loss_per_step, of the
+        cross-entropy. A task that diverges is left out of all these means; the loss of knowing nothing,
+        by which that is judged, is the larger one of these tasks and those of training.
 
     Raises:
         BadConfig: a parameter does not exist, is not allowed, or asks for other inputs or outputs than the run has.
@@ -106,35 +123,40 @@ def evaluate_run(
             f"a task with {distribution.spec.input_shape} and {distribution.spec.output_dim} was asked for."
         )
     heads = fresh_heads(run.learner, run.params, stream("head", run.seed), tasks) if fresh_head else None
-    scores = step_scores(run.learner, run.params, held_out_tasks(distribution, tasks), steps, heads, device)
-    values = scores.headline.double().numpy()
-    final = estimate(values[:, -1])
+    drawn = held_out_tasks(distribution, tasks)
+    scores = step_scores(run.learner, run.params, drawn, steps, heads, device)
+    usual = knowing_nothing(trained, held_out_tasks(trained, tasks))  # small waves are no reason for mistrust
+    nothing = max(knowing_nothing(distribution, drawn), usual)
+    away, final = scores.diverged(nothing), scores.final(nothing)
     result = {
         "path": str(run.path),
         "learner": run.learner.name,
         "shots": distribution.shots,
         "seed": run.seed,
         "tasks": tasks,
+        "diverged": final.diverged,
         scores.measure: final.mean,
         "ci95": final.ci95,
         "median": final.median,
         "median_interval": list(final.median_interval),
-        "per_step": values.mean(0).tolist(),
+        "per_step": mean_of_rest(scores.headline.double().numpy(), away),
     }
     if scores.accuracies is not None:
-        result["loss_per_step"] = scores.losses.double().mean(0).tolist()
+        result["loss_per_step"] = mean_of_rest(scores.losses.double().numpy(), away)
     return result
 
 
 def lines(result: dict[str, Any]) -> list[str]:
     """What `evaluate_run` returns, as text: the final score, then the first ten steps and every tenth."""
-    measure = next(name for name in MEASURES if name in result)
-    score, per_step = f"{result[measure]:.4f} ± {result['ci95']:.4f}", result["per_step"]
+    measure, per_step = next(name for name in MEASURES if name in result), result["per_step"]
+    score = f"{spoken(result[measure])} ± {spoken(result['ci95'])}"
     head = f"{result['path']}: {MEASURES[measure].replace('test', 'query')} {score}"
     shown = sorted({*range(min(11, len(per_step))), *range(0, len(per_step), 10), len(per_step) - 1})
+    over = f"{result['tasks'] - result['diverged']:,} of " * bool(result["diverged"]) + f"{result['tasks']:,}"
     return [
-        f"{head} over {result['tasks']:,} test tasks, median {result['median']:.4f}",
-        *(f"  step {step:3d}  {per_step[step]:.4f}" for step in shown),
+        f"{head} over {over} test tasks, median {spoken(result['median'])}",
+        *filter(None, [left_out(result["diverged"], result["tasks"])]),
+        *(f"  step {step:3d}  {spoken(per_step[step])}" for step in shown),
     ]
 
 
@@ -147,6 +169,11 @@ def markdown(content: list[dict[str, Any]], tasks: int) -> str:
         f"{'score' if by_measure['accuracy'] else 'error'}; "
         "median (95 % interval) over tasks of the median seed; minutes train all seeds together."
     )
+    if any(row["diverged"] for row in content):
+        parts[-1] += (
+            " Tasks that diverged for any seed are left out of all means of their row; in medians they count as the "
+            "worst there is."
+        )
     return "\n\n".join(parts)
 
 
@@ -156,17 +183,22 @@ def _table(content: list[dict[str, Any]], measure: str) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in content:
-        seeds = " ".join(f"{value:.3g}" for value in row["per_seed"])
-        low, high = row["median_interval"]
-        mean = f"{row[measure]:.4f} ± {row['ci95']:.4f}"
+        seeds = " ".join(spoken(value, ".3g") for value in row["per_seed"])
+        low, high = map(spoken, row["median_interval"])
+        mean = f"{spoken(row[measure])} ± {spoken(row['ci95'])}{diverged_of(row)}"
         learner = ", ".join([row["learner"], *row["differs"]])
         updates = f"{_whole(row['iterations'])} x {_whole(row['meta_batch'])}"
         written.append(
             f"| {row['collection']} | {learner} | {row['shots']} | {mean} | {seeds} "
-            f"| {row['median']:.4f} ({low:.4f} to {high:.4f}) | {updates} | {row['minutes']:.1f} |"
+            f"| {spoken(row['median'])} ({low} to {high}) | {updates} | {row['minutes']:.1f} |"
         )
     return "\n".join(written)
 
 
 def _whole(number: int | None) -> str:
     return "?" if number is None else f"{number:,}"
+
+
+def diverged_of(row: dict[str, Any]) -> str:
+    """How many of its tasks diverged, to follow a mean; "" if none did."""
+    return f" ({row['diverged']:,} of {row['tasks']:,} tasks diverged)" if row["diverged"] else ""

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput
+from engine.evaluation import spoken
 from engine.groups import Found, groups, largest
-from engine.report import Evaluate, evaluate_seeds
+from engine.report import Evaluate, diverged_of, evaluate_seeds
 from engine.runs import find
 
 CHAPTER5 = "chapter 5: sine"
@@ -83,6 +84,14 @@ RECIPES: dict[str, dict[str, tuple[str, ...]]] = {
     CHAPTER6: {"published": ("sine-subspace-published",), "ours": ("sine-subspace",)},
 }
 
+NOT_TRAINED: dict[str, Any] = {
+    **dict.fromkeys(("mse", "ci95", "median")),
+    "per_seed": [],
+    "seeds": 0,
+    "tasks": 0,
+    "diverged": 0,
+}
+
 
 def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate = evaluate_seeds) -> list[dict[str, Any]]:
     """Evaluates the runs that answer to each reference value.
@@ -95,8 +104,9 @@ def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate = evalu
 
     Returns:
         One object per reference value and outer loop: table, method, shots, source (of the reference), reference,
-        reference_ci95, recipe ("published" or "ours": the outer loop), collection, ours, ci95, median, per_seed, seeds.
-        `ours` is None, and seeds 0, where no such run is shipped.
+        reference_ci95, recipe ("published" or "ours": the outer loop), collection, ours, ci95, median, per_seed, seeds,
+        tasks, diverged. `ours` is None, and seeds 0, where no such run is shipped. Tasks that diverge are treated as in
+        `report.rows`.
 
     Raises:
         BadInput: there is no such folder.
@@ -116,7 +126,7 @@ def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate = evalu
             chosen = next((candidate for candidate in candidates if candidate in found), None)
             if chosen and chosen not in known:
                 known[chosen] = evaluate(found[chosen], tasks, device)
-            ours = known[chosen] if chosen else {"mse": None, "ci95": None, "median": None, "per_seed": [], "seeds": 0}
+            ours = known[chosen] if chosen else NOT_TRAINED
             content.append(
                 {
                     "table": cell.table,
@@ -128,7 +138,7 @@ def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate = evalu
                     "recipe": recipe,
                     "collection": chosen[0] if chosen else None,
                     "ours": ours["mse"],
-                    **{name: ours[name] for name in ("ci95", "median", "per_seed", "seeds")},
+                    **{name: ours[name] for name in ("ci95", "median", "per_seed", "seeds", "tasks", "diverged")},
                 }
             )
     return content
@@ -144,7 +154,7 @@ def markdown(content: list[dict[str, Any]], tasks: int) -> str:
     for row in content:
         cells.setdefault((row["table"], row["method"], row["shots"]), []).append(row)
     for (table, method, shots), group in cells.items():
-        ours = {row["recipe"]: _value(row["ours"], row["ci95"]) for row in group}
+        ours = {row["recipe"]: _value(row["ours"], row["ci95"]) + diverged_of(row) for row in group}
         seeds = max(row["seeds"] for row in group)
         first = group[0]
         reference = f"{_value(first['reference'], first['reference_ci95'])} | {first['source']}"
@@ -155,11 +165,13 @@ def markdown(content: list[dict[str, Any]], tasks: int) -> str:
         "",
         f"Mean query MSE ± 95 % t-interval over {tasks:,} test tasks (ours: of the error averaged over seeds).",
     ]
+    if any(row["diverged"] for row in content):
+        lines[-1] += " Tasks that diverged for any seed are left out of the mean."
     return "\n".join(lines)
 
 
 def _value(mean: float | None, interval: float | None) -> str:
     if mean is None:
         return "not trained"
-    digits = 4 if mean < 0.02 else 3
-    return f"{mean:.{digits}f}" + (f" ± {interval:.{digits}f}" if interval is not None else "")
+    form = ".4f" if mean < 0.02 else ".3f"
+    return spoken(mean, form) + (f" ± {spoken(interval, form)}" if interval is not None else "")

@@ -31,7 +31,8 @@ from engine.tasks import TaskDistribution, stream, task_class
 from engine.trees import Tree, from_names, leaves, named_leaves, tree_map
 
 RECORD, WEIGHTS = walk.RECORD, "weights.safetensors"
-TRAINED = ("done", "cancelled")  # the status of runs that have weights
+TRAINED = ("done", "cancelled")  # the status of runs whose weights are those of a trained learner
+ENDED = ("done", "diverged")  # the status of runs that nothing more is to be done for
 KEPT = "kept"  # the folder of weights copied along the training, by iteration
 MAX_RECORD_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 500_000_000
@@ -176,6 +177,8 @@ def load(folder: str | Path) -> Run:
     record = read_record(folder)
     if not (folder / WEIGHTS).is_file():
         status = record.get("status", "unknown")
+        if status == "diverged":
+            raise BadRun(f"{folder} has no {WEIGHTS}: its training diverged; train it again with other settings.")
         raise BadRun(f"{folder} has no {WEIGHTS} yet (status: {status}); resume it or train it again.")
     if "weights_sha256" not in record:
         raise BadRun(f"{folder / RECORD} lacks weights_sha256.")

@@ -14,10 +14,12 @@ from safetensors.torch import save as save_tensors
 
 from engine import snapshots
 from engine.devices import pick_device
-from engine.errors import BadRun, EngineError, told
-from engine.evaluation import estimate, held_out_tasks, step_scores
+from engine.divergence import advice
+from engine.errors import EngineError, told
+from engine.evaluation import held_out_tasks, knowing_nothing, step_scores
 from engine.files import write_atomically, write_json
 from engine.history import HISTORY
+from engine.jobs import check_resumable
 from engine.learners import Learner
 from engine.locks import Locks
 from engine.plans import CANCEL, Plan, earlier_versions, now, plan, plan_of
@@ -91,8 +93,7 @@ def resume(
         BadRun: the folder is not a run, is finished already, or has no readable snapshot.
         Busy: another process is training there.
     """
-    if read_record(folder).get("status") == "done":
-        raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
+    check_resumable(folder)
     planned = plan_of(folder)
     planned = replace_fields(planned, device=pick_device(device or planned.device))
     with Locks(planned.folders):
@@ -106,7 +107,8 @@ def begin(
 ) -> list[Path]:
     """Trains what is planned, in folders that this process has locked, to the end or until it is called off.
 
-    What ends it is in the records: status "done", "cancelled", or "failed" with a sentence as `error`.
+    What ends it is in the records: status "done", "cancelled", or "diverged" or "failed" with a sentence as `error`.
+    Of several seeds some may be done and others have diverged (see `engine.divergence`).
     """
     try:
         session = _Session(planned)
@@ -173,17 +175,17 @@ class _Session:
         if trainer.iteration == 0:
             self.keep_weights()
         try:
-            while trainer.iteration < end:
+            while trainer.iteration < end and not all(trainer.lost):
                 trainer.run(min(end, *((trainer.iteration // every + 1) * every for every in periods)), keep)
                 self.keep_weights()
                 due = trainer.iteration % training.snapshot_every == 0 or trainer.iteration == end
-                if due and trainer.iteration < training.iterations:
+                if due and trainer.iteration < training.iterations and not all(trainer.lost):
                     self.snapshot()
         except Cancelled:
             self.snapshot()
             self.save("cancelled")
             return list(self.folders)
-        if trainer.iteration == training.iterations:
+        if trainer.iteration == training.iterations or all(trainer.lost):
             self.save("done")
             snapshots.remove(self.folders[0])
         return list(self.folders)
@@ -200,11 +202,11 @@ class _Session:
 
     def append_history(self, progress: Progress) -> None:
         for index, folder in enumerate(self.folders):
-            loss = progress.loss[index]
             row = {
                 "iteration": progress.iteration,
-                "loss": loss if math.isfinite(loss) else None,
+                "loss": _finite(progress.loss[index]),
                 "validation": None if progress.validation is None else _finite(progress.validation[index]),
+                "validation_diverged": None if progress.diverged is None else progress.diverged[index],
                 "best": _finite(progress.best[index]),
                 "lr": self.trainer.training.lr_at(progress.iteration),
                 "tasks_per_s": round(progress.tasks_per_s, 1),
@@ -232,25 +234,42 @@ class _Session:
             write_atomically(folder / HISTORY, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def save(self, status: str) -> None:
-        """The best weights so far of every seed, with their test scores."""
+        """The best weights so far of every seed, with their test scores; seeds that diverged end as such.
+
+        A seed whose validations were all of diverged tasks gets no weights, and neither does one that diverged before
+        any update made it better: what there is has learned nothing.
+        """
         trainer = self.trainer
         tasks = held_out_tasks(trainer.distribution, TEST_TASKS)
+        nothing = knowing_nothing(trainer.distribution, tasks)
         for index, folder in enumerate(self.folders):
-            params = trainer.seed_params(index)
-            scores = step_scores(trainer.learner, params, tasks)
-            test = estimate(scores.headline[:, -1].numpy())
+            lost, best = trainer.lost[index], math.isfinite(trainer.best_error[index])
             metrics = {
                 "validation": _finite(float(trainer.best_error[index])),
-                "best_iteration": trainer.best_iteration[index],
+                "validation_diverged": int(trainer.best_diverged[index]),
+                "best_iteration": trainer.best_iteration[index] if best else None,
+            }
+            ended: dict[str, Any] = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1)}
+            ended |= (
+                {"status": "diverged", "error": f"{lost} {advice(trainer.learner)}"} if lost else {"status": status}
+            )
+            record = {**self.plan.record(index), **self.past, **ended, "memory": peak_memory()}
+            skipped = {"skipped_updates": int(trainer.skipped[index])}
+            if not best or (lost and not trainer.best_iteration[index]):
+                write_json(folder / RECORD, {**record, "metrics": {**metrics, **skipped}, **now()})
+                (folder / WEIGHTS).unlink(missing_ok=True)  # of an earlier end, such as a cancellation
+                continue
+            params = trainer.seed_params(index)
+            scores = step_scores(trainer.learner, params, tasks)
+            test = scores.final(nothing)
+            metrics |= {
                 f"test_{scores.measure}": _finite(test.mean),
                 "test_ci95": _finite(test.ci95),
                 "test_median": _finite(test.median),
+                "test_diverged": test.diverged,
                 "test_tasks": TEST_TASKS,
-                "skipped_updates": int(trainer.skipped[index]),
             }
-            done = {"iteration": trainer.iteration, "seconds": round(trainer.seconds, 1), "status": status}
-            done["memory"] = peak_memory()
-            save(folder, params, {**self.plan.record(index), **self.past, **done, "metrics": metrics, **now()})
+            save(folder, params, {**record, "metrics": {**metrics, **skipped}, **now()})
 
 
 def _finite(value: float) -> float | None:

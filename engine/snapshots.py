@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -30,12 +31,13 @@ Rows = list[list[dict[str, Any]]]  # the history of every seed
 
 def write(folder: Path, trainer: Trainer, rows: Rows) -> None:
     """Writes a snapshot of the whole group of seeds with their histories; the one before stays beside it."""
-    state = {**_state(trainer), "best_error": trainer.best_error, "skipped": trainer.skipped}
+    state = _state(trainer)
     tensors = {name: leaf.detach().cpu().contiguous() for name, leaf in named_leaves(state)}
     metadata = {
         "iteration": str(trainer.iteration),
         "seconds": str(trainer.seconds),
         "best_iteration": json.dumps(trainer.best_iteration),
+        "lost": json.dumps(trainer.lost),
         "history": json.dumps(rows),
         "trained": json.dumps(_trained(trainer)),
     }
@@ -79,7 +81,8 @@ def _restore(path: Path, trainer: Trainer) -> Rows:
             raise ValueError("its content is not what was written")
         iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
         best_iteration, rows = json.loads(metadata["best_iteration"]), json.loads(metadata["history"])
-        trained = json.loads(metadata.get("trained", "{}"))  # not in snapshots of earlier versions
+        lost = json.loads(metadata.get("lost", "null")) or [""] * len(trainer.seeds)
+        trained = json.loads(metadata.get("trained", "{}"))  # neither is in snapshots of earlier versions
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise BadRun(f"{path} is not a readable snapshot: {error}.") from None
     for key, asked in json.loads(json.dumps(_trained(trainer))).items():
@@ -89,11 +92,16 @@ def _restore(path: Path, trainer: Trainer) -> Rows:
                 "Put that back to go on, or restart the training."
             )
     _materialise_optimiser(trainer)
-    state = {**_state(trainer), "best_error": trainer.best_error, "skipped": trainer.skipped}
+    state = _state(trainer)
+    if "best_diverged" not in named and "best_error" in named:  # of a version that took no means without all tasks
+        found = named["best_error"].isfinite()
+        named["best_diverged"] = torch.where(found, 0, trainer.training.validation_tasks)
     finite = {name: tensor for name, tensor in named.items() if name != "best_error"}
     check_tensors(path, {**finite, "best_error": torch.zeros_like(trainer.best_error)}, state)
     tree_map(lambda now, saved: now.data.copy_(saved), state, from_names(named, state))
-    trainer.iteration, trainer.seconds, trainer.best_iteration = iteration, seconds, best_iteration
+    trainer.iteration, trainer.seconds, trainer.best_iteration, trainer.lost = iteration, seconds, best_iteration, lost
+    losses = [history[-1].get("loss") if history else None for history in rows]
+    trainer.loss = torch.tensor([math.nan if loss is None else loss for loss in losses])  # the last that was logged
     return rows
 
 
@@ -121,7 +129,8 @@ def _state(trainer: Trainer) -> dict[str, Any]:
         for index, parameter in enumerate(trainer.optimiser.param_groups[0]["params"])
         if trainer.optimiser.state.get(parameter)
     }
-    return {"params": trainer.params, "best": trainer.best, "optimiser": optimiser}
+    found = {"best_error": trainer.best_error, "best_diverged": trainer.best_diverged, "skipped": trainer.skipped}
+    return {"params": trainer.params, "best": trainer.best, "optimiser": optimiser, **found}
 
 
 def _materialise_optimiser(trainer: Trainer) -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from engine.capture import Captured
-from engine.evaluation import final_errors
+from engine.divergence import Standing, Validation
+from engine.evaluation import diverged, final_errors, knowing_nothing
 from engine.gradients import flat_meta_gradient
 from engine.learners import Learner, Params
 from engine.tasks import NoisyTask, Task, TaskDistribution, stream
@@ -73,7 +74,9 @@ class Training:
 class Progress:
     """An event of a training: one number per seed.
 
-    `validation` is None between validations; `best` is the lowest validation error so far, NaN before the first.
+    `loss` is of the last update, NaN before the first. `validation` is None between validations, else the mean error
+    over the tasks that did not diverge (NaN if all did), and `diverged` how many did; `best` is the error of the best
+    validation so far, infinite as long as all tasks of all of them diverged. `lost`: how many seeds have diverged.
     `logged`: whether it belongs into the history, which depends on the iteration alone.
     """
 
@@ -81,10 +84,12 @@ class Progress:
     iterations: int
     loss: list[float]
     validation: list[float] | None
+    diverged: list[int] | None
     best: list[float]
     tasks_per_s: float
     seconds: float
     eta_s: float
+    lost: int = 0
     logged: bool = False
 
 
@@ -119,8 +124,11 @@ class Trainer:
         self.params: Params = self._layout.unpack(self.flat)  # views
         self.best: Params = tree_map(torch.clone, self.params)
         self.best_error = torch.full((len(seeds),), math.inf, dtype=torch.float64)
+        self.best_diverged = torch.full((len(seeds),), training.validation_tasks)
         self.best_iteration = [0] * len(seeds)
-        self.iteration = 0
+        self.lost = [""] * len(seeds)  # why a seed has diverged
+        self.iteration, self._seen = 0, -1  # what was reported last
+        self.loss = torch.full((len(seeds),), math.nan)  # of the last update
         self.skipped = torch.zeros(len(seeds), dtype=torch.int64)
         self.seconds = 0.0
         self.optimiser = self._make_optimiser()
@@ -129,7 +137,7 @@ class Trainer:
             gradient if compiled and device == "cpu" else Captured.on(device, gradient, calls=training.iterations)
         )
         self._block: tuple[int, list[Task | NoisyTask]] | None = None
-        self._validation: dict[TaskDistribution, Task] = {}
+        self._validation: dict[TaskDistribution, tuple[Task, float]] = {}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         optimised = [self.flat[:, : self._optimised]]
@@ -162,24 +170,45 @@ class Trainer:
             return NoisyTask(*drawn, torch.rand(tasks, size, generator=stream("noise", seed, index), dtype=dtype))
         return drawn
 
-    def validate(self) -> Tensor:
-        """Mean query error of every seed on the validation tasks, (seeds,); the best weights so far are kept."""
-        errors = []
+    def validate(self) -> Validation:
+        """Every seed on the validation tasks; the best weights so far are kept, and who has diverged is noted.
+
+        The best have the fewest tasks that diverge, and among those the lowest mean error on the others.
+        """
+        each = []
         for index, distribution in enumerate(self.distributions):
             mine = tree_map(lambda p: p[index].detach(), self.params)  # noqa: B023
-            per_task = final_errors(self.learner, mine, self._validation_tasks(distribution))
-            errors.append(per_task.double().mean().cpu())
-        error = torch.stack(errors)
-        for index in (error < self.best_error).nonzero().flatten().tolist():
-            tree_map(lambda best, now: best[index].copy_(now[index].detach()), self.best, self.params)  # noqa: B023
-            self.best_iteration[index] = self.iteration
-        self.best_error = torch.fmin(self.best_error, error)
-        return error
+            tasks, nothing = self._validation_tasks(distribution)
+            losses = final_errors(self.learner, mine, tasks)
+            away = torch.from_numpy(diverged(losses.double().cpu().numpy()[:, None], nothing))
+            kept = losses[~away.to(losses.device)].double()
+            each.append((kept.mean().cpu(), away.sum(), losses.isfinite().sum().cpu()))
+        found = Validation(*map(torch.stack, zip(*each, strict=True)))
+        for index, (error, away, finite) in enumerate(zip(*(values.tolist() for values in found), strict=True)):
+            if (away, error) < (int(self.best_diverged[index]), float(self.best_error[index])):
+                tree_map(lambda best, now: best[index].copy_(now[index].detach()), self.best, self.params)  # noqa: B023
+                self.best_iteration[index] = self.iteration
+                self.best_diverged[index], self.best_error[index] = away, error
+            self.lost[index] = self.lost[index] or self._standing(index, away, finite).verdict()
+        return found
 
-    def _validation_tasks(self, distribution: TaskDistribution) -> Task:
+    def _standing(self, index: int, away: int, finite: int) -> Standing:
+        return Standing(
+            self.iteration,
+            self.training.iterations,
+            int(self.skipped[index]),
+            self.training.validation_tasks,
+            away,
+            finite,
+            self.best_iteration[index] if math.isfinite(self.best_error[index]) else None,
+        )
+
+    def _validation_tasks(self, distribution: TaskDistribution) -> tuple[Task, float]:
+        """The tasks, and the loss of knowing nothing on them."""
         if distribution not in self._validation:
             drawn = distribution.sample(stream("validation"), self.training.validation_tasks)
-            self._validation[distribution] = tree_map(lambda v: v.to(self.device), drawn)
+            nothing = knowing_nothing(distribution, drawn)
+            self._validation[distribution] = tree_map(lambda v: v.to(self.device), drawn), nothing
         return self._validation[distribution]
 
     @property
@@ -248,38 +277,40 @@ class Trainer:
         return gradient
 
     def run(self, until: int | None = None, report: Callable[[Progress], None] = lambda _: None) -> None:
-        """Trains up to iteration `until` (the whole budget unless given).
+        """Trains up to iteration `until` (the whole budget unless given), or until every seed has diverged.
 
-        Reports every logged iteration, and others ten times a second at most.
+        Reports every logged iteration, and others ten times a second at most; none twice.
         """
         until = self.training.iterations if until is None else until
         began, reported = time.perf_counter(), -math.inf
-        loss = torch.full((len(self.seeds),), math.nan)
         every = max(1, self.training.iterations // LOGGED)
         while True:
             due = self.iteration % self.training.validate_every == 0 or self.iteration == self.training.iterations
-            validation = self.validate() if due else None
+            fresh = self.iteration != self._seen  # it is not where a run before this one stopped
+            validation = self.validate() if due and fresh else None
             now, logged = time.perf_counter(), due or self.iteration % every == 0
-            if logged or now - reported > 0.1 or self.iteration >= until:
-                reported = now
+            if fresh and (logged or now - reported > 0.1 or self.iteration >= until):
+                self._seen, reported = self.iteration, now
                 seconds = self.seconds + now - began
                 rate = self.iteration / seconds
                 report(
                     Progress(
                         self.iteration,
                         self.training.iterations,
-                        loss.tolist(),
-                        None if validation is None else validation.tolist(),
+                        self.loss.tolist(),
+                        None if validation is None else validation.error.tolist(),
+                        None if validation is None else validation.diverged.tolist(),
                         self.best_error.tolist(),
                         rate * self.training.meta_batch * len(self.seeds),
                         seconds,
                         (self.training.iterations - self.iteration) / rate if rate else math.nan,
+                        sum(map(bool, self.lost)),
                         logged,
                     )
                 )
-            if self.iteration >= until:
+            if self.iteration >= until or all(self.lost):
                 break
-            loss = self.update()
+            self.loss = self.update()
         self.seconds += time.perf_counter() - began
 
     def seed_params(self, index: int) -> Params:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.ensembles import Ensemble
+from engine.evaluation import diverged, knowing_nothing
 from probes import scoring
 from probes.asking import Progress
 from probes.representations import tasks_of
@@ -87,8 +88,8 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.train_steps, learner.evaluation_steps))
         show = scoring.shared(progress, i, len(ensembles))
         losses = scoring.query_losses(ensemble, tasks, steps, progress=show)
-        nothing = scoring.knowing_nothing(distribution, tasks)
-        ran_away = scoring.diverged(losses, nothing)
+        nothing = knowing_nothing(distribution, tasks)
+        ran_away = diverged(losses, nothing)
         curves.append(
             Curve(
                 learner.name,

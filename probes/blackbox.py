@@ -34,12 +34,12 @@ from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
 
 from engine.ensembles import Ensemble
+from engine.evaluation import diverged
 from engine.learners import Learner, Params
 from engine.learners.maml import MAML
 from engine.tasks import Sine, Task, stream
 from engine.trees import leaves, repeat
 from probes.asking import Progress
-from probes.scoring import DIVERGED
 from probes.updates import in_type_of
 
 QUESTION = "Which algorithm does a learner resemble by its predictions, and does the order of the support matter?"
@@ -171,8 +171,7 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
             columns.append(predictions(ensemble, tasks.support_x[:, :k], tasks.support_y[:, :k], grid))
             progress(0.3 + 0.7 * (index + 0.6 * done / len(shots)) / len(ensembles))
         said = np.stack(columns)
-        ran_away = np.square(said - truth).mean(-1) > DIVERGED * np.square(truth).mean()
-        said[ran_away | ~np.isfinite(said).all(-1)] = np.nan
+        said[diverged(np.square(said - truth).mean(-1, keepdims=True), np.square(truth).mean())] = np.nan
         boxes.append(
             Box(
                 ensemble.learner.name,

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from engine.ensembles import Ensemble
 from engine.errors import BadInput
-from engine.evaluation import held_out_tasks
+from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from engine.heads import fresh_heads
 from engine.tasks import stream
 from engine.trees import stack
@@ -80,12 +80,12 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         tasks = held_out_tasks(distribution, config.tasks)
         steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.evaluation_steps,))
         heads = stack([fresh_heads(learner, r.params, stream("head", r.seed), config.tasks) for r in ensemble.runs], 1)
-        nothing = scoring.knowing_nothing(distribution, tasks)
+        nothing = knowing_nothing(distribution, tasks)
         found, counts = [], []
         for j, chosen in enumerate((None, heads)):
             show = scoring.shared(scoring.shared(progress, i, len(ensembles)), j, 2)
             losses = scoring.query_losses(ensemble, tasks, steps, heads=chosen, progress=show)
-            ran_away = scoring.diverged(losses, nothing)
+            ran_away = diverged(losses, nothing)
             found.append(np.where(ran_away[..., None], np.nan, losses))
             counts.append(int(ran_away.sum()))
         seeds = [run.seed for run in ensemble.runs]

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from engine.ensembles import Ensemble
+from engine.evaluation import diverged, knowing_nothing
 from engine.learners import Learner, Params
 from engine.learners.coordinates import flatten
 from engine.learners.op_lstm import OPLSTM
@@ -249,7 +250,7 @@ def _answer(ensemble: Ensemble, config: Config, progress: Progress) -> OfLearner
     reads = read(ensemble, heard)
     progress(0.4)
     tasks = in_type_of(params, tasks_of(ensemble.distribution, config.tasks)[0])
-    nothing = scoring.knowing_nothing(ensemble.distribution, tasks)
+    nothing = knowing_nothing(ensemble.distribution, tasks)
     picture = rule_pictures.picture(ensemble, fitting, heard, config.grid)
     progress(0.5)
     found = _in_place(ensemble, reads, heard, tasks, nothing, part(progress, 0.5, 1.0))
@@ -305,4 +306,4 @@ def _with_learner(ensemble: Ensemble, learner: Learner) -> Ensemble:
 
 def _kept(losses: np.ndarray, nothing: float) -> np.ndarray:
     """Losses (seeds, tasks, 1) as (seeds, tasks), NaN for those that ran away."""
-    return np.where(scoring.diverged(losses, nothing), np.nan, losses[..., 0])
+    return np.where(diverged(losses, nothing), np.nan, losses[..., 0])

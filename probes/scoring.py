@@ -1,4 +1,4 @@
-"""What the probes of behaviour share: query losses of all seeds on many tasks, and what counts as diverged."""
+"""What the probes of behaviour share: query losses of all seeds on many tasks."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,6 @@ from probes.asking import Progress, silent
 CHUNK, LARGE_CHUNK = 20, 10  # tasks at once, and for large states: what a step touches stays in the processor's caches
 LARGE = 100_000  # numbers in the states of all seeds on one task
 WORKERS = 2  # chunks side by side, where PyTorch itself uses one thread
-DIVERGED = 100.0  # times the loss of knowing nothing
 
 
 def stops(last: int, also: Iterable[int] = ()) -> list[int]:
@@ -87,22 +86,6 @@ def _chunk_size(ensemble: Ensemble, tasks: Task) -> int:
     with torch.no_grad():
         start = ensemble.learner.start(ensemble.params, tasks.support_x[0], tasks.support_y[0])
     return LARGE_CHUNK if count(start) > LARGE else CHUNK
-
-
-def knowing_nothing(distribution: TaskDistribution, tasks: Task) -> float:
-    """The loss of saying 0 everywhere (mean over tasks and queries), or of all classes being equally likely."""
-    if tasks.query_y.is_floating_point():
-        return float(tasks.query_y.double().square().mean())
-    return float(np.log(distribution.spec.output_dim))
-
-
-def diverged(losses: np.ndarray, nothing: float) -> np.ndarray:
-    """Which adaptations of losses (..., steps) ran away: (...).
-
-    Those whose loss is not finite, or above 100 times that of knowing nothing, at some step. They are counted and left
-    out of means, which a single one would otherwise decide.
-    """
-    return np.logical_not((losses <= DIVERGED * nothing).all(-1))
 
 
 def with_shots(distribution: TaskDistribution, shots: int | None) -> TaskDistribution:

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 
 from engine.ensembles import Ensemble
-from engine.evaluation import held_out_tasks
+from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from engine.tasks import Sine, Task
 from engine.trees import tree_map
 from probes import scoring
@@ -120,8 +120,8 @@ def _asked(
     losses = scoring.query_losses(ensemble, tasks, [ensemble.learner.evaluation_steps], progress=progress)
     losses = np.moveaxis(losses[..., 0].reshape(-1, *shape, config.tasks), -1, 1)  # (seeds, tasks, n, m)
     nothing = tasks.query_y.double().square().mean((1, 2)).reshape(*shape, config.tasks).mean(-1).numpy()
-    usual = scoring.knowing_nothing(distribution, held_out_tasks(distribution, config.tasks))
-    ran_away = ~(losses <= scoring.DIVERGED * np.maximum(nothing, usual))  # small waves are no reason for mistrust
+    usual = knowing_nothing(distribution, held_out_tasks(distribution, config.tasks))
+    ran_away = diverged(losses[..., None], np.maximum(nothing, usual))  # small waves: no reason for mistrust
     seeds = [run.seed for run in ensemble.runs]
     kept = np.where(ran_away, np.nan, losses)
     return Shifted(ensemble.learner.name, seeds, kept, ran_away.sum((0, 1)), nothing, trained_ranges(distribution))

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.ensembles import Ensemble
-from engine.evaluation import held_out_tasks
+from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from probes import scoring
 from probes.asking import Progress
 
@@ -73,14 +73,14 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     for i, ensemble in enumerate(ensembles):
         tasks = held_out_tasks(replace(ensemble.distribution, shots=max(wanted)), config.tasks)
         last = [ensemble.learner.evaluation_steps]
-        nothing = scoring.knowing_nothing(ensemble.distribution, tasks)
+        nothing = knowing_nothing(ensemble.distribution, tasks)
         columns = []
         for j, k in enumerate(wanted):
             fewer = tasks._replace(support_x=tasks.support_x[:, :k], support_y=tasks.support_y[:, :k])
             show = scoring.shared(scoring.shared(progress, i, len(ensembles)), j, len(wanted))
             columns.append(scoring.query_losses(ensemble, fewer, last, progress=show))
         losses = np.concatenate(columns, -1)  # (seeds, tasks, n)
-        ran_away = scoring.diverged(losses[..., None], nothing)
+        ran_away = diverged(losses[..., None], nothing)
         answers.append(
             ByShots(
                 ensemble.learner.name,

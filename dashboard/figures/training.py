@@ -24,8 +24,15 @@ def smoothed(values: Sequence[float | None], weight: float = SMOOTH) -> list[flo
     return found
 
 
+def diverged(row: dict[str, Any]) -> int:
+    """How many tasks of a validation diverged; 0 in histories of before they were counted."""
+    return int(row.get("validation_diverged") or 0)
+
+
 def losses(learner: str, histories: Sequence[Sequence[dict[str, Any]]], iterations: int, *, dark: bool) -> go.Figure:
     """Training loss and validation error of every seed against meta-updates.
+
+    A validation of which tasks diverged is a hollow point: the mean of the others, which says little of that training.
 
     Args:
         learner: whose colour is used.
@@ -56,12 +63,14 @@ def losses(learner: str, histories: Sequence[Sequence[dict[str, Any]]], iteratio
             y=[row["validation"] for row in checked],
             mode="lines+markers",
             line={"color": colour, "width": 2},
-            marker={"size": 6},
+            marker={"size": 6, "symbol": ["circle-open" if diverged(row) else "circle" for row in checked]},
+            customdata=[f"<br>without {n:,} tasks that diverged" if (n := diverged(row)) else "" for row in checked],
             cliponaxis=False,
             name="validation error",
             legendgroup="validation",
             showlegend=seed == 0,
-            hovertemplate=f"seed {seed}<br>update %{{x:,}}<br>validation error %{{y:.4g}}<extra></extra>",
+            hovertemplate=f"seed {seed}<br>update %{{x:,}}<br>validation error %{{y:.4g}}"
+            "%{customdata}<extra></extra>",
         )
     figure.update_xaxes(title_text="meta-update", range=[0, iterations], showgrid=False)
     figure.update_yaxes(title_text="error", type="log", nticks=5)

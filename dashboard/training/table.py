@@ -93,7 +93,11 @@ def _ran(past: Any) -> list[str]:
 
 
 def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
-    """Best and last validation error and the test scores, one row per run."""
+    """Best and last validation error and the test scores, one row per run.
+
+    Means are over the tasks that did not diverge, of which there are counts; a median that diverged tasks make infinite
+    is said to be so.
+    """
     lines = []
     for folder, record, name in zip(folders, records, names, strict=True):
         checked = [row for row in read_history(folder) if row.get("validation") is not None]
@@ -102,16 +106,25 @@ def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: 
             {
                 "run": name,
                 "best validation": metrics.get("validation"),
+                "diverged then": metrics.get("validation_diverged"),
                 "at update": metrics.get("best_iteration"),
                 "last validation": checked[-1]["validation"] if checked else None,
                 "test": metrics.get("test_mse", metrics.get("test_accuracy")),
                 "± 95 %": metrics.get("test_ci95"),
-                "median": metrics.get("test_median"),
+                "median": _median(metrics),
                 "test tasks": metrics.get("test_tasks"),
+                "diverged": metrics.get("test_diverged"),
                 "skipped updates": metrics.get("skipped_updates"),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _median(metrics: dict[str, Any]) -> str | None:
+    """As text: it may be infinite, which records write as null."""
+    if (found := metrics.get("test_median")) is not None:
+        return f"{found:.4g}"
+    return "infinite" if metrics.get("test_diverged") else None
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Trainings on the page Train: how far each is, and what can be done about it."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dashboard.training.readonly import may_act, read_only
 from dashboard.training.words import reason
 from engine import jobs, plans
 from engine.errors import EngineError
+from engine.evaluation import left_out
 from engine.history import read_history
 from engine.jobs import Job
 from engine.learners import LEARNERS
@@ -25,6 +27,7 @@ ICONS = {
     "done": ":material/check_circle:",
     "cancelled": ":material/cancel:",
     "failed": ":material/error:",
+    "diverged": ":material/trending_up:",
     "interrupted": ":material/pause_circle:",
 }
 MEANT = {
@@ -33,6 +36,7 @@ MEANT = {
     "done": "done",
     "cancelled": "called off; its best weights so far are kept",
     "failed": "failed",
+    "diverged": "diverged: no trained learner came of it",
     "interrupted": "its process is gone; it can go on from its last snapshot",
 }
 SHOWN = 8
@@ -99,8 +103,15 @@ def _show(job: Job) -> None:
     metrics = record.get("metrics") or {}
     for key, what in (("test_mse", "test error"), ("test_accuracy", "test accuracy")):
         if metrics.get(key) is not None:
-            said.append(f"{what} of the first seed {metrics[key]:.4f} ± {metrics.get('test_ci95') or 0:.4f}")
+            which = f"seed {record.get('seed')}" if job.diverged else "the first seed"
+            said.append(f"{what} of {which} {metrics[key]:.4f} ± {metrics.get('test_ci95') or 0:.4f}")
+    if metrics.get("test_diverged"):
+        said.append(left_out(metrics["test_diverged"], metrics.get("test_tasks") or 0))
+    if learner and learner.meta_trained and job.status == "done" and metrics.get("best_iteration") == 0:
+        said.append("no update made it better than it was untrained")
     box.caption(" · ".join(said))
+    for sentence, seeds in _by_sentence(job).items():
+        box.error(f"Seed{'s' * (len(seeds) > 1)} {_listed(seeds)} diverged. {plain(sentence)}", icon=ICONS["diverged"])
     if record.get("error") and job.status == "failed":
         box.error(plain(record["error"]), icon=":material/error:")
     if job.status in jobs.ACTIVE:
@@ -113,6 +124,21 @@ def _show(job: Job) -> None:
         place = box if opened else box.expander("Losses")
         figure = figures.losses(str(record.get("learner")), histories, iterations, dark=page.dark())
         place.plotly_chart(figure, key=f"losses-{name}", width="stretch", config={"displaylogo": False})
+        if any(map(figures.diverged, itertools.chain(*histories))):
+            place.caption("Hollow points: of these validations some tasks diverged; the mean is over the others.")
+
+
+def _by_sentence(job: Job) -> dict[str, list[int]]:
+    """The seeds that diverged, by what is said of them."""
+    found: dict[str, list[int]] = {}
+    for seed, sentence in job.diverged:
+        found.setdefault(sentence, []).append(seed)
+    return found
+
+
+def _listed(seeds: list[int]) -> str:
+    *first, last = map(str, seeds)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _buttons(place: Any, job: Job, name: str) -> None:
@@ -126,6 +152,7 @@ def _buttons(place: Any, job: Job, name: str) -> None:
         button("Cancel", "stop", lambda: jobs.cancel(folder))
     if job.status in jobs.RESUMABLE:
         button("Resume", "resume", lambda: jobs.resume(folder, queue=queue()))
+    if job.status in jobs.RESTARTABLE:
         button("Restart", "restart_alt", lambda: jobs.restart(folder, queue=queue()))
     opening.links(place, folder, job.record)
 

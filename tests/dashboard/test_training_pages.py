@@ -19,7 +19,7 @@ from dashboard.training.words import reason
 from engine import archive, estimates, jobs, plans
 from engine.errors import BadInput, EngineError
 from engine.learners import LEARNERS, make
-from engine.runs import read_record
+from engine.runs import TRAINED, read_record
 from engine.tasks import TASKS, Sine
 from engine.training import Training
 
@@ -178,14 +178,40 @@ def test_a_taken_name_asks_before_it_replaces(own):
         ("cancelled", "its best weights so far are kept", {"Resume", "Restart"}),
         ("running", "its process is gone", {"Resume", "Restart"}),
         ("failed", "failed", {"Resume", "Restart"}),
+        ("diverged", "no trained learner came of it", {"Restart"}),
     ],
 )
 def test_every_state_says_what_it_means_and_offers_what_helps(own, status, said, offered):
-    trained(own, status, error="No space left on device." if status == "failed" else None)
+    trained(own, status, error="It went wrong." if status in ("failed", "diverged") else None)
     at = opened("train")
     assert any(said in caption.value for caption in at.caption)
     assert {button.label for button in at.button} - {"Start training", "Try for a moment"} == offered
-    assert bool(at.error) == (status == "failed")
+    wrong = {"failed": ["It went wrong."], "diverged": ["Seed 0 diverged. It went wrong."]}
+    assert [error.value for error in at.error] == wrong.get(status, [])
+    assert bool(library.shots("my-sine", "sine")) == (status in TRAINED)
+
+
+def test_a_sound_seed_stands_beside_those_that_diverged(own):
+    """Its numbers are shown, with what they leave out; the others are named together, by what is said of them."""
+    names = [f"maml-k10-s{seed}" for seed in range(3)]
+    metrics = {"test_mse": 3.12, "test_ci95": 0.25, "test_diverged": 4, "test_tasks": 2000, "best_iteration": 0}
+    for seed, name in enumerate(names):
+        sound = {"metrics": metrics, "error": None} if seed == 1 else {"metrics": {}, "error": "45 of 45 were skipped."}
+        trained(own, "done" if seed == 1 else "diverged", name, **sound)
+        record = {**read_record(own / "sine" / name), "group": names, "seed": seed}
+        (own / "sine" / name / "run.json").write_text(json.dumps(record))
+    history = own / "sine" / names[1] / "history.jsonl"
+    rows = [json.loads(line) for line in history.read_text().splitlines()]
+    history.write_text("".join(json.dumps({**row, "validation_diverged": 2}) + "\n" for row in rows))
+    at = opened("train")
+    (error,) = at.error
+    assert error.value == "Seeds 0 and 2 diverged. 45 of 45 were skipped."
+    (said,) = [caption.value for caption in at.caption if "test error" in caption.value]
+    assert "test error of seed 1 3.1200 ± 0.2500 · 4 of 2,000 tasks diverged and are left out of the mean." in said
+    assert "no update made it better than it was untrained" in said
+    assert any(caption.value.startswith("Hollow points") for caption in at.caption)
+    assert not {button.label for button in at.button} & {"Resume", "Restart"}
+    assert library.results("my-sine", "sine") == ()  # not a mean over the tasks of everybody else
 
 
 def test_seeds_that_were_deleted_are_not_counted(own):
@@ -306,6 +332,17 @@ def test_metrics_are_best_and_last():
     assert row["last validation"] == checked[-1]
 
 
+def test_metrics_say_what_diverged_and_that_a_median_is_infinite():
+    away = {"test_mse": 3.0, "test_median": None, "test_diverged": 1200, "test_tasks": 2000, "validation_diverged": 7}
+    lost = {"validation": None, "validation_diverged": 500, "best_iteration": None}
+    records = [{"metrics": away}, {"metrics": lost}, read_record(SHIPPED / "maml-k10-s0")]
+    frame = table.measured([SHIPPED / "maml-k10-s0"] * 3, records, ["a", "b", "c"])
+    median = f"{records[2]['metrics']['test_median']:.4g}"
+    assert frame["median"].fillna("").tolist() == ["infinite", "", median]
+    assert frame["diverged"].fillna(-1).tolist() == [1200, -1, -1]
+    assert frame["diverged then"].fillna(-1).tolist() == [7, 500, -1]
+
+
 def test_what_was_deleted_can_be_restored_on_the_page(own):
     folder = trained(own)
     jobs.delete(folder, own)
@@ -383,6 +420,10 @@ def test_losses_are_drawn_for_every_seed(dark):
     assert len(figure.data) == 4
     assert list(figure.data[1].x) == [0, 2, 4]
     assert figure.layout.yaxis.type == "log"
+    counted = [{**row, "validation_diverged": row["iteration"]} for row in rows]
+    points = losses("maml", [counted], 5, dark=dark).data[1]
+    assert list(points.marker.symbol) == ["circle", "circle-open", "circle-open"]
+    assert list(points.customdata) == ["", *(f"<br>without {n} tasks that diverged" for n in (2, 4))]
 
 
 def test_the_same_word_for_the_cancel_file():

@@ -126,6 +126,17 @@ def test_numbers_that_json_does_not_have_are_null(trained, capsys):
     assert result["median_interval"] == [None, None]
 
 
+def test_a_training_that_diverges_ends_with_an_exit_code_and_a_sentence(trained, capsys, tmp_path):
+    code, out, err = run(capsys, *train(tmp_path / "wild", "--set", "inner_lr=1e30", "--json"))
+    (row,) = json.loads(out)
+    assert (code, row["status"], row["test_mse"]) == (1, "diverged", None)
+    assert err.count("\n") == 1
+    assert "3 of 3 updates were skipped, because their meta-gradient was not finite. Lower inner_lr" in err
+    code, _, err = run(capsys, "resume", tmp_path / "wild" / "maml-k4-s0")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "diverged; train it again with other settings." in err
+
+
 def test_table(trained, capsys):
     (row,) = as_json(capsys, "table", "--root", trained[0].parent, "--tasks", "20")
     assert (row["learner"], row["shots"], row["seeds"]) == ("maml", 4, 2)
@@ -311,7 +322,7 @@ def test_classes_show_accuracies(classified, capsys):
     assert run(capsys, "runs", classified.parent)[1].split()[:3] == ["path", "status", "test_accuracy"]
     result = json.loads(run(capsys, "evaluate", classified, "--tasks", "20", "--json")[1])
     assert list(result) == [
-        *("path", "learner", "shots", "seed", "tasks", "accuracy", "ci95", "median", "median_interval"),
+        *("path", "learner", "shots", "seed", "tasks", "diverged", "accuracy", "ci95", "median", "median_interval"),
         *("per_step", "loss_per_step"),
     ]
     assert 0 < result["accuracy"] == result["per_step"][-1] < 1

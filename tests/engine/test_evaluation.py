@@ -5,7 +5,17 @@ import pytest
 import torch
 from scipy import stats
 
-from engine.evaluation import estimate, final_errors, held_out_tasks, step_errors, step_scores
+from engine.evaluation import (
+    diverged,
+    estimate,
+    final_errors,
+    held_out_tasks,
+    knowing_nothing,
+    left_out,
+    spoken,
+    step_errors,
+    step_scores,
+)
 from engine.learners import make
 from engine.tasks import GaussianClasses, Sine, stream
 from engine.trees import tree_map
@@ -72,3 +82,53 @@ def test_median_interval_covers_the_median_95_times_in_100():
     intervals = [estimate(rng.exponential(size=101)).median_interval for _ in range(2000)]
     covered = np.mean([low <= np.log(2) <= high for low, high in intervals])
     assert 0.94 <= covered <= 0.99  # the exact interval is never too narrow
+
+
+def test_what_diverged_is_left_out_of_the_mean_and_infinite_in_the_median():
+    values = np.random.default_rng(2).exponential(size=60)
+    away = np.zeros(60, bool)
+    away[:4] = True
+    values[0], values[1] = np.nan, np.inf  # two were finite, and diverged on the way
+    found, kept = estimate(values, away), values[4:]
+    assert (found.tasks, found.diverged) == (60, 4)
+    assert found.mean == pytest.approx(kept.mean())
+    interval = stats.ttest_1samp(kept, 0).confidence_interval(0.95)
+    assert found.mean_interval == pytest.approx((interval.low, interval.high))
+    assert found.median == pytest.approx(np.median([*kept, *[np.inf] * 4]))
+    assert found.median > np.median(kept)
+    assert estimate(values) == estimate(values, away & ~np.isfinite(values))  # what is not finite always diverged
+
+
+def test_a_median_may_be_infinite_and_its_interval_half_so():
+    values = np.array([*range(52), *[np.nan] * 48], float)
+    found = estimate(values)
+    assert (found.median, found.median_interval[1]) == (49.5, np.inf)
+    assert np.isfinite(found.median_interval[0])
+    found = estimate(np.full(5, np.nan))
+    assert np.isnan([found.mean, found.ci95]).all()
+    assert found.median == np.inf
+    assert estimate(np.array([0.9, np.nan, np.nan]), worst=0.0).median == 0.0  # accuracies
+    assert [spoken(value) for value in (found.mean, found.median, 0.5)] == ["none", "infinite", "0.5000"]
+    assert [left_out(*counts) for counts in ((0, 9), (1, 9), (2, 2000), (9, 9))] == [
+        "",
+        "1 of 9 tasks diverged and is left out of the mean.",
+        "2 of 2,000 tasks diverged and are left out of the mean.",
+        "All 9 tasks diverged: there is no mean.",
+    ]
+
+
+def test_diverged_is_not_finite_or_in_the_end_a_hundred_times_as_wrong_as_knowing_nothing():
+    losses = np.array([[3.0, 99.0], [101.0, 0.1], [np.nan, 0.1], [1.0, np.inf]])
+    assert diverged(losses, 1.0).tolist() == [False, False, True, True]  # the second overshot, and came back
+    assert diverged(losses[:, :1], 1.0).tolist() == [False, True, True, False]
+    tasks = held_out_tasks(Sine(), 50)
+    assert knowing_nothing(Sine(), tasks) == pytest.approx(float(tasks.query_y.square().mean()))
+
+
+def test_the_argmax_of_nan_is_no_answer():
+    learner, distribution = make("maml", steps=3, inner_lr=1e30), GaussianClasses(ways=3, queries=4)
+    scores = step_scores(learner, learner.init(stream("init"), distribution.spec), held_out_tasks(distribution, 5))
+    assert scores.losses[:, -1].isnan().all()
+    assert scores.accuracies[:, -1].tolist() == [0.0] * 5
+    assert scores.diverged(np.log(3)).all()
+    assert scores.final(np.log(3)).diverged == 5

@@ -5,9 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from engine.errors import BadConfig
-from engine.evaluation import held_out_tasks
+from engine.evaluation import Scores, held_out_tasks
 from engine.learners import make
 from engine.report import evaluate_run, lines, markdown, rows
 from engine.runs import describe, load, save
@@ -114,3 +115,52 @@ def test_markdown_shows_every_row_and_both_seeds(root):
     assert f"| mine | maml | 4 | {row['mse']:.4f} ± {row['ci95']:.4f} |" in text[2]
     assert all(f"{value:.3g}" in text[2] for value in row["per_seed"])
     assert "9 test tasks" in text[-1]
+
+
+def test_a_task_that_diverges_for_one_seed_is_left_out_for_all(root, monkeypatch):
+    nan, wild = np.nan, 1e9
+    given = iter([[[1.0], [2.0], [nan], [4.0]], [[1.0], [wild], [3.0], [6.0]]])
+    monkeypatch.setattr("engine.report.step_scores", lambda *_, **__: Scores(torch.tensor(next(given)), None))
+    (row,) = content = rows(root, 4)
+    assert (row["tasks"], row["diverged"]) == (4, 2)
+    assert row["per_seed"] == [2.5, 3.5]
+    assert row["mse"] == 3.0 == np.mean(row["per_seed"])
+    assert row["median"] == np.inf  # of 1, infinite, infinite, 5
+    text = markdown(content, 4)
+    assert "| 3.0000 ± 25.4124 (2 of 4 tasks diverged) |" in text
+    assert "| infinite (1.0000 to infinite) |" in text
+    assert text.endswith(
+        "Tasks that diverged for any seed are left out of all means of their row; in medians they count as the worst "
+        "there is."
+    )
+    assert "diverged" not in markdown([{**row, "diverged": 0}], 4)
+
+
+def test_evaluating_counts_what_diverges_and_means_the_others(root):
+    """Far inputs throw the inner step of some tasks off; the numbers are those of the others, at every step."""
+    run = load(root / "mine" / "maml-k4-s0")
+    changes = {"inputs": [-40.0, 40.0]}
+    result, drawn = evaluate_run(run, 40, 2, changes), held_out_tasks(Sine(shots=4, queries=6, **changes), 40)
+    squares = []
+    for j in range(40):
+        trajectory = run.adapt(drawn.support_x[j], drawn.support_y[j], 2)
+        squares.append(
+            [float((run.predict(trajectory, drawn.query_x[j], t) - drawn.query_y[j]).square().mean()) for t in range(3)]
+        )
+    squares = np.array(squares)
+    usual = held_out_tasks(run.distribution, 40).query_y
+    kept = squares[:, -1] <= 100 * max(float(y.square().mean()) for y in (usual, drawn.query_y))
+    assert 0 < kept.sum() < 40
+    assert (result["tasks"], result["diverged"]) == (40, int((~kept).sum()))
+    assert result["per_step"] == pytest.approx(squares[kept].mean(0), rel=1e-4)
+    assert result["mse"] == pytest.approx(result["per_step"][-1])
+    first, second, *_ = lines(result)
+    assert f" over {kept.sum()} of 40 test tasks, median " in first
+    assert second == f"{40 - kept.sum()} of 40 tasks diverged and are left out of the mean."
+
+
+def test_small_waves_are_no_reason_for_mistrust(root):
+    """A hundred times the loss of saying 0 is little where waves are small: the usual ones are the measure then."""
+    result = evaluate_run(load(root / "mine" / "maml-k4-s0"), 20, changes={"amplitude": [1e-6, 1e-5]})
+    assert result["diverged"] == 0
+    assert result["mse"] > 100 * 1e-10

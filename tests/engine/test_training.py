@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from engine.divergence import Standing, advice
 from engine.errors import BadConfig, UnknownName
 from engine.gradients import _compile, can_compile, compiled_meta_gradient, meta_gradient
 from engine.learners import LEARNERS, MAML, configure, make
@@ -102,6 +103,92 @@ def test_best_validation_weights_are_kept_not_the_last():
     one.validate()
     tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=0, atol=0), one.seed_params(0), kept)
     assert one.best_iteration == [0]
+
+
+def test_the_best_have_the_fewest_diverged_tasks_and_then_the_lowest_mean(monkeypatch):
+    nan, wild = math.nan, 1e6  # finite, and more than a hundred times the loss of saying 0
+    looks = [[nan] * 5, [1.0, 1.0, 1.0, nan, wild], [9.0, 9.0, 9.0, 9.0, 9.0], [8.0] * 5, [0.1, 0.1, 0.1, 0.1, wild]]
+    given = iter(looks)
+    monkeypatch.setattr("engine.training.final_errors", lambda *_: torch.tensor(next(given)))
+    one, seen = trainer(seeds=(0,)), []
+    for iteration in range(len(looks)):
+        one.iteration = iteration
+        one.flat.fill_(iteration)
+        found = one.validate()
+        seen.append((found.error.item(), found.diverged.item()))
+    assert math.isnan(seen[0][0])
+    assert seen[0][1] == 5
+    assert seen[1:] == [(1.0, 2), (9.0, 0), (8.0, 0), (pytest.approx(0.1), 1)]
+    assert (one.best_iteration, one.best_error.tolist(), one.best_diverged.tolist()) == ([3], [8.0], [0])
+    assert float(one.seed_params(0)["net"]["weight2"].max()) == 3.0
+
+
+def standing(**changes):
+    """A seed half way through 1,000 updates, sound unless changed."""
+    sound = {"iteration": 500, "iterations": 1000, "skipped": 0, "tasks": 50, "diverged": 0, "finite": 50, "best": 0}
+    return Standing(**{**sound, **changes})
+
+
+ALL = {"diverged": 50, "best": None}  # no validation left a task
+VERDICTS = {
+    "a plateau": ({}, False),
+    "a plateau at the end, no better than untrained": ({"iteration": 1000}, False),
+    "all far off, but finite": (ALL, False),
+    "all far off to the end": ({**ALL, "iteration": 1000}, True),
+    "nothing finite": ({**ALL, "finite": 0}, True),
+    "nothing finite in the first updates": ({**ALL, "finite": 0, "iteration": 99}, False),
+    "nothing finite before a tenth of it": ({**ALL, "finite": 0, "iterations": 6000}, False),
+    "nothing finite at the start": ({**ALL, "finite": 0, "iteration": 0}, False),
+    "nothing finite now, but before": ({"diverged": 50, "finite": 0, "best": 250}, False),
+    "half of the updates skipped": ({"skipped": 250}, False),
+    "most of the updates skipped": ({"skipped": 251}, True),
+    "most of few updates skipped": ({"skipped": 99, "iteration": 99}, False),
+    "all updates of a short training skipped": ({"skipped": 45, "iteration": 45, "iterations": 45}, True),
+    "some diverge in the end": ({"iteration": 1000, "diverged": 25}, False),
+    "most diverge in the end, and only untrained they did not": ({"iteration": 1000, "diverged": 26}, True),
+    "most diverge in the end, but not before": ({"iteration": 1000, "diverged": 26, "best": 300}, False),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_what_a_diverged_training_is(case):
+    changes, lost = VERDICTS[case]
+    assert bool(standing(**changes).verdict()) is lost
+
+
+def test_the_advice_names_what_the_learner_has():
+    told = {name: advice(make(name)) for name in ("maml", "reptile", "turtle", "lstm")}
+    assert told["maml"] == "Lower inner_lr or training.lr, or set inner_clip or training.clip."
+    assert told["reptile"] == "Lower inner_lr or training.lr, or set training.clip."
+    assert told["turtle"] == "Lower training.lr, or set inner_clip or training.clip."
+    assert told["lstm"] == "Lower training.lr, or set training.clip."
+
+
+def test_a_hopeless_training_stops_early_and_a_sound_neighbour_keeps_it_going(monkeypatch):
+    monkeypatch.setattr("engine.divergence.AT_LEAST", 4)
+    meta_gradient = Trainer._meta_gradient
+
+    def spoiled(self, tasks):
+        gradient, loss = meta_gradient(self, tasks)
+        gradient[-1] = math.nan
+        return gradient, loss
+
+    monkeypatch.setattr(Trainer, "_meta_gradient", spoiled)
+    alone, pair = trainer((1,), validate_every=4), trainer((0, 1), validate_every=4)
+    alone.run()
+    pair.run()
+    assert (alone.iteration, pair.iteration) == (4, 20)
+    assert alone.lost[0].startswith("4 of 4 updates were skipped")
+    assert pair.lost == ["", alone.lost[0]]  # nothing crosses between seeds
+
+
+def test_a_run_that_goes_on_repeats_nothing_and_knows_its_loss():
+    one, seen = trainer(validate_every=5), []
+    for until in (5, 10, 20):
+        one.run(until, seen.append)
+    assert [progress.iteration for progress in seen] == list(range(21))
+    assert [progress.iteration for progress in seen if progress.validation is not None] == [0, 5, 10, 15, 20]
+    assert all(math.isfinite(loss) for progress in seen[1:] for loss in progress.loss)
 
 
 def test_tasks_depend_on_seed_and_iteration_alone():
