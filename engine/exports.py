@@ -127,14 +127,16 @@ def _events(folder: Path, place: Path) -> None:
     with SummaryWriter(str(place)) as writer:
         for summary in hparams(made, metrics):
             writer.file_writer.add_summary(summary, walltime=ended)
+        last = ended  # to the second: a row may be some tenths later
         for row in rows:
             logged, seconds = _number(row.get("time")), _number(row.get("seconds"))
             when = logged if logged is not None else ended - took + (seconds or 0.0)
+            last = max(last, when)
             for key in SCALARS:
                 if (value := _number(row.get(key))) is not None:
                     writer.add_scalar(key, value, row["iteration"], walltime=max(when, 0.0))
         for key, value in metrics.items():
-            writer.add_scalar(key, value, int(record.get("iteration") or 0), walltime=ended)
+            writer.add_scalar(key, value, int(record.get("iteration") or 0), walltime=last)
 
 
 def _ended(record: dict[str, Any], folder: Path) -> float:
