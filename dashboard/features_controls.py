@@ -16,3 +16,10 @@ def pick(label: str, options: Sequence[str], key: str, default: str, titles: dic
         bind="query-params",
     )
     return found if found in options else default
+
+
+def take_pair() -> None:
+    """A cell was clicked: the layers that it names are the pair, whatever rows the picture has by now."""
+    state = st.session_state
+    for point in state["features-heat"]["selection"]["points"][:1]:
+        state["features-first"], state["features-second"] = point["customdata"][:2]

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import features, features_holds, features_maps, holds, page
 from dashboard import features_alike as alike
 from dashboard import features_words as words
-from dashboard.features_controls import pick
+from dashboard.features_controls import pick, take_pair
 from dashboard.figures import features as figures
 from dashboard.figures import similarity as similarity_figures
 from engine.ensembles import Ensemble
@@ -158,7 +158,7 @@ def show_heat(
         read=words.SIMILARITY,
         data=alike.pair_rows(found, names, shown),
         says=alike.similarity_sentence(found, names),
-        on_select=lambda: take_pair(found, shown, labels),
+        on_select=take_pair,
         selection_mode="points",
     )
 
@@ -187,15 +187,6 @@ def pair_of(found: Similarity, shown: list[int], labels: list[str]) -> tuple[int
             state[key] = labels[number]
         chosen.append(place.selectbox(label, offered, key=key, bind="query-params"))
     return shown[offered.index(chosen[0])], shown[offered.index(chosen[1])]
-
-
-def take_pair(found: Similarity, shown: list[int], labels: list[str]) -> None:
-    """A cell was clicked: its row and column are the pair."""
-    points = state["features-heat"]["selection"]["points"]
-    if points:
-        row, column = (int(number) for number in points[0]["customdata"][-2:])
-        if row < len(shown) and column < len(shown):
-            state["features-first"], state["features-second"] = labels[shown[row]], labels[shown[column]]
 
 
 st.title("Features", anchor=False)

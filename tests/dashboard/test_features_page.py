@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import features, features_alike
+from dashboard import features, features_alike, features_controls
 from dashboard.figures import features as figures
 from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
@@ -252,3 +252,13 @@ def test_layers_that_never_change_are_named_and_not_just_blank():
     labels = features_alike.item_labels(found, {"maml": "MAML"})
     assert features_alike.blank(found, labels, [0, 1]) == said
     assert features_alike.blank(found, labels, [0]) == ""
+
+
+def test_a_click_means_the_layers_that_it_was_made_on(monkeypatch):
+    """Also where the picture has other rows before the click is heard."""
+    fig = similarity_figures.heat(["a", "b", "c"], ["x"] * 3, *[np.eye(3)] * 3, (0, 1), dark=False)
+    clicked = fig.data[-1].customdata[1 * 3 + 2]
+    state = {"features-heat": {"selection": {"points": [{"customdata": list(clicked)}]}}}
+    monkeypatch.setattr(features_controls.st, "session_state", state)
+    features_controls.take_pair()
+    assert (state["features-first"], state["features-second"]) == ("b", "c")
