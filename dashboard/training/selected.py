@@ -33,6 +33,10 @@ def show(folders: list[Path], hidden: int = 0) -> None:
         opening.links(head, folders[0], records[0])
     if hidden:
         st.caption(f"The filter hides {hidden} of them." if len(folders) > 1 else "The filter hides this one.")
+    for record, name in zip(records[:MOST], names, strict=False):
+        if record.get("status") in ("diverged", "failed") and record.get("error"):
+            icon = watch.ICONS[record["status"]]
+            st.error(f"{code(name)} {record['status']}. {plain(record['error'])}", icon=icon)
     compared = st.tabs(["Metrics", "Configuration", "Provenance", "Notes", "Export"])
     with compared[0]:
         wide = {"run": st.column_config.TextColumn(width=230)}  # names differ at their ends

@@ -111,9 +111,9 @@ def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: 
                 "last validation": checked[-1]["validation"] if checked else None,
                 "test": metrics.get("test_mse", metrics.get("test_accuracy")),
                 "± 95 %": metrics.get("test_ci95"),
+                "diverged": metrics.get("test_diverged"),
                 "median": _median(metrics),
                 "test tasks": metrics.get("test_tasks"),
-                "diverged": metrics.get("test_diverged"),
                 "skipped updates": metrics.get("skipped_updates"),
             }
         )

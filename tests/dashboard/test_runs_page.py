@@ -158,3 +158,14 @@ def test_times_are_those_of_the_visitor_or_say_utc(own, monkeypatch):
     assert clock.written(said.isoformat()) == (said.astimezone(UTC) + timedelta(minutes=330)).strftime("%Y-%m-%d %H:%M")
     assert clock.label("updated") == "updated" and "Asia/Kolkata" in clock.sentence()
     assert [clock.written(nonsense) for nonsense in (None, "soon", 5, "\ud800", "0001-01-01T00:00+14:00")] == [""] * 5
+
+
+def test_a_run_that_diverged_says_why_where_it_is_selected(own):
+    folder = own / "sine" / "maml-k10-s0"
+    record = json.loads((folder / "run.json").read_text())
+    said = {"status": "diverged", "error": "45 of 45 updates were skipped."}
+    (folder / "run.json").write_text(json.dumps({**record, **said}))
+    at = opened()
+    at.session_state[at.session_state["runs-drawn"][0]] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    (error,) = at.run().error
+    assert error.value.endswith(" diverged. 45 of 45 updates were skipped.")
