@@ -268,7 +268,8 @@ at.text_input[0].set_value("mine").run()
 (save,) = [button for button in at.button if str(button.key).startswith("runs-note")]
 refused(save.click().run())
 print("note")
-refused(at.button("runs-delete").click().run())
+(delete,) = [button for button in at.button if str(button.key).startswith("runs-delete-now")]
+refused(delete.click().run())
 print("delete")
 """
 

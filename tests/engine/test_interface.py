@@ -170,7 +170,7 @@ def test_a_short_training_lowers_the_validation_error(learner, case):
 
 def test_save_and_load_round_trip_is_exact(learner, distribution, tmp_path):
     params = learner.init(stream("init", 7), distribution.spec)
-    save(tmp_path / "run", params, {**describe(learner, distribution, 7), "status": "done", "shots": 5})
+    save(tmp_path / "run", params, {**describe(learner, distribution, 7), "status": "done"})
     run = load(tmp_path / "run")
     assert (run.learner, run.distribution, run.seed) == (learner, distribution, 7)
     assert dict(named_leaves(run.params)).keys() == dict(named_leaves(params)).keys()
