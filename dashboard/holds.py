@@ -11,17 +11,21 @@ import streamlit as st
 
 from dashboard.behaviour.controls import NARROW
 from probes.claims.finding import Finding
-from probes.decisions import FAILS, HOLDS, MIXED, UNDECIDED, VERDICTS, Decision
+from probes.decisions import FAILS, HOLDS, MIXED, UNDECIDED, Decision
+from probes.decisions import VERDICTS as DECIDED
 from probes.intervals import Interval
 
+NOT_TESTED = "not tested here"
+VERDICTS = (*DECIDED, NOT_TESTED)
 BADGES = {  # colour and icon: the words carry the meaning, neither is needed
     HOLDS: ("primary", "check_circle"),
     FAILS: ("orange", "cancel"),
     MIXED: ("gray", "contrast"),
     UNDECIDED: ("gray", "help"),
+    NOT_TESTED: ("gray", "image_not_supported"),
 }
 ANCHOR = "what-holds-here"
-ONLY_SINE = "Not tested here: all runs are on sine waves."
+ONLY_SINE = "All runs are on sine waves."
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Reading:
 
     Attributes:
         claim: what it says, in a sentence.
-        verdict: one of `VERDICTS`.
+        verdict: one of `VERDICTS`: those of `probes.decisions`, or `NOT_TESTED`.
         evidence: a sentence with the numbers that decided.
         criterion: when it would hold, when not.
         where: the part of the page that shows it.
@@ -69,7 +73,7 @@ def of(found: Finding, where: str = "") -> Reading:
 
 def not_tested(claim: str, where: str = "") -> Reading:
     """A reading about images."""
-    return Reading(claim, UNDECIDED, ONLY_SINE, "Needs runs on images.", where)
+    return Reading(claim, NOT_TESTED, ONLY_SINE, "Needs runs on images.", where)
 
 
 # ---- on the page -------------------------------------------------------------------------------------
@@ -89,6 +93,7 @@ def show_summary(readings: Sequence[Reading]) -> None:
         FAILS: lambda n: f"{n} do{'es' * (n == 1)} not",
         MIXED: lambda n: f"{n} mixed",
         UNDECIDED: lambda n: f"{n} not decided",
+        NOT_TESTED: lambda n: f"{n} not tested",
     }
     badges = " ".join(badge(verdict, words[verdict](n)) for verdict, n in counts.items() if n)
     st.markdown(f"[What holds here](#{ANCHOR}) of the dissertation's readings: {badges}")
