@@ -112,6 +112,18 @@ def test_whoever_moves_the_slider_or_stops_ends_the_playing():
     assert at.select_slider(key="sap-moment").value == 1000
 
 
+def test_a_message_older_than_the_moment_shown_does_not_end_the_playing():
+    """A busy browser answers before it has heard of the new moment, and names the one before."""
+    at = opened("Strengths")
+    before = at.select_slider(key="sap-moment").value
+    fine(at.button(key="sap-play").click().run())
+    first = at.select_slider(key="sap-moment").value
+    assert first != before
+    fine(at.select_slider(key="sap-moment").set_value(before).run())
+    assert at.button(key="sap-play").label == "Stop"
+    assert at.select_slider(key="sap-moment").value == first
+
+
 def test_without_kept_weights_there_is_no_slider():
     at = opened("Strengths", learners="SAP, first-order")
     assert not at.select_slider
