@@ -36,7 +36,8 @@ def show(folders: list[Path], hidden: int = 0) -> None:
     for record, name in zip(records[:MOST], names, strict=False):
         if record.get("status") in ("diverged", "failed") and record.get("error"):
             icon = watch.ICONS[record["status"]]
-            st.error(f"{code(name)} {record['status']}. {plain(record['error'])}", icon=icon)
+            said = f"{record['status']}. {record['error']}"
+            st.error(f"{code(name)} {plain(said)}", icon=icon)
     compared = st.tabs(["Metrics", "Configuration", "Provenance", "Notes", "Export"])
     with compared[0]:
         wide = {"run": st.column_config.TextColumn(width=230)}  # names differ at their ends

@@ -111,7 +111,8 @@ def _show(job: Job) -> None:
         said.append("no update made it better than it was untrained")
     box.caption(" · ".join(said))
     for sentence, seeds in _by_sentence(job).items():
-        box.error(f"Seed{'s' * (len(seeds) > 1)} {_listed(seeds)} diverged. {plain(sentence)}", icon=ICONS["diverged"])
+        which = f"Seed{'s' * (len(seeds) > 1)} {_listed(seeds)}"
+        box.error(plain(f"{which} diverged. {sentence}"), icon=ICONS["diverged"])
     if record.get("error") and job.status == "failed":
         box.error(plain(record["error"]), icon=":material/error:")
     if job.status in jobs.ACTIVE:
