@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard import library
+from dashboard.numbers import number
 from dashboard.training import clock
 from dashboard.training.notes import Note
 from engine import jobs
@@ -123,7 +124,7 @@ def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: 
 def _median(metrics: dict[str, Any]) -> str | None:
     """As text: it may be infinite, which records write as null."""
     if (found := metrics.get("test_median")) is not None:
-        return f"{found:.4g}"
+        return number(found, 4)
     return "infinite" if metrics.get("test_diverged") else None
 
 
