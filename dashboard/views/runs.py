@@ -18,12 +18,13 @@ own = row.toggle("Own runs only", key="runs-own", bind="query-params")
 shown = table.matching(frame, text or "")
 if own:
     shown = shown[[folders[index].is_relative_to(watch.root()) for index in shown.index]]
+messages = st.container()  # always there: what comes and goes must not move what follows, which would lose an upload
 if said := state.pop("runs-said", None):
-    st.success(said, icon=":material/check:")
+    messages.success(said, icon=":material/check:")
 if refused := state.pop("runs-refused", None):
-    st.error(refused, icon=":material/error:")
+    messages.error(refused, icon=":material/error:")
 if complaint:
-    st.warning(plain(complaint), icon=":material/warning:")
+    messages.warning(plain(complaint), icon=":material/warning:")
 picked = chosen.now(folders)
 visible = [folders[index] for index in shown.index]
 chosen.draw(
@@ -41,8 +42,10 @@ chosen.draw(
     },
 )
 st.caption(f"{len(shown):,} of {len(frame):,} runs. Click a heading to sort, the boxes on the left to select.")
-if picked:
-    selected.show(picked, hidden=len(set(picked) - set(visible)))
-broken.found((library.CHECKPOINTS, watch.root()))
+with st.container():
+    if picked:
+        selected.show(picked, hidden=len(set(picked) - set(visible)))
+with st.container():
+    broken.found((library.CHECKPOINTS, watch.root()))
 selected.bring_in()
 selected.trash()
