@@ -8,6 +8,7 @@ from engine.errors import EngineError
 from engine.files import write_json
 from engine.report import evaluate_seeds
 from engine.runs import RECORD, find
+from probes import answers
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
 FILE = Path(__file__).with_name("measured.json")
@@ -64,16 +65,7 @@ def measure(*, again: bool = False) -> list[str]:
     for key, paths in sorted(trainings.items()):
         if content.get(key, {}).get("weights") == hashes(paths):
             continue
-        content[key] = {"weights": hashes(paths), "result": _short(evaluate_seeds(paths, TASKS))}
+        content[key] = {"weights": hashes(paths), "result": answers.short(evaluate_seeds(paths, TASKS))}
         write_json(FILE, {known: content[known] for known in sorted(content) if known in trainings})
         done.append(key)
     return done
-
-
-def _short(value: Any) -> Any:
-    """The same with six digits of every number that has a point."""
-    if isinstance(value, dict):
-        return {key: _short(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_short(entry) for entry in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value

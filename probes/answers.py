@@ -47,7 +47,7 @@ def path(folder: Path, asked: dict[str, Any]) -> Path:
 def write(folder: Path, name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], answer: Any) -> Path:
     """Keeps an answer for everybody; returns its file."""
     asked = question(name, ensembles, values)
-    content = json.dumps({**asked, "answer": _short(asking.plain(answer))}, allow_nan=False, separators=(",", ":"))
+    content = json.dumps({**asked, "answer": short(asking.plain(answer))}, allow_nan=False, separators=(",", ":"))
     write_atomically(path(folder, asked), content.encode() + b"\n")
     return path(folder, asked)
 
@@ -106,10 +106,10 @@ def _container(origin: Any, inner: tuple[Any, ...], value: Any) -> Any:
     raise TypeError(f"expected a {origin.__name__}, got {str(value)[:80]}")
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     """The same with six digits of every number that has a point."""
     if isinstance(value, dict):
-        return {key: _short(entry) for key, entry in value.items()}
+        return {key: short(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_short(entry) for entry in value]
+        return [short(entry) for entry in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value

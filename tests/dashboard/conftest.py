@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+from dashboard import library
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -15,3 +18,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for own runs."""
+    monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
+    (tmp_path / "runs").mkdir()
+    library._load.clear()  # copies keep their times: a folder of an earlier test would be taken for this one
+    library._shots.clear()
+    return tmp_path / "runs"

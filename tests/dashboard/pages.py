@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ def app(page: str = "") -> AppTest:
     if page:
         at.switch_page(f"views/{page}.py")
     return at
+
+
+def linked(page: str, query: Mapping[str, str | list[str]]) -> AppTest:
+    """A page after its first run, at a link."""
+    at = app(page)
+    at.query_params.update(query)
+    return at.run()
 
 
 def fine(at: AppTest) -> AppTest:

@@ -21,29 +21,12 @@ from dashboard.training import table, watch
 from engine import archive, jobs
 from engine.errors import EngineError
 from tests import hostile
+from tests.dashboard.pages import linked
 from tests.engine.test_faults import BOUND, on_linux, write_protect
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "checkpoints" / "sine"
-
-
-@pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for own runs."""
-    monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
-    (tmp_path / "runs").mkdir()
-    library._load.clear()  # copies keep their times: a folder of an earlier test would be taken for this one
-    library._shots.clear()
-    return tmp_path / "runs"
-
-
-def opened(page: str, query: dict[str, str | list[str]]) -> AppTest:
-    """A page at a link."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=300)
-    at.switch_page(f"views/{page}.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    return at.run()
+pytestmark = pytest.mark.usefixtures("own")
 
 
 def flip(folder: Path) -> None:
@@ -130,13 +113,13 @@ def test_broken_runs_of_all_kinds_are_lines_on_the_pages_and_can_be_deleted(own:
         shutil.copytree(SHIPPED / "reptile-k5-s0", own / "mine" / harm.__name__)
         harm(own / "mine" / harm.__name__)
     unreadable = {"forge", "garble", "praise"}
-    pages = {page: opened(page, query) for page, query in (("runs", {"runs-own": "true"}), ("train", {}))}
+    pages = {page: linked(page, query) for page, query in (("runs", {"runs-own": "true"}), ("train", {}))}
     for at in pages.values():
         assert not at.exception, at.exception
         assert {text.value.split(": ")[0] for text in at.text} == {f"runs/mine/{name}" for name in unreadable}
     rows = {name.rpartition("/")[2] for name in pages["runs"].dataframe[0].value["run"]}
     assert rows == {"maml-k5-s0", *(harm.__name__ for harm in BROKEN)} - unreadable
-    live = opened("live", {"runs": "my-mine", "shots": "5"})
+    live = linked("live", {"runs": "my-mine", "shots": "5"})
     assert not live.exception, live.exception
     assert [error.value for error in live.error]
     for name, at in zip(("forge", "garble"), pages.values(), strict=True):
@@ -162,7 +145,7 @@ def test_a_run_that_no_page_foresaw_costs_one_line(own: Path, monkeypatch: pytes
 
     monkeypatch.setattr(watch, "_show", fails(shows, lambda job: job.folder))
     monkeypatch.setattr(table, "_row", fails(row, lambda path, *_: path))
-    train, runs = opened("train", {}), opened("runs", {"runs-own": "true"})
+    train, runs = linked("train", {}), linked("runs", {"runs-own": "true"})
     assert not train.exception and not runs.exception
     assert [text.value for text in train.text] == ["runs/mine/reptile-k5-s0: cannot be shown (OverflowError)."]
     assert any("maml-k5-s0" in one.value for one in train.markdown)
@@ -188,7 +171,7 @@ def test_a_thousand_runs_of_others_break_no_page(how: str, own: Path, monkeypatc
         hostile.folders(own / "mine", hostile.NUMBER)
     monkeypatch.setattr(watch, "SHOWN", hostile.NUMBER // 25)
     for page in ("runs", "train", "live"):
-        at = opened(page, {"runs-own": "true", "runs": f"my-{'imported' if how == 'imported' else 'mine'}"})
+        at = linked(page, {"runs-own": "true", "runs": f"my-{'imported' if how == 'imported' else 'mine'}"})
         assert not at.exception, (page, at.exception)
     at = AppTest.from_string(ONE_OF_ALL, default_timeout=300).run()
     assert not at.exception, at.exception
@@ -200,7 +183,7 @@ def test_a_page_with_a_broken_learner_says_so_and_shows_the_others(page: str, ow
         shutil.copytree(SHIPPED / name, own / "mine" / name)
     flip(own / "mine" / "reptile-k5-s0")
     key = page
-    at = opened(page, {f"{key}-runs": library.title("my-mine"), f"{key}-shots": "5", f"{key}-learners": "MAML"})
+    at = linked(page, {f"{key}-runs": library.title("my-mine"), f"{key}-shots": "5", f"{key}-learners": "MAML"})
     assert not at.exception, at.exception
     assert any("its hash is" in error.value for error in at.error)
     assert at.get("plotly_chart")

@@ -19,10 +19,10 @@ from streamlit.proto.Slider_pb2 import Slider
 from streamlit.runtime.state.query_params import parse_url_param
 from streamlit.testing.v1 import AppTest
 
-from dashboard import library
 from dashboard.links import _endless, _taken
 from dashboard.state import from_query
 from engine.learners import LEARNERS
+from tests.dashboard.pages import linked
 
 ROOT = Path(__file__).resolve().parents[2]
 ON_PAGES = int(os.environ.get("INNERLOOP_LINKS", "18"))
@@ -173,24 +173,6 @@ def test_thousands_of_links_to_the_live_page_are_read_or_refused_in_a_sentence()
 # ---- the pages --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for own runs."""
-    monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
-    (tmp_path / "runs").mkdir()
-    library._load.clear()  # copies keep their times: a folder of an earlier test would be taken for this one
-    library._shots.clear()
-    return tmp_path / "runs"
-
-
-def opened(page: str, query: Link) -> AppTest:
-    """A page at a link."""
-    at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=300)
-    at.switch_page(f"views/{page}.py")
-    at.query_params.update(query)
-    return at.run()
-
-
 def written() -> list[tuple[str, int]]:
     """Every file of the project that a page could have written, with its time."""
     folders = [ROOT / name for name in ("checkpoints", "dashboard", "engine", "probes")]
@@ -204,8 +186,8 @@ def written() -> list[tuple[str, int]]:
 def test_no_link_breaks_a_page_or_touches_a_file(page: str, own: Path):
     tab, parts, query = PAGES[page]
     before, found = written(), set(LIVE if page == "live" else ())
-    visits = [opened(page, query | {tab: part}) for part in parts] if ON_PAGES > 99 else []
-    for at in visits or [opened(page, query)]:
+    visits = [linked(page, query | {tab: part}) for part in parts] if ON_PAGES > 99 else []
+    for at in visits or [linked(page, query)]:
         assert not at.exception, at.exception
         found |= {str(key) for key in at.session_state._state.filtered_state if not str(key).startswith("link-")}
     assert len(found) > 2
@@ -213,7 +195,7 @@ def test_no_link_breaks_a_page_or_touches_a_file(page: str, own: Path):
     link = links(len(page), sorted(found) + [tab] * bool(tab) + ["nobody-has-it"], 6)
     for _ in range(max(1, ON_PAGES // len(PAGES))):
         asked = query | link()
-        at = opened(page, asked)
+        at = linked(page, asked)
         assert not at.exception, (asked, at.exception)
         for element in (*at.warning, *at.error, *at.info):
             assert "![" not in element.value
