@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from probes.claims.finding import Beside, Finding, decided, listed, over, table, told, unknown
+from probes.claims.finding import Beside, Finding, listed, over, several, table, told, unknown
 from probes.comparisons import Effect
-from probes.decisions import above, all_of
+from probes.decisions import above
 
 
 def more_curved(
@@ -27,16 +27,14 @@ def more_curved(
         f"{listed(list(primary)) if primary else 'second-order learned rules'}, trained with exact meta-gradients as "
         "MAML is. Holds if each interval lies above 1, does not hold if one lies below; other forms are told beside."
     )
-    if not primary or not all(primary.values()):
+    found = several(primary, above, "{}, |λ| |θ|², all")
+    if found is None:
         return unknown(claim, criterion)
-    parts = {title: decided(pairs, above) for title, pairs in primary.items()}
-    words = [f"{title} {told(one.effect)}" for title, one in parts.items()]
+    words = [f"{title} {told(one.effect)}" for title, one in found.parts.items()]
     by_form: dict[str, list[str]] = {}
     for title, form, effect in forms:
         by_form.setdefault(form, []).append(f"{title} {told(effect)}")
     also = "; ".join(f"{form}: {listed(some)}" for form, some in by_form.items())
     evidence = f"Times MAML's: {'; '.join(words)} ({over(next(iter(primary.values())))})."
     evidence += f" In other forms: {also}." if also else ""
-    rows = [(f"{title}, |λ| |θ|², all", one) for title, pairs in primary.items() for one in pairs]
-    detail = table([*rows, *others], "times MAML's")
-    return Finding(claim, all_of(list(parts.values())), evidence, criterion, detail)
+    return Finding(claim, found.decision, evidence, criterion, table([*found.rows, *others], "times MAML's"))

@@ -1,6 +1,6 @@
 """What a claim comes to: its verdict with the numbers that decided, in sentences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from probes import numbers
 from probes.comparisons import Effect
-from probes.decisions import UNDECIDED, Decision, Test, over_sets
+from probes.decisions import UNDECIDED, Decision, Test, all_of, over_sets
 from probes.intervals import Interval
 
 MISSING = "The shipped answers that would tell are not here."
@@ -64,6 +64,36 @@ def unknown(claim: str, criterion: str, why: str = MISSING) -> Finding:
 def decided(pairs: Sequence[Beside], test: Test) -> Decision:
     """One test over all sets of runs."""
     return over_sets([one.effect for one in pairs], test)
+
+
+@dataclass(frozen=True)
+class Several:
+    """One test of several learners, each over all sets of runs; the claim is that it holds for all of them.
+
+    Attributes:
+        parts: by the learner's title.
+        decision: of all parts together.
+        rows: single sets, for `table`.
+    """
+
+    parts: dict[str, Decision]
+    decision: Decision
+    rows: list[tuple[str, Beside]]
+
+
+def several(pairs: Mapping[str, Sequence[Beside]], test: Test, row: str = "{}") -> Several | None:
+    """One test for each learner; None where there is no learner, or one of them has no pair.
+
+    Args:
+        pairs: by the learner's title.
+        test: of each.
+        row: what a row of `table` is called; the title stands in the braces.
+    """
+    if not pairs or not all(pairs.values()):
+        return None
+    parts = {title: decided(some, test) for title, some in pairs.items()}
+    rows = [(row.format(title), one) for title, some in pairs.items() for one in some]
+    return Several(parts, all_of(list(parts.values())), rows)
 
 
 def of_seeds(mine: np.ndarray, other: np.ndarray) -> Effect:

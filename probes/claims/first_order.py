@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from probes.claims.finding import NO_SETS, OVER, Beside, Finding, decided, listed, over, table, told, unknown
+from probes.claims.finding import NO_SETS, OVER, Beside, Finding, decided, listed, over, several, table, told, unknown
 from probes.comparisons import Effect
-from probes.decisions import MARGIN, Decision, above, all_of, below, non_inferior
+from probes.decisions import MARGIN, Decision, above, below, non_inferior
 
 
 def little(pairs: Sequence[Beside]) -> Finding:
@@ -69,10 +69,9 @@ def points_further_off(cosines: Mapping[str, Sequence[Beside]], means: Mapping[s
         "the sets of runs, 95 % interval over tasks and trainings. Holds if each interval lies below 0, does not hold "
         "if one lies above."
     )
-    if not cosines or not all(cosines.values()):
+    found = several(cosines, below)
+    if found is None:
         return unknown(claim, criterion)
-    parts = {title: decided(pairs, below) for title, pairs in cosines.items()}
-    words = [f"{title} {means[title]:.2f} ({told(one.effect, '+')})" for title, one in parts.items()]
+    words = [f"{title} {means[title]:.2f} ({told(one.effect, '+')})" for title, one in found.parts.items()]
     evidence = f"Cosine for MAML {means['MAML']:.2f}; {', '.join(words)}; brackets: less MAML's."
-    rows = [(title, one) for title, pairs in cosines.items() for one in pairs]
-    return Finding(claim, all_of(list(parts.values())), evidence, criterion, table(rows, "cosine less MAML's", "+"))
+    return Finding(claim, found.decision, evidence, criterion, table(found.rows, "cosine less MAML's", "+"))

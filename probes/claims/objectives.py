@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from probes.claims.finding import Beside, Finding, decided, listed, over, table, told, unknown
+from probes.claims.finding import Beside, Finding, decided, listed, over, several, table, told, unknown
 from probes.decisions import above, all_of, superior
 
 BOTH = (
@@ -22,13 +22,12 @@ def finetuning_starts_best(starts: Mapping[str, Sequence[Beside]], nothing: floa
     criterion = (
         f"{BOTH} Holds if the errors of MAML and Reptile are higher before any step, does not hold if one is lower."
     )
-    if not starts or not all(starts.values()):
+    found = several(starts, above, "start, {} / finetuning")
+    if found is None:
         return unknown(claim, criterion)
-    parts = {title: decided(pairs, above) for title, pairs in starts.items()}
-    words = [f"{title}'s error is {told(one.effect)} times finetuning's" for title, one in parts.items()]
+    words = [f"{title}'s error is {told(one.effect)} times finetuning's" for title, one in found.parts.items()]
     evidence = f"Before any step, {listed(words)}; saying 0 everywhere errs {nothing:.2f} times as much."
-    rows = [(f"start, {title} / finetuning", one) for title, pairs in starts.items() for one in pairs]
-    return Finding(claim, all_of(list(parts.values())), evidence, criterion, table(rows))
+    return Finding(claim, found.decision, evidence, criterion, table(found.rows))
 
 
 def maml_ends_better(ends: Sequence[Beside]) -> Finding:

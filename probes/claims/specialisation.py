@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from probes.claims.finding import MISSING, NOTHING, Beside, Finding, Pair, decided, listed, share, table, told, unknown
+from probes.claims.finding import MISSING, NOTHING, Beside, Finding, Pair, listed, several, share, table, told, unknown
 from probes.comparisons import Effect
 from probes.decisions import above, all_of, superior
 from probes.intervals import of_any_sign
@@ -21,13 +21,12 @@ def heads_help(pairs: Mapping[str, Sequence[Beside]]) -> Finding:
         "tasks and trainings, mean over the sets of runs, 95 % interval over tasks and trainings. Holds if it lies "
         "above 1 for both, does not hold if below for one."
     )
-    if not pairs or not all(pairs.values()):
+    found = several(pairs, above)
+    if found is None:
         return unknown(claim, criterion)
-    parts = {title: decided(some, above) for title, some in pairs.items()}
-    words = [f"{title} errs {told(one.effect)} times as much" for title, one in parts.items()]
+    words = [f"{title} errs {told(one.effect)} times as much" for title, one in found.parts.items()]
     evidence = f"With a fresh output layer, {listed(words)}."
-    rows = [(title, one) for title, some in pairs.items() for one in some]
-    return Finding(claim, all_of(list(parts.values())), evidence, criterion, table(rows, "fresh / learned"))
+    return Finding(claim, found.decision, evidence, criterion, table(found.rows, "fresh / learned"))
 
 
 def scarcity_helps(pairs: Mapping[str, tuple[int, int, Beside]], left_out: Sequence[str] = ()) -> Finding:
