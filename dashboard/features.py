@@ -103,10 +103,12 @@ def parameter_rows(answer: Broadness, names: dict[str, str]) -> pd.DataFrame:
 
 
 def run_rows(answer: Broadness, names: dict[str, str]) -> pd.DataFrame:
-    """Every run: learner, title, seed, broadness, near, far."""
+    """Every run: learner, title, seed, broadness, near, far, and how many tasks diverged."""
     runs = answer.runs
     what = {"learner": runs.learner, "title": [names[name] for name in runs.learner], "seed": runs.seed}
-    return pd.DataFrame({**what, "broadness": runs.broadness, "near": runs.near, "far": runs.far})
+    errors = {"near": runs.near, "far": runs.far}
+    lost = {f"diverged {name}": runs.diverged[:, i].astype(int) for i, name in enumerate(errors)}
+    return pd.DataFrame({**what, "broadness": runs.broadness, **errors, **lost})
 
 
 def relations(runs: pd.DataFrame) -> dict[tuple[str, str], Relation]:

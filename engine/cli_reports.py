@@ -105,7 +105,7 @@ def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
 @device_option
 @json_option(
     "form, learner, training, seeds, test_tasks, factors, operations, families, chance, gates, mse, mse_without, "
-    "protocols, history, controls"
+    "protocols, history, controls, diverged"
 )
 def structure(
     forms: tuple[str, ...],

@@ -6,7 +6,7 @@ medians (`Estimate`).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -107,13 +107,8 @@ def step_scores(
     return Scores(losses, accuracies[0] if classes else None)
 
 
-def step_errors(learner: Learner, params: Params, tasks: Task, steps: int | None = None) -> Tensor:
-    """The query losses of `step_scores` alone, (N, T + 1)."""
-    return step_scores(learner, params, tasks, steps).losses
-
-
 def final_errors(learner: Learner, params: Params, tasks: Task) -> Tensor:
-    """The last column of `step_errors`, (N,), without predicting after the steps before: what a validation needs."""
+    """The last losses of `step_scores`, (N,), without predicting after the steps before: what a validation needs."""
 
     def one(task: Task) -> Tensor:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
@@ -197,6 +192,23 @@ def mean_of_rest(values: np.ndarray, away: np.ndarray) -> list[float]:
     kept = values[~away]
     found: list[float] = kept.mean(0).tolist() if len(kept) else np.full(values.shape[1:], math.nan).tolist()
     return found
+
+
+def mean_errors(learners: Sequence[Learner], params: Params, tasks: Task, nothing: float) -> tuple[list[float], int]:
+    """Mean query errors after adaptation, over the tasks on which none of some learners diverges.
+
+    Args:
+        learners: they share their meta-parameters.
+        params: these (one seed).
+        tasks: a batch of N tasks.
+        nothing: the loss of knowing nothing.
+
+    Returns:
+        A mean for each learner (NaN: there is no such task), and how many tasks are left out.
+    """
+    losses = torch.stack([final_errors(one, params, tasks) for one in learners], -1).double().cpu().numpy()
+    away: np.ndarray = np.any(diverged(losses[..., None], nothing), -1)
+    return mean_of_rest(losses, away), int(away.sum())
 
 
 def left_out(count: int, tasks: int) -> str:

@@ -34,7 +34,7 @@ from scipy import stats
 from torch import Tensor
 
 from engine.errors import BadRun, UnknownName
-from engine.evaluation import final_errors, held_out_tasks
+from engine.evaluation import held_out_tasks, knowing_nothing, left_out, mean_errors
 from engine.files import write_atomically, write_json
 from engine.learners import Params
 from engine.learners.sap import SAP
@@ -131,7 +131,8 @@ def run(
 
     Returns:
         What `<form>.json` holds: families, factors, operations, truth, gates and errors (seeds, families, 4),
-        history of the gates, protocols with 95 % t-intervals over seeds, chance levels, controls.
+        history of the gates, protocols with 95 % t-intervals over seeds, chance levels, controls, and
+        diverged: the test tasks of all members on which one of the five errors did, which are left out of errors.
 
     Raises:
         UnknownName: there is no such form.
@@ -149,6 +150,7 @@ def run(
         name: _measure(learner, params, members, tasks, truth, seeds)
         for name, params in (("trained", trained), ("untrained", start), ("mismatched", misled))
     }
+    lost = {name: result.pop("diverged") for name, result in results.items()}
     content = {
         "form": form,
         "learner": asdict(learner),
@@ -162,6 +164,7 @@ def run(
         **results["trained"],
         "history": history,
         "controls": {name: results[name] for name in ("untrained", "mismatched")},
+        "diverged": lost,
     }
     named = {name: leaf.contiguous() for name, leaf in named_leaves(trained)}
     write_atomically(folder / f"{form}.safetensors", save_tensors(named))
@@ -182,6 +185,8 @@ def read(folder: Path) -> list[dict[str, Any]]:
             found += [json.loads(path.read_text())] if path.is_file() else []
         except ValueError:
             raise BadRun(f"{path} is not readable JSON.") from None
+    for result in found:
+        result.setdefault("diverged", None)  # of results from before they were counted
     if not found:
         raise BadRun(f"There are no results of the structure experiment in {folder}.")
     return found
@@ -200,6 +205,11 @@ def table(results: list[dict[str, Any]]) -> str:
             )
     seeds = min(result["seeds"] for result in results)
     lines += ["", f"15 families, {seeds} seeds; mean ± 95 % t-interval over seeds."]
+    for result in results:
+        every = result["test_tasks"] * result["seeds"] * len(result["families"])
+        for name, count in (result["diverged"] or {}).items():
+            if said := left_out(count, every):
+                lines.append(f"{result['form']}, {name}: {said}")
     return "\n".join(lines)
 
 
@@ -239,11 +249,12 @@ def _measure(
     """Strengths, test errors with and without each operation's inner update, and the three protocols."""
     gates = _gates(learner, params).double().numpy().reshape(seeds, len(truth), len(FACTORS))
     forms = [learner, *(replace(learner, frozen=(OPERATIONS[factor],)) for factor in FACTORS)]
-    errors = np.empty((len(members), len(forms)))
+    errors, lost = np.empty((len(members), len(forms))), 0
     for index, (_, family) in enumerate(members):
         drawn = held_out_tasks(family, tasks)
         mine = tree_map(lambda p: p[index], params)  # noqa: B023
-        errors[index] = [final_errors(form, mine, drawn).double().mean() for form in forms]
+        errors[index], away = mean_errors(forms, mine, drawn, knowing_nothing(family, drawn))
+        lost += away
     shaped = errors.reshape(seeds, len(truth), len(forms))
     increase = shaped[..., 1:] - shaped[..., :1]
     evidence = {"P1": gates, "P2": gates, "P3": increase}
@@ -252,6 +263,7 @@ def _measure(
         "gates": gates.round(5).tolist(),
         "mse": shaped[..., 0].tolist(),
         "mse_without": shaped[..., 1:].tolist(),
+        "diverged": lost,
         "protocols": {name: _over_seeds(values) for name, values in per_seed.items()},
     }
 

@@ -28,7 +28,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 from engine.ensembles import Ensemble
-from engine.evaluation import final_errors, held_out_tasks
+from engine.evaluation import held_out_tasks, knowing_nothing, mean_errors
 from engine.learners import Params
 from engine.tasks import Sine
 from probes.asking import Progress, part
@@ -89,6 +89,7 @@ class Runs:
         seed: of each run.
         broadness: mean R^2 of the fresh functions, last hidden layer before adaptation, (runs,).
         near, far: mean query errors after adaptation on tasks as in training, and on frequencies `FAR`, (runs,).
+        diverged: how many of these tasks diverged and are left out of the means, near and far, (runs, 2).
     """
 
     learner: list[str]
@@ -96,6 +97,7 @@ class Runs:
     broadness: np.ndarray
     near: np.ndarray
     far: np.ndarray
+    diverged: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def applies(ensemble: Ensemble) -> str | None:
 def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Broadness:
     """Asks the trained learners and their controls."""
     layers: list[Layer] = []
-    rows: list[tuple[str, int, float, float, float]] = []
+    rows: list[tuple[str, int, float, list[float], list[int]]] = []
     for index, ensemble in enumerate(ensembles):
         low, high = index / len(ensembles), (index + 1) / len(ensembles)
         middle = (low + high) / 2
@@ -138,8 +140,9 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
                 (ensemble.learner.name, run.seed, float(broadness), *_errors(ensemble, run.params, config.tasks))
             )
     progress(1.0)
-    names, seeds, broad, near, far = zip(*rows, strict=True)
-    runs = Runs(list(names), list(seeds), np.array(broad), np.array(near), np.array(far))
+    names, seeds, broad, errors, lost = zip(*rows, strict=True)
+    near, far = np.array(errors, float).T
+    runs = Runs(list(names), list(seeds), np.array(broad), near, far, np.array(lost, float))
     return Broadness(np.array(config.frequencies), layers, _truth(ensembles[0], config), runs)
 
 
@@ -196,11 +199,13 @@ def _functions(features: np.ndarray, targets: np.ndarray, config: Config) -> np.
     return per_task.mean(1).reshape(len(features), len(config.frequencies), -1).mean(-1)
 
 
-def _errors(ensemble: Ensemble, params: Params, tasks: int) -> tuple[float, float]:
-    """Mean query errors of one run after adaptation, on tasks as in training and on far ones."""
+def _errors(ensemble: Ensemble, params: Params, tasks: int) -> tuple[list[float], list[int]]:
+    """Mean query errors of one run, on tasks as in training and on far ones, and how many of each diverged."""
     near, far = ensemble.distribution, replace(ensemble.distribution, frequency=FAR)  # type: ignore[call-arg]
-    errors = [final_errors(ensemble.learner, params, held_out_tasks(d, tasks)) for d in (near, far)]
-    return float(errors[0].double().mean()), float(errors[1].double().mean())
+    drawn = [held_out_tasks(d, tasks) for d in (near, far)]
+    nothing = knowing_nothing(near, drawn[0])  # far waves are as high
+    found = [mean_errors([ensemble.learner], params, each, nothing) for each in drawn]
+    return [error for (error,), _ in found], [away for _, away in found]
 
 
 def _truth(ensemble: Ensemble, config: Config) -> np.ndarray:

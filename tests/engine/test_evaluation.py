@@ -12,8 +12,8 @@ from engine.evaluation import (
     held_out_tasks,
     knowing_nothing,
     left_out,
+    mean_errors,
     spoken,
-    step_errors,
     step_scores,
 )
 from engine.learners import make
@@ -24,7 +24,7 @@ from engine.trees import tree_map
 def test_step_errors_are_the_query_mse_after_each_step(learner, monkeypatch):
     monkeypatch.setattr("engine.evaluation.CHUNK", 3)  # the last chunk is smaller
     params, tasks = learner.init(stream("init"), Sine.spec), held_out_tasks(Sine(shots=4), 7)
-    errors = step_errors(learner, params, tasks, 2)
+    errors = step_scores(learner, params, tasks, 2).losses
     assert errors.shape == (7, 3)
     one = tree_map(lambda v: v[5], tasks)
     trajectory = learner.adapt(params, one.support_x, one.support_y, 2)
@@ -36,7 +36,18 @@ def test_step_errors_are_the_query_mse_after_each_step(learner, monkeypatch):
 def test_final_errors_are_the_last_ones_to_the_bit(learner, monkeypatch):
     monkeypatch.setattr("engine.evaluation.CHUNK", 3)
     params, tasks = learner.init(stream("init"), Sine.spec), held_out_tasks(Sine(shots=4), 7)
-    assert torch.equal(final_errors(learner, params, tasks), step_errors(learner, params, tasks)[:, -1])
+    assert torch.equal(final_errors(learner, params, tasks), step_scores(learner, params, tasks).losses[:, -1])
+
+
+def test_means_of_several_learners_are_over_the_tasks_on_which_none_diverges(monkeypatch):
+    nan, inf = float("nan"), float("inf")
+    losses = {"one": [1.0, nan, 3.0, 4.0, 5.0], "other": [2.0, 2.0, inf, 4.0, 1001.0]}  # more than 100 times 10
+    monkeypatch.setattr("engine.evaluation.final_errors", lambda name, *_: torch.tensor(losses[name]))
+    assert mean_errors(["one", "other"], None, None, 10.0) == ([2.5, 3.0], 3)
+    assert mean_errors(["one"], None, None, 10.0) == ([3.25], 1)
+    means, left = mean_errors(["one"], None, None, 0.001)
+    assert np.isnan(means).all()
+    assert left == 5
 
 
 def test_scores_of_classes_are_cross_entropy_and_the_share_of_right_ones():

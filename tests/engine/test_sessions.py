@@ -11,7 +11,7 @@ from engine import jobs, plans, sessions, snapshots
 from engine.devices import pick_device
 from engine.ensembles import find_ensembles
 from engine.errors import BadConfig, BadInput, BadRun
-from engine.evaluation import estimate, held_out_tasks, step_errors, step_scores
+from engine.evaluation import estimate, held_out_tasks, step_scores
 from engine.history import read_history
 from engine.learners import make
 from engine.locks import Busy, held
@@ -114,7 +114,7 @@ def test_what_is_saved_is_the_best_on_validation_and_not_the_last(tmp_path):
     assert best != 12
     assert run.record["metrics"]["best_iteration"] == best
     tasks = DISTRIBUTION.sample(stream("validation"), 5)
-    again = float(step_errors(run.learner, run.params, tasks)[:, -1].double().mean())
+    again = float(step_scores(run.learner, run.params, tasks).losses[:, -1].double().mean())
     assert again == pytest.approx(validations[best], rel=1e-4)
     assert run.record["metrics"]["validation"] == validations[best]
 

@@ -68,6 +68,11 @@ def test_a_small_run_from_training_to_table(tmp_path, capsys):
     assert f"with the keys {', '.join(printed)}." in named
     assert shown.count("| mended-gates |") == 3
     assert "2 seeds" in shown
+    assert set(content["diverged"]) == {"trained", "untrained", "mismatched"}
+    content["diverged"]["untrained"] = 2
+    assert structure.table([content]).endswith(
+        "mended-gates, untrained: 2 of 90 tasks diverged and are left out of the mean."
+    )
 
 
 def test_what_is_not_there_is_said(tmp_path):

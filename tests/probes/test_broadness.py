@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from engine.evaluation import held_out_tasks, step_errors
+from engine.evaluation import held_out_tasks, step_scores
 from engine.tasks import GaussianClasses, Sine
 from probes import asking, broadness
 from tests.probes.test_diversity import changed, ensemble
@@ -77,9 +78,22 @@ def test_the_probe_asks_what_it_says():
         waves = broadness.fresh_functions(broadness.Config(**{**SMALL}), x.double().numpy()[:, 0])
         alone = broadness.decoded(features, waves).reshape(2, 3).mean(1)
         assert last.functions[seed] == pytest.approx(alone, abs=1e-4)
-        near = step_errors(run.learner, run.params, held_out_tasks(run.distribution, 20))[:, -1].mean()
-        assert found.runs.near[seed] == pytest.approx(float(near), rel=1e-4)
+        tasks = held_out_tasks(run.distribution, 20)
+        near, limit = step_scores(run.learner, run.params, tasks).losses[:, -1], 100 * tasks.query_y.square().mean()
+        assert found.runs.near[seed] == pytest.approx(float(near[near <= limit].mean()), rel=1e-4)
+        assert found.runs.diverged[seed, 0] == int((near > limit).sum())
     assert (found.runs.learner, found.runs.seed) == (["maml", "maml"], [0, 1])
+
+
+def test_tasks_that_diverge_are_counted_and_left_out_of_the_errors(monkeypatch):
+    def wild(learner, params, tasks):
+        return torch.where(tasks.query_y.mean((1, 2)) > 0, float("nan"), 2.0)
+
+    monkeypatch.setattr("engine.evaluation.final_errors", wild)
+    found = asking.ask("broadness", [ensemble("maml", seeds=1, steps=1, test_steps=1)], SMALL)
+    assert found.runs.near.tolist() == found.runs.far.tolist() == [2.0]
+    assert (found.runs.diverged > 0).all()
+    assert (found.runs.diverged < 20).all()
 
 
 def test_a_body_that_stays_holds_nothing_of_the_task_but_its_predictions_do():
