@@ -1,7 +1,7 @@
 """What the page Features shows, as tables and sentences: answers of the probes in, plain frames out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,13 @@ def joined(answers: Sequence[Diversity | Broadness]) -> Any:
     layers = [layer for answer in answers for layer in answer.layers]
     if isinstance(first, Diversity):
         return replace(first, layers=layers, seeds={k: v for one in answers for k, v in one.seeds.items()})
-    parts = [one.runs for one in answers]
-    arrays = {name: np.concatenate([getattr(runs, name) for runs in parts]) for name in ("broadness", "near", "far")}
-    lists = {name: [entry for runs in parts for entry in getattr(runs, name)] for name in ("learner", "seed")}
-    return replace(first, layers=layers, runs=replace(first.runs, **lists, **arrays))
+    runs = {}
+    for field in fields(first.runs):
+        parts = [getattr(one.runs, field.name) for one in answers]
+        runs[field.name] = (
+            np.concatenate(parts) if isinstance(parts[0], np.ndarray) else [entry for part in parts for entry in part]
+        )
+    return replace(first, layers=layers, runs=replace(first.runs, **runs))
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
