@@ -113,6 +113,19 @@ def map_points(
     )
 
 
+def still(found: Map, names: dict[str, str], space: str) -> str:
+    """One sentence on learners whose points all lie on one another, seed by seed; "" if there are none."""
+    near = 1e-6 * np.ptp(found.xy, axis=0).max()
+    unmoved = []
+    for who, name in enumerate(found.learners):
+        seeds = [found.xy[(found.learner == who) & (found.seed == seed)] for seed in np.unique(found.seed)]
+        if all(len(points) > 1 and np.ptp(points, axis=0).max() <= near for points in seeds if len(points)):
+            unmoved.append(names[name])
+    if not unmoved:
+        return ""
+    return f"The same {space} for every task and step, so that the points of a seed are one: {', '.join(unmoved)}."
+
+
 def map_rows(found: Map, names: dict[str, str]) -> pd.DataFrame:
     """Every point: learner, seed, task, its parameters, step, error and place."""
     return pd.DataFrame(

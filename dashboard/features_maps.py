@@ -53,6 +53,7 @@ def show_maps(ensembles: list[Ensemble]) -> None:
             "features-pca",
             read=words.MAPS,
             data=table,
+            says=alike.still(found, names, space),
             on_select=lambda: take_selection("features-pca", "points"),
         )
     with right:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -262,3 +263,24 @@ def test_a_click_means_the_layers_that_it_was_made_on(monkeypatch):
     monkeypatch.setattr(features_controls.st, "session_state", state)
     features_controls.take_pair()
     assert (state["features-first"], state["features-second"]) == ("b", "c")
+
+
+def test_a_map_names_learners_whose_points_are_one():
+    """A body that no task changes, and one that is the same at every input: a point for each seed, and no hint why."""
+    found = asking.ask("maps", [ensemble("maml", steps=1, test_steps=2)], {"tasks": 5, "places": 6})
+    names = {"maml": "MAML", "other": "Other"}
+    assert features_alike.still(found, names, "features") == ""
+    n = len(found.xy)
+    doubled = {
+        field: np.concatenate([getattr(found, field)] * 2)
+        for field in ("seed", "task", "step", "share", "error", "said")
+    }
+    both = replace(
+        found,
+        learners=["maml", "other"],
+        learner=np.repeat([0, 1], n),
+        xy=np.concatenate([found.xy, np.stack([found.seed, found.seed], 1)]),
+        **doubled,
+    )
+    said = features_alike.still(both, names, "features")
+    assert said == "The same features for every task and step, so that the points of a seed are one: Other."
