@@ -21,7 +21,7 @@ from engine.tasks import GaussianClasses, Sine, stream
 from engine.trees import tree_map
 
 
-def test_step_errors_are_the_query_mse_after_each_step(learner, monkeypatch):
+def test_losses_are_the_query_mse_after_each_step(learner, monkeypatch):
     monkeypatch.setattr("engine.evaluation.CHUNK", 3)  # the last chunk is smaller
     params, tasks = learner.init(stream("init"), Sine.spec), held_out_tasks(Sine(shots=4), 7)
     errors = step_scores(learner, params, tasks, 2).losses

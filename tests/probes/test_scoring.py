@@ -10,7 +10,7 @@ import torch
 
 from engine import Run, Sine, make
 from engine.ensembles import Ensemble
-from engine.evaluation import knowing_nothing, step_errors
+from engine.evaluation import knowing_nothing, step_scores
 from engine.learners import LEARNERS
 from engine.tasks import GaussianClasses, TaskDistribution, stream
 from engine.trees import tree_map
@@ -43,7 +43,7 @@ def test_all_at_once_equals_run_by_run(name: str, monkeypatch: pytest.MonkeyPatc
     found = scoring.query_losses(made, tasks, [0, 2, 3])
     assert found.shape == (2, 5, 3)
     for seed, run in enumerate(made.runs):
-        expected = step_errors(run.learner, run.params, tasks, 3)[:, [0, 2, 3]].numpy()
+        expected = step_scores(run.learner, run.params, tasks, 3).losses[:, [0, 2, 3]].numpy()
         assert found[seed] == pytest.approx(expected, rel=1e-9)
 
 
@@ -51,7 +51,7 @@ def test_classes_are_scored_by_cross_entropy():
     made = ensemble("maml", GaussianClasses(shots=2, queries=3))
     tasks = double(made.distribution, 4)
     found = scoring.query_losses(made, tasks, [1])
-    expected = step_errors(made.learner, made.runs[1].params, tasks, 1)[:, [1]].numpy()
+    expected = step_scores(made.learner, made.runs[1].params, tasks, 1).losses[:, [1]].numpy()
     assert found[1] == pytest.approx(expected, rel=1e-9)
     assert knowing_nothing(made.distribution, tasks) == np.log(made.distribution.spec.output_dim)
     assert scoring.measure(made.distribution) == "cross-entropy"
