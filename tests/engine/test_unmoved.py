@@ -16,9 +16,5 @@ def test_every_stored_run_is_still_there():
 
 @pytest.mark.parametrize("learner", sorted(set(map(learner_of, THEN))))
 def test_predictions_after_every_step_are_the_stored_ones(learner: str):
-    far = {
-        name: distance(predictions(name), then)
-        for name, then in THEN.items()
-        if learner_of(name) == learner
-    }
+    far = {name: distance(predictions(name), then) for name, then in THEN.items() if learner_of(name) == learner}
     assert {name: value for name, value in far.items() if value > FAR} == {}

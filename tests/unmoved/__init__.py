@@ -76,7 +76,7 @@ def _cpuinfo() -> list[str]:
 def stored() -> tuple[dict[str, Tensor], dict[str, str]]:
     """The stored predictions by run, and the machine that made them."""
     with safe_open(STORED, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["machine"])  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["machine"])
 
 
 def store() -> None:
