@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dashboard.training.readonly import VARIABLE, read_only
+from dashboard.views.train.readonly import VARIABLE, read_only
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -78,8 +78,8 @@ def main(given: list[str] | None = None) -> None:
     import streamlit as st
     from starlette.middleware import Middleware
 
-    from dashboard import serving
-    from dashboard.guard import Guard
+    from dashboard.serving import server as serving
+    from dashboard.serving.guard import Guard
 
     serving.tune()
     address = f"[{arguments.host}]" if ":" in arguments.host else arguments.host

@@ -9,7 +9,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the project's
     sys.path.insert(0, str(PROJECT))
 
-from dashboard import links, serving  # noqa: E402 - found by the lines above
+from dashboard.serving import server as serving  # noqa: E402 - found by the lines above
+from dashboard.widgets import links  # noqa: E402
 
 if serving.served():
     serving.tune()  # `streamlit run` comes here first; `python -m dashboard` has done it
@@ -17,63 +18,63 @@ st.set_page_config(page_title="Innerloop", page_icon=str(PROJECT / "dashboard" /
 st.logo(str(PROJECT / "dashboard" / "logo.svg"), size="large")
 pages = [
     st.Page(
-        "views/live.py",
+        "views/live/live.py",
         title="Live adaptation",
         icon=":material/gesture:",
         default=True,
         help="Drag a few points and watch every learner adapt to them, step by step.",
     ),
     st.Page(
-        "views/behaviour.py",
+        "views/behaviour/behaviour.py",
         title="Learning behaviour",
         icon=":material/stacked_line_chart:",
         url_path="behaviour",
         help="How losses fall step by step, who pays for looking ahead, and who holds out elsewhere.",
     ),
     st.Page(
-        "views/features.py",
+        "views/features/features.py",
         title="Features",
         icon=":material/grain:",
         url_path="features",
         help="What a learner's hidden layers make of an input: how diverse, how broad, how alike.",
     ),
     st.Page(
-        "views/landscape.py",
+        "views/landscape/landscape.py",
         title="Loss landscape",
         icon=":material/landscape:",
         url_path="landscape",
         help="What lies around adapted weights and around meta-parameters, how curved it is, and what that costs.",
     ),
     st.Page(
-        "views/rules.py",
+        "views/rules/rules.py",
         title="Update rules",
         icon=":material/function:",
         url_path="rules",
         help="Which way learners step, what rule they have learned, and what the black boxes resemble.",
     ),
     st.Page(
-        "views/operations.py",
+        "views/operations/operations.py",
         title="SAP operations",
         icon=":material/tune:",
         url_path="operations",
         help="Which parameters SAP adapts, how strongly, and whether the tasks ask for it.",
     ),
     st.Page(
-        "views/attribution.py",
+        "views/attribution/attribution.py",
         title="Attribution",
         icon=":material/ads_click:",
         url_path="attribution",
         help="Which support points, labels, layers and units made a prediction.",
     ),
     st.Page(
-        "views/train.py",
+        "views/train/train.py",
         title="Train",
         icon=":material/model_training:",
         url_path="train",
         help="Train a learner of your own, watch it, call it off, take it up again.",
     ),
     st.Page(
-        "views/runs.py",
+        "views/runs/runs.py",
         title="Runs",
         icon=":material/database:",
         url_path="runs",

@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.behaviour.sweep_tables import first_order_pairs
-from dashboard.landscape import cost, rules_tables
-from dashboard.numbers import interval, number
-from dashboard.operations.reading import TASKS as SAP_TASKS
-from dashboard.operations.reading import answers_sentence
-from dashboard.rules import directions, rule, rule_tables
+from dashboard.views.behaviour.sweep_tables import first_order_pairs
+from dashboard.views.landscape import cost, rules_tables
+from dashboard.views.operations.reading import TASKS as SAP_TASKS
+from dashboard.views.operations.reading import answers_sentence
+from dashboard.views.rules import directions, rule, rule_tables
+from dashboard.widgets.numbers import interval, number
 from docs.measured import ROOT, TASKS, Kept
-from engine import report, reproduce, structure
-from engine.ensembles import Ensemble, find_ensembles
 from engine.learners import LEARNERS
+from engine.runs.ensembles import Ensemble, find_ensembles
+from engine.studies import report, reproduce, structure
 from probes import answers, asking
-from probes.comparisons import Effect, of_records, sides
-from probes.cost import Cost
+from probes.tools.comparisons import Effect, of_records, sides
+from probes.tools.cost import Cost
 
 SHOTS = (5, 10, 20)
 REPORTED = 75.0  # per cent of matches, in the dissertation

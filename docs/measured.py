@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.files import write_json
-from engine.report import evaluate_seeds
-from engine.runs import RECORD, find
+from engine.runs.files import write_json
+from engine.runs.run import RECORD, find
+from engine.studies.report import evaluate_seeds
 from probes import answers
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"

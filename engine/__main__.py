@@ -2,8 +2,8 @@
 
 import sys
 
-from engine.cli import main
-from engine.processes import keep_memory
+from engine.cli.main import main
+from engine.jobs.processes import keep_memory
 
 if __name__ == "__main__":
     keep_memory()

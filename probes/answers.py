@@ -16,10 +16,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from engine.ensembles import Ensemble
 from engine.errors import EngineError
-from engine.files import write_atomically
 from engine.learners import configure
+from engine.runs.ensembles import Ensemble
+from engine.runs.files import write_atomically
 from probes import asking
 
 MOST_BYTES = 20_000_000

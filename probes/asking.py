@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from engine.ensembles import Ensemble
 from engine.errors import BadInput, UnknownName
-from engine.groups import Found, groups
 from engine.learners import configure
-from engine.runs import load
+from engine.runs.ensembles import Ensemble
+from engine.runs.groups import Found, groups
+from engine.runs.run import load
 from probes import PROBES
 
 Progress = Callable[[float], None]  # told the share that is done, 0 to 1; may raise to cancel
@@ -65,14 +65,14 @@ def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progre
 
 
 def ask_about(ensemble: Ensemble, name: str, values: dict[str, Any]) -> Any:
-    """The same about a single one, as a job for `engine.crew`."""
+    """The same about a single one, as a job for `engine.jobs.crew`."""
     return ask(name, [ensemble], values)
 
 
 def gather(folders: Sequence[Path]) -> list[Ensemble]:
     """Run folders as ensembles: runs of one folder that differ only in their seed belong together.
 
-    A run that is named twice, or copied to another folder, counts once (`engine.groups`).
+    A run that is named twice, or copied to another folder, counts once (`engine.runs.groups`).
 
     Raises:
         BadRun: a folder does not hold a run that can be opened.

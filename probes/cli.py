@@ -11,10 +11,10 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from engine.console import parse_settings, run
-from engine.devices import on, pick_device
-from engine.ensembles import Ensemble
+from engine.cli.console import parse_settings, run
+from engine.execution.devices import on, pick_device
 from engine.learners import configure
+from engine.runs.ensembles import Ensemble
 from probes import PROBES, answers, asking
 
 
@@ -92,7 +92,9 @@ def _keep(folder: Path, name: str, ensembles: list[Ensemble], values: dict[str, 
 
 
 @cli.command("cost")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of `probes.cost`; repeatable.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of `probes.tools.cost`; repeatable."
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of PyTorch.")
 @click.option("--out", type=click.Path(path_type=Path), help="A .json file for the answer; without: print it.")
 def cost_(settings: tuple[str, ...], threads: int, out: Path | None) -> None:
@@ -103,7 +105,7 @@ def cost_(settings: tuple[str, ...], threads: int, out: Path | None) -> None:
     """
     import torch
 
-    from probes import cost
+    from probes.tools import cost
 
     torch.set_num_threads(threads)
     config = configure(cost.Config, parse_settings(settings), "probe cost")
@@ -121,7 +123,7 @@ def cost_(settings: tuple[str, ...], threads: int, out: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects instead of a table.")
 def simulate_(rounds: int, seed: int, as_json: bool) -> None:
     """How often equal learners are called different, by the rules of the pages; needs no run."""
-    from probes import simulation
+    from probes.tools import simulation
 
     rows = simulation.simulate(rounds, seed)
     click.echo(json.dumps([asking.plain(row) for row in rows]) if as_json else simulation.table(rows))

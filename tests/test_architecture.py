@@ -79,10 +79,10 @@ def test_the_engine_stands_without_what_only_pages_need():
     """What a fresh process has loaded after importing the engine; static imports of its own dependencies included."""
     import subprocess
 
-    code = "import engine, engine.cli, engine.sessions, probes.adaptation, sys; print(*sys.modules)"
+    code = "import engine, engine.cli.main, engine.training.sessions, probes.tools.adaptation, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "engine.runs" in loaded
+    assert "engine.runs.run" in loaded
     assert not loaded & {"streamlit", "plotly", "dashboard"}
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_set_for_the_whole_process():
     for name, tree in trees("engine/", "dashboard/", "probes/").items():
         assert not calls(tree) & process_wide, f"{name} calls {sorted(calls(tree) & process_wide)}"
     for name, tree in trees("engine/", "dashboard/views/").items():
-        if name not in ("engine/worker.py", "engine/helper.py"):  # processes of their own
+        if name not in ("engine/jobs/worker.py", "engine/jobs/helper.py"):  # processes of their own
             assert "torch.set_num_threads" not in calls(tree), name
 
 
@@ -175,7 +175,7 @@ def test_the_readme_shows_the_command_line():
 @pytest.mark.parametrize("command", readme_commands())
 def test_the_commands_of_the_readme_parse(command: str, monkeypatch: pytest.MonkeyPatch):
     """Each command is read by the command line that it names: options, arguments and types; nothing is run."""
-    from engine.cli import cli
+    from engine.cli.main import cli
 
     monkeypatch.chdir(ROOT)
     name, *arguments = shlex.split(command)

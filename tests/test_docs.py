@@ -13,8 +13,8 @@ from docs import measured, pages
 from docs.__main__ import main
 from engine.errors import BadInput
 from engine.learners import LEARNERS
-from engine.report import evaluate_seeds
-from engine.runs import RECORD
+from engine.runs.run import RECORD
+from engine.studies.report import evaluate_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 HAND = {  # of numbers in the README that no shipped file holds: what they are

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, as_rows
 from engine.learners.lstm import hidden
-from engine.networks import lstm, mlp
+from engine.networks import cells as lstm
+from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 

@@ -30,7 +30,8 @@ from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.learner import Learner, Params, State
-from engine.networks import lstm, mlp
+from engine.networks import cells as lstm
+from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 P = 10.0  # the preprocessing's p

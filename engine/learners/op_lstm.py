@@ -19,7 +19,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, as_rows
-from engine.networks import lstm, mlp
+from engine.networks import cells as lstm
+from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 TINY = 1e-12  # inside the root, as sqrt(sum + TINY^2): finite value and gradient even if every h is 0

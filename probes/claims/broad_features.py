@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from probes.claims.finding import Finding, listed, of_seeds, told, unknown
-from probes.comparisons import LEVEL
-from probes.decisions import FAILS, HOLDS, UNDECIDED, Decision, above, all_of, superior
 from probes.numbers import number
-from probes.statistics import Relation
+from probes.tools.comparisons import LEVEL
+from probes.tools.decisions import FAILS, HOLDS, UNDECIDED, Decision, above, all_of, superior
+from probes.tools.statistics import Relation
 
 
 def broader(mine: np.ndarray | None, others: Mapping[str, np.ndarray]) -> Finding:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from probes.claims.finding import Finding, unknown
-from probes.cost import EXACT, Fit
-from probes.decisions import FAILS, HOLDS, UNDECIDED, Decision
+from probes.tools.cost import EXACT, Fit
+from probes.tools.decisions import FAILS, HOLDS, UNDECIDED, Decision
 
 QUADRATIC = 2.0
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from probes.claims.finding import Beside, Finding, listed, over, several, table, told, unknown
-from probes.comparisons import Effect
-from probes.decisions import above
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import above
 
 
 def more_curved(

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from probes import numbers
-from probes.comparisons import Effect
-from probes.decisions import UNDECIDED, Decision, Test, all_of, over_sets
-from probes.intervals import Interval
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import UNDECIDED, Decision, Test, all_of, over_sets
+from probes.tools.intervals import Interval
 
 MISSING = "The shipped answers that would tell are not here."
 NO_SETS = "No shipped set of runs has both."

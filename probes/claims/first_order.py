@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from probes.claims.finding import NO_SETS, OVER, Beside, Finding, decided, listed, over, several, table, told, unknown
-from probes.comparisons import Effect
-from probes.decisions import MARGIN, Decision, above, below, non_inferior
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import MARGIN, Decision, above, below, non_inferior
 
 
 def little(pairs: Sequence[Beside]) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from probes.claims.finding import NO_SETS, OVER, Beside, Finding, decided, over, table, told, unknown
-from probes.decisions import HOLDS, MARGIN, Test, all_of, equivalent, non_inferior, superior
+from probes.tools.decisions import HOLDS, MARGIN, Test, all_of, equivalent, non_inferior, superior
 
 
 def gap_closes(gap: Sequence[Beside], closed: Sequence[Beside]) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from probes.claims.finding import Beside, Finding, decided, listed, over, several, table, told, unknown
-from probes.decisions import above, all_of, superior
+from probes.tools.decisions import above, all_of, superior
 
 BOTH = (
     "Ratios of query errors before any step and after the last one of an evaluation, on the same held-out tasks, mean "

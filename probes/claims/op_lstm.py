@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from probes.claims.finding import NOTHING, Finding, share, told, unknown
-from probes.comparisons import Effect
-from probes.decisions import above, all_of, below
-from probes.intervals import of_any_sign
-from probes.shares import Shares
-from probes.updates import GRADIENT, ByLearner
+from probes.questions.shares import Shares
+from probes.questions.updates import GRADIENT, ByLearner
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import above, all_of, below
+from probes.tools.intervals import of_any_sign
 
 NEAR = 0.80  # what the cosine to descent never falls below on miniImageNet once training is under way
 EARLY = 500  # updates from which a copy of the weights counts as trained

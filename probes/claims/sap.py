@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from probes.claims.finding import Finding, of_seeds, told, unknown
-from probes.comparisons import Effect
-from probes.decisions import above, all_of, below
-from probes.intervals import over_seeds
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import above, all_of, below
+from probes.tools.intervals import over_seeds
 
 REPORTED = 75.0  # per cent of the cases that match
 NEAR = 5.0  # points: 3 of the 60 cases

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from probes.claims.finding import MISSING, NOTHING, Beside, Finding, Pair, listed, several, share, table, told, unknown
-from probes.comparisons import Effect
-from probes.decisions import above, all_of, superior
-from probes.intervals import of_any_sign
-from probes.shares import Shares
+from probes.questions.shares import Shares
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import above, all_of, superior
+from probes.tools.intervals import of_any_sign
 
 
 def heads_help(pairs: Mapping[str, Sequence[Beside]]) -> Finding:

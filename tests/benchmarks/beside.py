@@ -37,7 +37,7 @@ class Beside:
         Raises:
             SystemExit: it does not run.
         """
-        from engine import jobs
+        from engine.jobs import local as jobs
 
         before, since = self.seen
         end = time.monotonic() + PATIENCE_S
@@ -56,9 +56,9 @@ class Beside:
 
     def stop(self) -> None:
         """Calls it off, and sees it gone; kills it where it does not go."""
-        from engine import jobs
         from engine.errors import EngineError
-        from engine.locks import held
+        from engine.jobs import local as jobs
+        from engine.runs.locks import held
 
         with contextlib.suppress(EngineError):
             jobs.cancel(self.job.folder)
@@ -110,11 +110,12 @@ def training(name: str = "maml", shots: int = 10, *, compiled: bool | None = Non
 
 
 def _submitted(runs: Path, name: str, shots: int, compiled: bool | None) -> Any:
-    from engine import jobs, plans, recipes
-    from engine.gradients import can_compile
+    from engine.execution.gradients import can_compile
+    from engine.jobs import local as jobs
     from engine.learners import configure, make
     from engine.tasks import Sine
-    from engine.training import Training
+    from engine.training import plans, recipes
+    from engine.training.trainer import Training
 
     recipe = recipes.recipe("sine", "default", name, shots)
     learner = make(name, **recipe.hyper_parameters)

@@ -55,10 +55,10 @@ def main() -> None:
 
 def measure(name: str, tasks: int, seeds: int, seconds: float) -> dict[str, Any]:
     """One learner, both ways."""
-    from engine import recipes
     from engine.learners import make
     from engine.tasks import Sine
-    from engine.training import Trainer, Training
+    from engine.training import recipes
+    from engine.training.trainer import Trainer, Training
 
     learner = make(name, **recipes.recipe("sine", "default", name, SHOTS).hyper_parameters)
     budget, numbers = Training(meta_batch=tasks), tuple(range(seeds))

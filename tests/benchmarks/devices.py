@@ -3,7 +3,7 @@
     python tests/benchmarks/devices.py [--device auto] [--learners maml sap op-lstm] [--tasks 25] [--seconds 3]
                                        [--compiled] [--json]
 
-Method: the shipped recipe of each learner, 10 shots, float32, one seed. *vmapped* is `engine.gradients.meta_gradient`,
+Method: the shipped recipe of each learner, 10 shots, float32, one seed. *vmapped* is `meta_gradient`,
 eager; *recorded* is that, recorded and replayed as trainings do that do not compile (a trace on a processor, a CUDA
 graph on a GPU); *compiled* is the same through torch.compile, and *both*, on a GPU, the compiled one recorded; *loop*
 takes the very same learner's meta-gradient task by task on the same device, and averages. All are warmed up, then take
@@ -66,8 +66,8 @@ def ways(learner: Any, device: str, compiled: bool) -> dict[str, Call]:
     """The ways to compute the same: (params of one stacked seed, tasks with axes (1, N)) to (gradient, loss)."""
     import torch
 
-    from engine.capture import Captured
-    from engine.gradients import flat_meta_gradient, meta_gradient
+    from engine.execution.capture import Captured
+    from engine.execution.gradients import flat_meta_gradient, meta_gradient
     from engine.trees import Layout, tree_map
 
     def loop(given: Any) -> tuple[Any, Any]:
@@ -139,9 +139,9 @@ def differ(one: Any, other: Any) -> float:
 
 def measure(name: str, tasks: int, device: str, seconds: float, compiled: bool, **changes: Any) -> list[dict[str, Any]]:
     """One measurement for each way, of the shipped recipe with these changes."""
-    from engine import recipes
     from engine.learners import make
     from engine.tasks import Sine
+    from engine.training import recipes
 
     learner = make(name, **recipes.recipe("sine", "default", name, SHOTS).hyper_parameters | changes)
     handed = list(batches(learner, Sine(shots=SHOTS), tasks, device))

@@ -60,9 +60,10 @@ def arguments() -> argparse.Namespace:
 
 def chosen(runs: str, shots: int, on: str | None) -> Any:
     """The view that is measured, and the learners of its collection."""
-    from dashboard import library, live
-    from dashboard.state import View
-    from engine.ensembles import find_ensembles
+    from dashboard.views.live import parts as live
+    from dashboard.widgets import library
+    from dashboard.widgets.state import View
+    from engine.runs.ensembles import find_ensembles
 
     ensembles = find_ensembles(library.roots()[runs], "sine", shots)[0]
     names = [ensemble.learner.name for ensemble in ensembles]
@@ -143,8 +144,8 @@ def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
     """Medians in milliseconds of what the page computes for one answer, and for each learner, in this process."""
     import torch
 
-    from dashboard import live
-    from probes.adaptation import adaptation, stops
+    from dashboard.views.live import parts as live
+    from probes.tools.adaptation import adaptation, stops
 
     torch.set_num_threads(1)  # as the server does
     spent: dict[str, list[float]] = {"adapt_and_predict": [], "pack": []}
@@ -182,7 +183,7 @@ def measure(runs: str, shots: int, moves: int, on: str | None, running: beside.B
     """All measurements of one run of this program."""
     from playwright.sync_api import sync_playwright
 
-    from dashboard.state import to_query
+    from dashboard.widgets.state import to_query
 
     view, ensembles = chosen(runs, shots, on)
     query = urllib.parse.urlencode({"runs": runs, "shots": shots, **to_query(view.changed(points=None))})

@@ -29,7 +29,7 @@ class Timing(NamedTuple):
 
 def ensembles(names: tuple[str, ...] = EIGHT, shots: int = 10) -> list[Any]:
     """Shipped runs of the learners named; in place of those that are missing, the first ones again."""
-    from engine.ensembles import find_ensembles
+    from engine.runs.ensembles import find_ensembles
 
     found, _ = find_ensembles(RUNS, "sine", shots)
     by_name = {e.learner.name: e for e in found}
@@ -71,7 +71,7 @@ def features_page() -> Callable[[], Any]:
 
     def open_all() -> None:
         at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
-        at.switch_page("views/features.py")
+        at.switch_page("views/features/features.py")
         for part in ("Diversity", "Broadness", "Similarity", "Maps"):
             at.query_params["features-part"] = part
             assert not at.run().exception
@@ -107,9 +107,9 @@ def plane() -> Callable[[], Any]:
 
 def eigenvalues() -> Callable[[], Any]:
     """The five largest and the five smallest eigenvalues there."""
-    from probes import surfaces
-    from probes.losses import hessian_vector
-    from probes.spectrum import ends
+    from probes.tools import surfaces
+    from probes.tools.losses import hessian_vector
+    from probes.tools.spectrum import ends
 
     run = maml().runs[0]
     task = surfaces.one_task(run.distribution, 0)
@@ -123,7 +123,7 @@ def landscape_page() -> Callable[[], Any]:
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
-    at.switch_page("views/landscape.py")
+    at.switch_page("views/landscape/landscape.py")
     assert not at.run().exception
     task = 0
 
@@ -142,8 +142,8 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
     """One query of 4 learners, 5 points, as the page opens: another query each time, or (fresh) another task, too."""
 
     def prepare() -> Callable[[], Any]:
-        from dashboard.crew import CREW
-        from engine.helper import Job
+        from dashboard.widgets.crew import CREW
+        from engine.jobs.helper import Job
         from probes import asking
 
         asked, count = ensembles(FOUR, shots=5), 0
@@ -166,7 +166,7 @@ def attribution_page() -> Callable[[], Any]:
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
-    at.switch_page("views/attribution.py")
+    at.switch_page("views/attribution/attribution.py")
     assert not at.run().exception
     query = 0.0
 
@@ -230,7 +230,7 @@ def main() -> None:
         parser.error(f"there is no timing {unknown[0]!r}; there are {', '.join(TIMINGS)}")
     import torch
 
-    from dashboard import crew
+    from dashboard.widgets import crew
 
     torch.set_num_threads(arguments.threads)
     if not arguments.alone:

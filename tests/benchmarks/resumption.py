@@ -24,10 +24,10 @@ END, CUTS, SHOTS = 60, (49, 50, 51), 10
 
 def whole(root: Path, name: str, seeds: int, compiled: bool) -> None:
     """Trains to the end, and copies all run folders after each of the cuts."""
-    from engine import recipes, sessions
     from engine.learners import LEARNERS, configure
     from engine.tasks import Sine
-    from engine.training import Progress, Training
+    from engine.training import recipes, sessions
+    from engine.training.trainer import Progress, Training
 
     recipe = recipes.recipe("sine", "default", name, SHOTS)
     often = {"iterations": END, "snapshot_every": 1, "keep_every": END, "validate_every": END, "validation_tasks": 10}
@@ -45,7 +45,7 @@ def whole(root: Path, name: str, seeds: int, compiled: bool) -> None:
 
 def again(root: Path) -> None:
     """Resumes what was copied."""
-    from engine import sessions
+    from engine.training import sessions
 
     for cut in CUTS:
         sessions.resume(next(iter(sorted((root / str(cut)).glob("*-s0")))))

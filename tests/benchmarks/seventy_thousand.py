@@ -32,10 +32,10 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     import torch
 
+    from engine.jobs.processes import keep_memory
     from engine.learners import make
-    from engine.processes import keep_memory
     from engine.tasks import Sine
-    from engine.training import Trainer, Training
+    from engine.training.trainer import Trainer, Training
 
     torch.set_num_threads(1)
     keep_memory()  # as the command line does

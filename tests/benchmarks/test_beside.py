@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from engine import jobs
+from engine.jobs import local as jobs
 from tests.benchmarks import beside
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from engine.gradients import can_compile
+from engine.execution.gradients import can_compile
 from engine.learners import MAML
 from engine.tasks import Sine, stream
 from engine.trees import tree_map

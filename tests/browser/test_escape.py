@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboard.escape import JOINER
+from dashboard.widgets.escape import JOINER
 from tests.dashboard.test_escape import HOSTILE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.live import PRESETS
+from dashboard.views.live.parts import PRESETS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect

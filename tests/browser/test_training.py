@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs import load
+from engine.runs.run import load
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect

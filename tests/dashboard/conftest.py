@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dashboard import library
+from dashboard.widgets import library
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ def app(page: str = "") -> AppTest:
     """The whole app, at one of its pages, not run yet."""
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=PATIENCE)
     if page:
-        at.switch_page(f"views/{page}.py")
+        at.switch_page(f"views/{page}/{page}.py")
     return at
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.attribution import words
+from dashboard.views.attribution import words
 from engine.learners import LEARNERS
 from tests.dashboard.pages import app, charts, fine, said
 
@@ -77,7 +77,7 @@ def test_the_points_of_the_live_page_can_be_taken():
     at = app()
     at.query_params["points"] = "-1:2,1:-2"
     fine(at.run())
-    at.switch_page("views/attribution.py")
+    at.switch_page("views/attribution/attribution.py")
     fine(at.run())
     button = next(b for b in at.button if b.label.startswith("Take the points"))
     assert not button.disabled

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboard.behaviour import sweep_tables, tables
 from dashboard.figures import behaviour as figures
 from dashboard.figures.behaviour import Spot
-from probes.behaviour import Curve
-from probes.comparisons import BY_TASK, DIFFERENCE, KIND, MEASURES, RATIO, THESE
-from probes.heads import Contribution
-from probes.shift import Shift, Shifted
-from probes.shots import ByShots
+from dashboard.views.behaviour import sweep_tables, tables
+from probes.questions.behaviour import Curve
+from probes.questions.heads import Contribution
+from probes.questions.shift import Shift, Shifted
+from probes.questions.shots import ByShots
+from probes.tools.comparisons import BY_TASK, DIFFERENCE, KIND, MEASURES, RATIO, THESE
 
 NAMES = {"a": "A", "b": "B", "c": "C", "d": "D"}
 HARD = np.exp(np.random.default_rng(0).normal(size=60))  # tasks, for all learners

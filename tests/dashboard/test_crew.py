@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from dashboard import crew, live
-from dashboard.crew import CREW
-from dashboard.page import answer_each
-from dashboard.state import View
-from engine.ensembles import Ensemble, find_ensembles
+from dashboard.views.live import parts as live
+from dashboard.widgets import crew
+from dashboard.widgets.crew import CREW
+from dashboard.widgets.page import answer_each
+from dashboard.widgets.state import View
+from engine.runs.ensembles import Ensemble, find_ensembles
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("finetuning", "maml", "lstm", "op-lstm")
@@ -57,7 +58,7 @@ def test_attributions_are_the_same(ensembles: list[Ensemble], helped: None, monk
     assert 0 < CREW.helped - before < len(NAMES)
     assert answer_each("attribution", ensembles, task=7, query=1.5) == together, "asked once"
     monkeypatch.setattr(CREW, "_helpers", [])
-    monkeypatch.setattr("dashboard.page._answers", dict)
+    monkeypatch.setattr("dashboard.widgets.page._answers", dict)
     for one, other in zip(together, answer_each("attribution", ensembles, task=7, query=1.5), strict=True):
         (mine,), (yours,) = one.answers, other.answers
         assert mine.learner == yours.learner

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.escape import JOINER, code, plain
+from dashboard.widgets.escape import JOINER, code, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = [  # `tests/browser/test_escape.py` shows these in a browser
@@ -77,4 +77,4 @@ def test_every_message_of_every_page_escapes_what_it_repeats():
                 checked += 1
                 found += [f"{path.relative_to(ROOT)}:{node.lineno} shows {what}" for what in unescaped(node)]
     assert checked > 25
-    assert not found, "wrap it in plain() or code() of dashboard/escape.py"
+    assert not found, "wrap it in plain() or code() of dashboard/widgets/escape.py"

@@ -1,7 +1,7 @@
 """What the figure of scarce training data says of trainings that differ in more than their shots."""
 
-from dashboard import library
-from dashboard.behaviour.sweep_tables import unlike_sentence
+from dashboard.views.behaviour.sweep_tables import unlike_sentence
+from dashboard.widgets import library
 
 
 def by_shots(learner: str, collection: str = "sine"):

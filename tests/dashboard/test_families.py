@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard import families
+from dashboard.widgets import families
 from engine.learners import LEARNERS
 
 ZOO = {name: cls.family for name, cls in LEARNERS.items() if "regression" in cls.kinds}

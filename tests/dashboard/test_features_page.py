@@ -10,16 +10,18 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import features, features_alike, features_controls
 from dashboard.figures import features as figures
 from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
+from dashboard.views.features import alike as features_alike
+from dashboard.views.features import controls as features_controls
+from dashboard.views.features import parts as features
 from probes import asking
-from probes.similarity import Item, Similarity
-from probes.statistics import Relation
+from probes.questions.similarity import Item, Similarity
+from probes.tools.statistics import Relation
 from tests.dashboard.pages import app, fine
 from tests.dashboard.pages import figures as charts
-from tests.probes.test_diversity import ensemble
+from tests.probes.questions.test_diversity import ensemble
 
 
 def opened(part: str, learners: tuple[str, ...] = ("MAML", "LSTM, pooled"), **query: str) -> AppTest:

@@ -9,25 +9,26 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from dashboard import contests, features_holds, holds, library
-from dashboard.attribution import holds as attribution
-from dashboard.behaviour import holds as behaviour
-from dashboard.contests import Contest, contest
-from dashboard.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading
-from dashboard.landscape import holds as landscape
-from dashboard.library import Result
-from dashboard.operations import holds as operations
-from dashboard.operations import structure
-from dashboard.operations.reading import strength_sentence
-from dashboard.rules import holds as rules
-from probes.blackbox import Box, Order
+from dashboard.views.attribution import holds as attribution
+from dashboard.views.behaviour import holds as behaviour
+from dashboard.views.features import holds as features_holds
+from dashboard.views.landscape import holds as landscape
+from dashboard.views.operations import holds as operations
+from dashboard.views.operations import structure
+from dashboard.views.operations.reading import strength_sentence
+from dashboard.views.rules import holds as rules
+from dashboard.widgets import contests, holds, library
+from dashboard.widgets.contests import Contest, contest
+from dashboard.widgets.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading
+from dashboard.widgets.library import Result
 from probes.claims.finding import MISSING, NO_SETS
-from probes.comparisons import Effect
-from probes.decisions import ONE_SEED
-from probes.intervals import Interval
-from probes.shares import Shares
-from probes.subspace import Anatomy
-from probes.updates import PROTOTYPES, ByLearner, Likeness, Moment
+from probes.questions.blackbox import Box, Order
+from probes.questions.shares import Shares
+from probes.questions.subspace import Anatomy
+from probes.questions.updates import PROTOTYPES, ByLearner, Likeness, Moment
+from probes.tools.comparisons import Effect
+from probes.tools.decisions import ONE_SEED
+from probes.tools.intervals import Interval
 from tests.dashboard.pages import app, fine, said
 
 PAGES = {

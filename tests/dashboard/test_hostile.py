@@ -16,10 +16,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
-from dashboard import library
-from dashboard.training import table, watch
-from engine import archive, jobs
+from dashboard.views.train import table, watch
+from dashboard.widgets import library
 from engine.errors import EngineError
+from engine.jobs import local as jobs
+from engine.runs import archive
 from tests import hostile
 from tests.dashboard.pages import linked
 from tests.engine.test_faults import BOUND, on_linux, write_protect
@@ -153,9 +154,9 @@ def test_a_run_that_no_page_foresaw_costs_one_line(own: Path, monkeypatch: pytes
 
 
 ONE_OF_ALL = """
-from dashboard import library
-from dashboard.training import selected
-from engine.runs import find
+from dashboard.widgets import library
+from dashboard.views.train import selected
+from engine.runs.run import find
 selected.show([path for path, _ in find(library.RUNS)])
 """
 
@@ -194,7 +195,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 for page, query in (("runs", {"runs-own": "true"}), ("train", {}), ("live", {"runs": "my-mine", "shots": "5"})):
     at = AppTest.from_file("dashboard/app.py", default_timeout=300)
-    at.switch_page(f"views/{page}.py")
+    at.switch_page(f"views/{page}/{page}.py")
     for key, value in query.items():
         at.query_params[key] = value
     at.run()
@@ -216,7 +217,7 @@ from streamlit.testing.v1 import AppTest
 
 def opened(**state):
     at = AppTest.from_file("dashboard/app.py", default_timeout=300)
-    at.switch_page("views/runs.py")
+    at.switch_page("views/runs/runs.py")
     at.query_params["runs-own"] = "true"
     for key, value in state.items():
         at.session_state[key] = value
@@ -237,10 +238,10 @@ print("import")
 
 ONE = '''
 import streamlit as st
-from dashboard import library
-from dashboard.escape import plain
-from dashboard.training import selected
-from engine.runs import find
+from dashboard.widgets import library
+from dashboard.widgets.escape import plain
+from dashboard.views.train import selected
+from engine.runs.run import find
 if said := st.session_state.pop("runs-refused", None):
     st.error(said)
 selected.show([path for path, _ in find(library.RUNS)])

@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 from dashboard.figures import landscape as figures
 from dashboard.figures import landscape_lines as lines
 from dashboard.figures.landscape import Looks, Scene, Way
-from dashboard.landscape import curvature_tables, surface_tables
+from dashboard.views.landscape import curvature_tables, surface_tables
 from engine import make
-from probes.curvature import Curved
-from probes.landscape import Plane
-from probes.landscape import Way as Found
+from probes.questions.curvature import Curved
+from probes.questions.landscape import Plane
+from probes.questions.landscape import Way as Found
 from tests.dashboard.pages import app, charts, fine, said
 
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine")
@@ -28,7 +28,7 @@ def opened(part: str = "Task loss", learners: tuple[str, ...] = ("maml", "sap"),
     """A part of the page at a link, with small planes."""
     at = app()
     at.run()
-    at.switch_page("views/landscape.py")
+    at.switch_page("views/landscape/landscape.py")
     for name, text in {"part": part, "runs": COLLECTION, **FAST, **query}.items():
         at.query_params[f"landscape-{name}"] = text
     if part in ("Learned rules", "Cost"):

@@ -12,18 +12,18 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import cost as cost_figures
 from dashboard.figures import rules as figures
-from dashboard.landscape import cost, rules_tables
+from dashboard.views.landscape import cost, rules_tables
 from probes import answers
-from probes.cost import Cost, Fit, Point
-from probes.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
+from probes.questions.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
+from probes.tools.cost import Cost, Fit, Point
 from tests.dashboard.pages import figures as charts
 from tests.dashboard.pages import fine
 
 NAMES = {"maml": "MAML", "turtle": "TURTLE", "meta-lstm": "Meta-learner LSTM"}
 SCRIPT = """
 import streamlit as st
-from dashboard import library, page
-from dashboard.landscape import cost, rules
+from dashboard.widgets import library, page
+from dashboard.views.landscape import cost, rules
 
 shots = {shots}
 found = library.ensembles("{runs}", "sine", shots)[0]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import library
+from dashboard.widgets import library
 from engine.learners import make
-from engine.runs import save
+from engine.runs.run import save
 from engine.tasks import GaussianClasses, Sine, stream
 
 

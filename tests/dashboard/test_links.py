@@ -19,8 +19,8 @@ from streamlit.proto.Slider_pb2 import Slider
 from streamlit.runtime.state.query_params import parse_url_param
 from streamlit.testing.v1 import AppTest
 
-from dashboard.links import _endless, _taken
-from dashboard.state import from_query
+from dashboard.widgets.links import _endless, _taken
+from dashboard.widgets.state import from_query
 from engine.learners import LEARNERS
 from tests.dashboard.pages import linked
 
@@ -72,7 +72,7 @@ def links(seed: int, names: list[str], most: int) -> Callable[[], Link]:
 
 FIELDS = """
 import streamlit as st
-from dashboard import links
+from dashboard.widgets import links
 links.clean("here")
 above = st.container()
 bound = {"bind": "query-params"}

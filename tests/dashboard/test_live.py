@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard import live
-from dashboard.answering import Question, answer_all
 from dashboard.components.pad import read_place
-from dashboard.state import MAX_POINTS, X_DOMAIN, View, to_query
+from dashboard.views.live import parts as live
+from dashboard.widgets.answering import Question, answer_all
+from dashboard.widgets.state import MAX_POINTS, X_DOMAIN, View, to_query
 from engine import Run, Sine, make
-from engine.ensembles import Ensemble
 from engine.learners import LEARNERS
+from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
-from probes.adaptation import Scene, stops
+from probes.tools.adaptation import Scene, stops
 
 FEW_STEPS = {
     "finetuning": {"widths": (8,), "test_steps": 6},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.numbers import interval, number, percent
+from dashboard.widgets.numbers import interval, number, percent
 
 NAN = float("nan")
 

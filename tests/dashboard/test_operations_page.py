@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import operations as figures
 from dashboard.figures import operations_worth as worth
-from dashboard.operations import moments
+from dashboard.views.operations import moments
 from tests.dashboard.pages import app, charts, fine, said
 
 PARTS = ("Strengths", "One operation", "Worth", "What they answer to", "Match with the tasks", "Other learners")

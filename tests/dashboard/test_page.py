@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import families, library, live
-from dashboard.state import View, from_query
+from dashboard.views.live import parts as live
+from dashboard.widgets import families, library
+from dashboard.widgets.state import View, from_query
 from engine.learners import LEARNERS as REGISTERED
 from tests.dashboard.pages import app, fine
 
@@ -273,8 +274,8 @@ def test_without_a_true_function():
 
 def test_a_collection_without_learners_says_how_to_train_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "sine").mkdir()
-    monkeypatch.setattr("dashboard.library.CHECKPOINTS", tmp_path)
-    monkeypatch.setattr("dashboard.library.PROJECT", tmp_path)
+    monkeypatch.setattr("dashboard.widgets.library.CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("dashboard.widgets.library.PROJECT", tmp_path)
     at = app()
     fine(at.run())
     assert "python -m engine train" in at.info[0].value

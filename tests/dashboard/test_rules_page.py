@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.behaviour.tables import titles
 from dashboard.figures import rules_readings, rules_surfaces
-from dashboard.rules import boxes, directions, rule_tables
-from engine.ensembles import Ensemble
+from dashboard.views.behaviour.tables import titles
+from dashboard.views.rules import boxes, directions, rule_tables
 from engine.learners import LEARNERS
-from probes import asking, blackbox
+from engine.runs.ensembles import Ensemble
+from probes import asking
+from probes.questions import blackbox
 from tests.dashboard.pages import app, charts, fine, said
 from tests.engine.learners.test_op_lstm import backpropagation
-from tests.probes.test_diversity import ensemble
-from tests.probes.test_updates import alone
+from tests.probes.questions.test_diversity import ensemble
+from tests.probes.questions.test_updates import alone
 
 PARTS = {"Directions": 2, "The rule": 4, "Black boxes": 3, "Memory": 2}  # figures, at least
 
@@ -26,11 +27,11 @@ PARTS = {"Directions": 2, "The rule": 4, "Black boxes": 3, "Memory": 2}  # figur
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few tasks everywhere: what the numbers are is proven by the probes' own tests."""
-    monkeypatch.setattr("dashboard.rules.directions.TASKS", 4)
-    monkeypatch.setattr("dashboard.rules.directions.ALONG", 2)
-    monkeypatch.setattr("dashboard.rules.rule.TASKS", 4)
+    monkeypatch.setattr("dashboard.views.rules.directions.TASKS", 4)
+    monkeypatch.setattr("dashboard.views.rules.directions.ALONG", 2)
+    monkeypatch.setattr("dashboard.views.rules.rule.TASKS", 4)
     few_boxes = {"tasks": 4, "shots": (2, 10), "ordered": 1, "orders": 4, "steps": (2,)}
-    monkeypatch.setattr("dashboard.rules.boxes.CONFIG", few_boxes)
+    monkeypatch.setattr("dashboard.views.rules.boxes.CONFIG", few_boxes)
 
 
 def opened(part: str, *learners: str, **query: str) -> AppTest:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import library
-from dashboard.training import clock, notes
-from dashboard.training.notes import Note
-from engine import jobs
-from engine.locks import Locks
-from engine.runs import read_record
+from dashboard.views.train import clock, notes
+from dashboard.views.train.notes import Note
+from dashboard.widgets import library
+from engine.jobs import local as jobs
+from engine.runs.locks import Locks
+from engine.runs.run import read_record
 from tests.dashboard.pages import app, fine
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "sine"

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from dashboard import library, page
-from dashboard.landscape import cost
-from dashboard.numbers import number, percent
-from dashboard.operations import structure, worth
-from dashboard.rules import boxes, directions, memory, rule
-from engine.ensembles import Ensemble, find_ensembles
+from dashboard.views.landscape import cost
+from dashboard.views.operations import structure, worth
+from dashboard.views.rules import boxes, directions, memory, rule
+from dashboard.widgets import library, page
+from dashboard.widgets.numbers import number, percent
+from engine.runs.ensembles import Ensemble, find_ensembles
 
 Frame = pd.DataFrame
 Said = dict[str, tuple[str, Frame]]
@@ -267,7 +267,7 @@ def test_no_sentence_writes_numbers_as_computers_do(said: Said):
 
 def test_strength_and_worth_are_related_by_one_computation(learners: dict[str, Ensemble], said: Said):
     """The page's sentence and the verdict on it quote the same correlation."""
-    from dashboard.operations.reading import anatomy, worth_relation
+    from dashboard.views.operations.reading import anatomy, worth_relation
 
     found = anatomy(learners["sap"], importance=True)
     assert found is not None

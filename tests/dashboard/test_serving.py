@@ -13,9 +13,9 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from dashboard import __main__ as launcher
-from dashboard import serving
-from dashboard.guard import Guard
-from dashboard.training.readonly import VARIABLE
+from dashboard.serving import server as serving
+from dashboard.serving.guard import Guard
+from dashboard.views.train.readonly import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ def test_streamlit_run_is_tuned_like_the_launcher_and_a_test_is_not(served: bool
     monkeypatch.setattr(serving, "served", lambda: served)
     monkeypatch.setattr(serving.crew, "expect", lambda: started.append(True))
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
-    at.switch_page("views/train.py")
+    at.switch_page("views/train/train.py")
     at.run()
     assert not at.exception
     with ThreadPoolExecutor(1) as another_visitor:  # each thread takes the setting over when it first needs it

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.state import (
+from dashboard.widgets.state import (
     MAX_POINTS,
     MAX_STEP,
     RANGES,

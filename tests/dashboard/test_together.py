@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dashboard.together import Together
+from dashboard.widgets.together import Together
 
 PATIENCE_S = 30
 

@@ -10,18 +10,20 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import library
 from dashboard.figures.training import losses, smoothed
-from dashboard.training import broken, form, opening, selected, table, watch
-from dashboard.training.fields import choices, explained
-from dashboard.training.readonly import SENTENCE, VARIABLE, may_act
-from dashboard.training.words import reason
-from engine import archive, estimates, jobs, plans
+from dashboard.views.train import broken, form, opening, selected, table, watch
+from dashboard.views.train.fields import choices, explained
+from dashboard.views.train.readonly import SENTENCE, VARIABLE, may_act
+from dashboard.views.train.words import reason
+from dashboard.widgets import library
 from engine.errors import BadInput, EngineError
+from engine.jobs import local as jobs
 from engine.learners import LEARNERS, make
-from engine.runs import TRAINED, read_record
+from engine.runs import archive
+from engine.runs.run import TRAINED, read_record
 from engine.tasks import TASKS, Sine
-from engine.training import Training
+from engine.training import estimates, plans
+from engine.training.trainer import Training
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "checkpoints" / "sine"
@@ -37,7 +39,7 @@ def own(tmp_path, monkeypatch):
 
 def opened(name: str, **query: str) -> AppTest:
     at = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
-    at.switch_page(f"views/{name}.py")
+    at.switch_page(f"views/{name}/{name}.py")
     for key, value in query.items():
         at.query_params[key] = value
     at.run()

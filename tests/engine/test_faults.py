@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import jobs, plans, sessions
 from engine.errors import BadRun
-from engine.history import HISTORY, read_history
-from engine.runs import RECORD, WEIGHTS, find, load, read_record
+from engine.jobs import local as jobs
+from engine.runs.history import HISTORY, read_history
+from engine.runs.run import RECORD, WEIGHTS, find, load, read_record
 from engine.tasks import Sine
-from engine.training import Training
+from engine.training import plans, sessions
+from engine.training.trainer import Training
 from tests.engine.conftest import short
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +89,7 @@ def bound(code, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
-SHELL = "import sys; from engine.cli import main; sys.exit(main(sys.argv[1:]))"
+SHELL = "import sys; from engine.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 @on_linux
@@ -107,7 +108,7 @@ SHELL = "import sys; from engine.cli import main; sys.exit(main(sys.argv[1:]))"
     ids=lambda words: " ".join(word for word in words if not word.startswith("{")),
 )
 def test_where_nothing_can_be_written_the_shell_says_so_in_one_sentence(words, protected, tmp_path):
-    from engine import archive
+    from engine.runs import archive
 
     root, before = protected
     (tmp_path / "run.zip").write_bytes(archive.pack(root / "done" / "maml-k4-s0"))
@@ -132,7 +133,7 @@ def test_where_nothing_can_be_written_all_can_still_be_read(protected):
 PROTECTED_HALFWAY = """
 import os, sys
 from pathlib import Path
-from engine import sessions
+from engine.training import sessions
 folder = Path(sys.argv[1])
 def protect(progress):
     if progress.iteration == 8:
@@ -157,7 +158,7 @@ def test_write_protected_in_the_middle_it_goes_on_later_to_the_same_bits(tmp_pat
 
 FULL = """
 import resource, sys
-from engine.cli import main
+from engine.cli.main import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 sys.exit(main(sys.argv[1:]))
 """
@@ -176,7 +177,7 @@ sys.exit(main(sys.argv[1:]))
 )
 def test_on_a_full_disk_the_shell_says_so_and_nothing_is_half_there(words, tmp_path):
     """No file may grow beyond 100 bytes: not even a record fits."""
-    from engine import archive
+    from engine.runs import archive
 
     root = tmp_path / "runs"
     train(root)

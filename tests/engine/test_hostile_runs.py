@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine import archive, exports, jobs
-from engine.cli import main
-from engine.ensembles import find_ensembles
+from engine.cli.main import main
 from engine.errors import EngineError
-from engine.groups import groups
-from engine.runs import broken, find, load, read_record
+from engine.jobs import local as jobs
+from engine.runs import archive, exports
+from engine.runs.ensembles import find_ensembles
+from engine.runs.groups import groups
+from engine.runs.run import broken, find, load, read_record
 from tests import hostile
 
 BATCH = 100  # runs in one folder: an import looks through those that are there

@@ -2,11 +2,11 @@
 
 import pytest
 
-from engine import recipes
 from engine.errors import UnknownName
 from engine.learners import LEARNERS, configure, make
 from engine.tasks import TASKS
-from engine.training import Training
+from engine.training import recipes
+from engine.training.trainer import Training
 
 ENTRIES = [
     (task, collection, learner)

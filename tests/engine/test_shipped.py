@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine import recipes
 from engine.learners import configure, make
-from engine.runs import RECORD
+from engine.runs.run import RECORD
 from engine.tasks import task_class
-from engine.training import Training
+from engine.training import recipes
+from engine.training.trainer import Training
 
 ROOT = Path(__file__).resolve().parents[2] / "checkpoints"
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.ensembles import Ensemble
-from engine.runs import Run, load
-from probes import answers, asking, cli, meta_gradients
-from tests.probes.test_diversity import changed, ensemble
+from engine.runs.ensembles import Ensemble
+from engine.runs.run import Run, load
+from probes import answers, asking, cli
+from probes.questions import meta_gradients
+from tests.probes.questions.test_diversity import changed, ensemble
 
 SETTINGS = {"tasks": 2, "points": 10}
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "answers"

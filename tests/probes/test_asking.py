@@ -12,7 +12,7 @@ import torch
 import probes
 from engine.errors import BadConfig, BadInput, UnknownName
 from engine.learners import make
-from engine.runs import describe, save
+from engine.runs.run import describe, save
 from engine.tasks import Sine, stream
 from probes import asking
 from probes.cli import main

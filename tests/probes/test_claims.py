@@ -19,12 +19,12 @@ from probes.claims import (
     specialisation,
 )
 from probes.claims.finding import MISSING, Finding, Pair, told
-from probes.comparisons import Effect
-from probes.cost import EXACT, Fit
-from probes.decisions import FAILS, HOLDS, UNDECIDED
-from probes.shares import Shares
-from probes.statistics import Relation
-from probes.updates import GRADIENT, ByLearner, Likeness, Moment
+from probes.questions.shares import Shares
+from probes.questions.updates import GRADIENT, ByLearner, Likeness, Moment
+from probes.tools.comparisons import Effect
+from probes.tools.cost import EXACT, Fit
+from probes.tools.decisions import FAILS, HOLDS, UNDECIDED
+from probes.tools.statistics import Relation
 
 
 def pair(ratio: float, error: float = 0.05) -> list[Pair]:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from engine.devices import on
+from engine.execution.devices import on
 from engine.learners import make
-from engine.runs import describe, save
+from engine.runs.run import describe, save
 from engine.tasks import Sine, stream
-from probes import PROBES, asking, scoring
+from probes import PROBES, asking
 from probes.cli import main
+from probes.tools import scoring
 from tests.elsewhere import DEVICE, Elsewhere, machine
 
 SINE = Sine(shots=4, queries=6)

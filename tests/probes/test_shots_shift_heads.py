@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from engine import Run, Sine, make
-from engine.ensembles import Ensemble
 from engine.errors import BadConfig, BadInput
 from engine.evaluation import held_out_tasks, step_scores
 from engine.heads import fresh_heads
+from engine.runs.ensembles import Ensemble
 from engine.tasks import GaussianClasses, TaskDistribution, stream
-from probes import asking, shift
+from probes import asking
+from probes.questions import shift
 
 
 def ensemble(name: str, distribution: TaskDistribution | None = None, seeds: int = 2, **settings: object) -> Ensemble:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from engine.gradients import MetaGradient, compiled_meta_gradient, meta_gradient
+from engine.execution.gradients import MetaGradient, compiled_meta_gradient, meta_gradient
 from engine.learners import MAML
 from engine.networks.mlp import Net
 from engine.tasks import Task
@@ -11,7 +11,7 @@ from tests.benchmarks.peers import Work
 
 
 class Eager:
-    """`engine.gradients.meta_gradient`: vmap over seeds of the gradient of the mean of a vmap over tasks."""
+    """`engine.execution.gradients.meta_gradient`: vmap over seeds of the gradient of the mean of a vmap over tasks."""
 
     transform = staticmethod(meta_gradient)
 
@@ -35,6 +35,6 @@ class Eager:
 
 
 class Compiled(Eager):
-    """`engine.gradients.compiled_meta_gradient`: the same function through torch.compile."""
+    """`engine.execution.gradients.compiled_meta_gradient`: the same function through torch.compile."""
 
     transform = staticmethod(compiled_meta_gradient)

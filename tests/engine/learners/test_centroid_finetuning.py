@@ -8,7 +8,7 @@ import torch
 from engine.learners import CentroidFinetuning
 from engine.networks import mlp
 from engine.tasks import GaussianClasses, stream
-from engine.training import Trainer, Training
+from engine.training.trainer import Trainer, Training
 from engine.trees import tree_map
 from tests.engine.conftest import double
 

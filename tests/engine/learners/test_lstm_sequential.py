@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.gradients import stepwise_meta_gradient
+from engine.execution.gradients import stepwise_meta_gradient
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.tasks import Sine, stream
 from engine.trees import count, stack, tree_map

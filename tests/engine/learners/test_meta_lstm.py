@@ -9,7 +9,7 @@ from torch.func import functional_call
 from engine.learners import FOMAML, MAML
 from engine.learners.coordinates import flatten
 from engine.learners.meta_lstm import EnhancedMetaLSTM, MetaLSTM, preprocess
-from engine.networks import lstm
+from engine.networks import cells as lstm
 from engine.tasks import Sine, stream
 from engine.trees import count, leaves, tree_map
 from tests.engine.conftest import init

@@ -7,7 +7,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import OPLSTM, ProtoNet
-from engine.networks import lstm
+from engine.networks import cells as lstm
 from engine.tasks import GaussianClasses, Task, TaskSpec, stream
 from engine.trees import tree_map
 from tests.engine.conftest import double

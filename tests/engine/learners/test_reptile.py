@@ -7,7 +7,7 @@ import torch
 
 from engine.learners import Reptile
 from engine.tasks import Sine
-from engine.training import Trainer, Training
+from engine.training.trainer import Trainer, Training
 from engine.trees import leaves, tree_map
 from tests.engine.learners.test_maml import sequential
 

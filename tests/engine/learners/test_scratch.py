@@ -5,7 +5,7 @@ import torch
 from engine.learners import Scratch
 from engine.networks import mlp
 from engine.tasks import Sine, stream
-from engine.training import Trainer, Training
+from engine.training.trainer import Trainer, Training
 from engine.trees import leaves, tree_map
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
-from engine.gradients import meta_gradient
+from engine.execution.gradients import meta_gradient
 from engine.learners import MAML, MTNet, TNet
 from engine.networks import mlp
 from engine.tasks import NoisyTask, Sine, TaskSpec, stream

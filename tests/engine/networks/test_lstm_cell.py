@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.networks import lstm
+from engine.networks import cells as lstm
 from engine.tasks import stream
 from engine.trees import stack
 from tests.engine.conftest import double

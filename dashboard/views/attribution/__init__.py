@@ -1,0 +1,1 @@
+"""The parts of one page; `attribution.py` puts them together."""

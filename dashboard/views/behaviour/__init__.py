@@ -1,0 +1,1 @@
+"""The parts of one page; `behaviour.py` puts them together."""

@@ -1,0 +1,97 @@
+"""What the learned head, scarce training data and second-order meta-gradients contribute."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.figures import behaviour as figures
+from dashboard.figures import sweeps as sweep_figures
+from dashboard.views.behaviour import sweep_tables, tables, words
+from dashboard.views.behaviour.controls import behaved, one_by_one, seeds_of
+from dashboard.widgets import library, page
+from engine.runs.ensembles import Ensemble
+
+
+def show_factors(ensembles: list[Ensemble], tasks: int, choice: page.Choice) -> None:
+    """What the learned head, scarce training data and second-order gradients contribute."""
+    names = tables.titles(ensembles)
+    answers = [a for one in one_by_one("heads", ensembles, "Replacing the head of", tasks=tasks) for a in one.answers]
+    if answers:
+        page.frame(
+            "What does the learned output layer contribute?",
+            f"Query loss after the last step with the learned head (filled) and a fresh random one (open): mean with "
+            f"95 % interval, {tasks:,} held-out tasks, {seeds_of(ensembles)}.",
+            sweep_figures.heads(sweep_tables.pairs(answers, names), "mean squared error", page.dark()),
+            "behaviour-heads",
+            read=words.HEADS,
+            data=sweep_tables.head_rows(answers, names),
+            says=sweep_tables.head_sentence(answers, names),
+        )
+    show_scarcity(ensembles, tasks, choice)
+    show_first_order(choice, tasks)
+
+
+def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) -> None:
+    """Trained at 5, 10, 20 shots, tested at all."""
+    offered = library.shots(choice.collection, "sine")
+    names, wanted = tables.titles(ensembles), tuple(sorted({*offered}))
+    found: dict[str, dict[int, Any]] = {}
+    answers: dict[str, dict[int, Any]] = {}
+    trained: dict[str, dict[int, Ensemble]] = {}
+    for k in offered:
+        same = [e for e in library.ensembles(choice.collection, "sine", k)[0] if e.learner.name in names]
+        for e in same:
+            trained.setdefault(names[e.learner.name], {})[k] = e
+        for one in one_by_one(
+            "shots", same, f"Testing at {', '.join(map(str, wanted))} shots:", tasks=tasks, shots=wanted
+        ):
+            for a in one.answers:
+                sweep = sweep_tables.sweep(a.learner, names, a.shots, a.losses)
+                found.setdefault(names[a.learner], {})[k] = sweep
+                answers.setdefault(names[a.learner], {})[k] = a
+    ordered = {title: found[title] for title in names.values() if len(found.get(title, {})) > 1}
+    if not ordered:
+        st.caption("Scarce data in training: no learner shown was trained at more than one number of shots here.")
+        return
+    rows = [
+        sweep_tables.sweep_rows([sweep], "tested at").assign(**{"trained at": k})
+        for by_shots in ordered.values()
+        for k, sweep in by_shots.items()
+    ]
+    page.frame(
+        "Does scarce data in training make a specialist?",
+        f"Query mean squared error over shots at test, one line for each number of shots in training; {tasks:,} "
+        "held-out tasks, mean with 95 % interval. Large: tested as trained. "
+        f"{sweep_tables.unlike_sentence({title: trained[title] for title in ordered})}".strip(),
+        sweep_figures.scarcity(ordered, "mean squared error", page.dark()),
+        "behaviour-scarcity",
+        read=words.SCARCITY,
+        data=pd.concat(rows),
+        says=sweep_tables.scarcity_sentence({title: answers[title] for title in ordered}),
+    )
+
+
+def show_first_order(choice: page.Choice, tasks: int) -> None:
+    """What dropping the second-order terms costs each learner that was trained both ways."""
+    every = library.ensembles(choice.collection, "sine", choice.shots)[0]
+    found = []
+    names, seeds = tables.titles(every), []
+    for first, second in sweep_tables.first_order_pairs(every):
+        _, curves = behaved([first, second], tasks)
+        found.append(tables.difference(curves[0], curves[1], names[first.learner.name]))
+        seeds += [first, second]
+    if not found:
+        return
+    found = tables.corrected(found)
+    page.frame(
+        "What does a first-order meta-gradient cost?",
+        f"Query error of the learner named, trained first-order, divided by that of its second-order twin on the same "
+        f"{tasks:,} tasks: ratio of means with 95 % interval over tasks and trainings, {seeds_of(seeds)}. Right of 1: "
+        f"it costs; pale: undecided, corrected for {len(found)} comparisons (Holm).",
+        figures.differences(found, "query mean squared error, divided by that of its second-order twin", page.dark()),
+        "behaviour-first-order",
+        read=words.FIRST_ORDER + words.DIFFERENCES,
+        data=tables.difference_rows(found),
+        says=tables.difference_sentence(found, "its second-order twin"),
+    )

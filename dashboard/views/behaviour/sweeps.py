@@ -1,0 +1,143 @@
+"""Loss against shots, against a shift along one axis, and over two."""
+
+import numpy as np
+import streamlit as st
+
+from dashboard.figures import sweeps as figures
+from dashboard.views.behaviour import sweep_tables, tables, words
+from dashboard.views.behaviour.controls import axis_of_losses, choose_one, one_by_one, pick, row, seeds_of
+from dashboard.widgets import page
+from engine.runs.ensembles import Ensemble
+from engine.tasks import Sine
+from probes import asking
+from probes.questions.shift import AXES, trained_ranges
+
+
+def show_shots(ensembles: list[Ensemble], tasks: int) -> None:
+    """Loss against number of support points."""
+    names, fewer = tables.titles(ensembles), max(tasks // 4, 20)
+    answers = [a for one in one_by_one("shots", ensembles, "Giving more points to", tasks=fewer) for a in one.answers]
+    if not answers:
+        return
+    sweeps = sweep_tables.shot_sweeps(answers, names)
+    away = tables.ran_away(names, ((a.learner, int(a.diverged.sum()), a.losses.size) for a in answers))
+    page.frame(
+        "Who makes use of more points?",
+        f"Query mean squared error over number of support points, after the last inner step: mean with 95 % interval, "
+        f"{fewer:,} held-out tasks, {seeds_of(ensembles)}.",
+        figures.along(
+            sweeps,
+            "support points",
+            "mean squared error",
+            log=axis_of_losses(),
+            dark=page.dark(),
+            trained=(answers[0].trained_shots,) * 2,
+            nothing=(answers[0].shots.astype(float), np.full(len(answers[0].shots), answers[0].nothing)),
+            log_x=True,
+            ticks=answers[0].shots,
+        ),
+        "behaviour-by-shots",
+        read=words.SHOTS,
+        data=sweep_tables.sweep_rows(sweeps, "shots"),
+        says=f"{sweep_tables.shots_sentence(answers, names)} {away}".strip(),
+    )
+
+
+def show_shift(ensembles: list[Ensemble], tasks: int) -> None:
+    """Loss along one axis out of the training range, and the map over two."""
+    names, fewer = tables.titles(ensembles), max(tasks // 4, 20)
+    with row():
+        axis = pick("Moved", list(AXES), "moved", "amplitude")
+        unit = pick("Loss", ("MSE", "share of saying 0"), "unit", "MSE")
+    answers = one_by_one("shift", ensembles, "Moving the tasks of", tasks=fewer, axis=axis)
+    if not answers:
+        return
+    found, relative = sweep_tables.joined(answers), unit != "MSE"
+    sweeps = sweep_tables.shift_sweeps(found, names, relative=relative)
+    nothing = np.ones(len(found.values)) if relative else found.answers[0].nothing[:, 0]
+    away = tables.ran_away(names, ((a.learner, int(a.diverged.sum()), a.losses.size) for a in found.answers))
+    trained = found.answers[0].trained[axis]
+    measure = "error as a share of saying 0" if relative else "mean squared error"
+    page.frame(
+        f"What happens when the {axis if axis != 'inputs' else 'range of inputs'} leaves the training range?",
+        f"Query {measure} over {figures.AXIS_WORDS[axis]}, after the last inner step: mean with 95 % interval, "
+        f"{fewer:,} held-out tasks at every value, {seeds_of(ensembles)}.",
+        figures.along(
+            sweeps,
+            figures.AXIS_WORDS[axis],
+            measure,
+            log=axis_of_losses(),
+            dark=page.dark(),
+            trained=trained,
+            nothing=(found.values, nothing),
+        ),
+        "behaviour-shift",
+        read=words.SHIFT,
+        data=sweep_tables.sweep_rows(sweeps, axis),
+        says=f"{sweep_tables.shift_sentence(found, names, trained, relative=relative)} {away}".strip(),
+    )
+    show_map(ensembles, fewer)
+
+
+def show_map(ensembles: list[Ensemble], tasks: int) -> None:
+    """The map over two axes, for one learner or two; computed on demand."""
+    if not st.toggle("Map over two axes", key="behaviour-map", bind="query-params"):
+        return
+    shown = [e for e in ensembles if asking.find("shift").applies(e) is None]
+    with row():
+        learner = choose_one("Learner", shown, "map-learner", "maml")
+        against = st.selectbox(
+            "Compared with",
+            [e.learner.name for e in shown if e.learner.name != learner],
+            index=None,
+            placeholder="nobody",
+            key="behaviour-map-against",
+            format_func=lambda name: tables.titles(shown).get(name, name),
+            bind="query-params",
+            width=190,
+        )
+        axes = [choose_axis("Upwards", "map-up", "amplitude"), choose_axis("To the right", "map-right", "frequency")]
+    up, right = axes
+    if up == right:
+        st.info("Choose two different axes.", icon=":material/info:")
+        return
+    by_name = {e.learner.name: e for e in shown}
+    two = [by_name[name] for name in (learner, against) if name in by_name]
+    few = max(tasks // 2, 10)
+    answers = one_by_one("shift", two, "Moving the tasks both ways for", tasks=few, axis=up, second=right)
+    if len(answers) < len(two):
+        return
+    names = tables.titles(two)
+    table, values = sweep_tables.mapped(answers)
+    compared, distribution = len(two) == 2, two[0].distribution
+    assert isinstance(distribution, Sine)
+    ranges = trained_ranges(distribution)
+    title = " and ".join(names.values())
+    page.frame(
+        f"Where does {names[learner]} hold out better than {names[str(against)]}?"
+        if compared
+        else f"How far from training does {title} hold out?",
+        f"{'Ratio of mean squared errors' if compared else 'Query mean squared error'} over {right} and {up}; {few} "
+        f"held-out tasks in every cell, {seeds_of(two)}. Framed: what training covered.",
+        figures.over_two(
+            values,
+            ((up, answers[0].values), (right, answers[0].second_values)),
+            (ranges[up], ranges[right]),
+            ("times the error" if compared else "MSE", "ratio" if compared else "MSE"),
+            compared=compared,
+            dark=page.dark(),
+        ),
+        "behaviour-map-figure",
+        read=words.MAP,
+        data=table,
+        says=sweep_tables.map_sentence(answers, names) if compared else "",
+    )
+
+
+def choose_axis(label: str, key: str, default: str) -> str:
+    """One axis along which tasks move, kept in the URL."""
+    options = list(AXES)
+    found = st.selectbox(
+        label, options, index=options.index(default), key=f"behaviour-{key}", bind="query-params", width=150
+    )
+    return found if found in AXES else default

@@ -1,0 +1,1 @@
+"""The parts of one page; `features.py` puts them together."""

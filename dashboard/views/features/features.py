@@ -1,0 +1,211 @@
+"""Features: diversity, broadness, similarity and maps of what learners' hidden layers make of an input."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.figures import features as figures
+from dashboard.figures import similarity as similarity_figures
+from dashboard.views.features import alike, words
+from dashboard.views.features import holds as features_holds
+from dashboard.views.features import maps as features_maps
+from dashboard.views.features import parts as features
+from dashboard.views.features.controls import pick, take_pair
+from dashboard.widgets import holds, page
+from engine.runs.ensembles import Ensemble
+from probes.questions.similarity import Similarity
+
+DEFAULT = ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "sap")
+TABS = ("Diversity", "Broadness", "Similarity", "Maps")
+MOMENTS = {"before": "before adaptation", "after": "after adaptation"}
+state = st.session_state
+
+
+def one_by_one(probe: str, ensembles: list[Ensemble], doing: str) -> Any:
+    """The answers about each learner alone, joined: another learner on the page costs its own answer only."""
+    answers = [page.answer(probe, [e], f"{doing} {e.learner.title} ...") for e in ensembles]
+    known = [answer for answer in answers if answer is not None]
+    return features.joined(known) if known else None
+
+
+def show_diversity(ensembles: list[Ensemble]) -> None:
+    """Effective rank and its relatives, and the spectrum behind them."""
+    found = one_by_one("diversity", ensembles, "Looking at every layer of")
+    if found is None:
+        return
+    names = features.titles(ensembles)
+    measure = pick("Measure", list(features.MEASURES), "measure", "effective_rank", features.MEASURES)
+    rows = features.diversity_rows(found, names, measure)
+    page.frame(
+        "Whose features are diverse, and does adapting change that?",
+        f"{features.MEASURES[measure].capitalize()} of each layer, before and after adaptation, beside the untrained "
+        f"learner; {len(found.inputs)} even inputs, {found.tasks} held-out tasks.",
+        figures.diversity(rows, features.MEASURES[measure], page.dark()),
+        "features-diversity",
+        read=words.DIVERSITY,
+        data=rows,
+        says=features.diversity_sentence(rows, measure, features.by_seed(found, names, measure)),
+    )
+    layers = sorted(rows.layer.unique())
+    with st.container(horizontal=True):
+        layer = pick("Layer", layers, "spectrum-layer", layers[-1])
+        moment = pick("Moment", list(MOMENTS), "spectrum-moment", "before", MOMENTS)
+    curves = features.spectrum_curves(found, names, layer, moment)
+    page.frame(
+        "How fast do the directions run out?",
+        f"Singular value, as a share of the largest, over its number; {layer}, {MOMENTS[moment]}.",
+        figures.lines(curves, "number of the singular value", "share of the largest", page.dark(), log=True),
+        "features-spectrum",
+        read=words.SPECTRUM,
+        data=curves,
+    )
+
+
+def show_broadness(ensembles: list[Ensemble]) -> None:
+    """What can be read off frozen features, and whether that goes with small errors."""
+    found = one_by_one("broadness", ensembles, "Reading fresh waves off the features of")
+    if found is None:
+        return
+    names, dark = features.titles(ensembles), page.dark()
+    layers = sorted({one.layer for one in found.layers if one.functions.size})
+    with st.container(horizontal=True):
+        layer = pick("Layer", layers, "functions-layer", layers[-1])
+        moment = pick("Moment", list(MOMENTS), "functions-moment", "before", MOMENTS)
+    curves, runs = features.function_curves(found, names, layer, moment), features.run_rows(found, names)
+    page.frame(
+        "How far beyond the training waves do the features reach?",
+        f"Cross-validated R² of fresh waves, read off frozen features, over frequency; {layer}, {MOMENTS[moment]}.",
+        figures.lines(curves, "frequency", "R²", dark, mark=(1.0, "training")),
+        "features-functions",
+        read=words.FUNCTIONS,
+        data=curves,
+        says=features.broadness_sentence(runs),
+    )
+    rows = features.parameter_rows(found, names)
+    truth = dict(zip(dict.fromkeys(rows.parameter), found.truth, strict=True))
+    page.frame(
+        "Where does a learner keep what it has learned of the task?",
+        "Cross-validated R² of the task's amplitude and phase, read off layers and predictions after adaptation.",
+        figures.held(rows, truth, dark),
+        "features-held",
+        read=words.PARAMETERS,
+        data=rows,
+        says=features.parameter_sentence(rows),
+    )
+    relations = features.relations(runs)
+    page.frame(
+        "Do broad features make few-shot learning better?",
+        "Query error after adaptation over broadness, run by run (last hidden layer, as training left it).",
+        figures.relation(runs, dark),
+        "features-relation",
+        read=words.RELATION,
+        data=runs,
+        says=features.relation_sentence(relations),
+    )
+    st.dataframe(features.relation_table(relations).round(4), hide_index=True, width="content")
+
+
+def show_similarity(ensembles: list[Ensemble]) -> None:
+    """The heat map of all pairs of layers, and one pair."""
+    found = page.answer("similarity", ensembles, "Comparing every layer with every other ...", kernels=True)
+    if found is None:
+        return
+    shown = similarity_choice(found)
+    if not shown:
+        st.info("Choose at least one layer and one moment.", icon=":material/info:")
+        return
+    names = features.titles(ensembles)
+    labels = alike.item_labels(found, names)
+    if said := alike.blank(found, labels, shown):
+        st.caption(said)
+        if not np.isfinite(found.cka[np.ix_(shown, shown)]).any():
+            return  # an empty map
+    map_place, pair_place = st.container(), st.container()
+    with pair_place:
+        first, second = pair_of(found, shown, labels)
+    with map_place:
+        show_heat(found, shown, names, labels, (first, second))
+    page.frame(
+        "What do the two layers find alike?",
+        "How alike each layer finds any two inputs, as a share of the strongest; first seed, first task.",
+        similarity_figures.kernels(
+            (labels[first], labels[second]), found.kernels[[first, second]], found.inputs[:, 0], page.dark()
+        ),
+        "features-kernels",
+        read=words.KERNELS,
+        data=alike.kernel_rows(found, first, second),
+        says=alike.pair_sentence(found, labels, first, second),
+    )
+
+
+def show_heat(
+    found: Similarity, shown: list[int], names: dict[str, str], labels: list[str], pair: tuple[int, int]
+) -> None:
+    """The heat map; a click on a cell makes it the pair."""
+    at = np.ix_(shown, shown)
+    page.frame(
+        "Which layers see alike?",
+        "Debiased linear CKA of every two layers; lines part the learners, the frame is the pair below.",
+        similarity_figures.heat(
+            [labels[i] for i in shown],
+            [names[found.items[i].learner] for i in shown],
+            found.cka[at],
+            found.low[at],
+            found.high[at],
+            (shown.index(pair[0]), shown.index(pair[1])),
+            page.dark(),
+        ),
+        "features-heat",
+        read=words.SIMILARITY,
+        data=alike.pair_rows(found, names, shown),
+        says=alike.similarity_sentence(found, names),
+        on_select=take_pair,
+        selection_mode="points",
+    )
+
+
+def similarity_choice(found: Similarity) -> list[int]:
+    """The items that the person wants to see."""
+    layers = list(dict.fromkeys(item.layer for item in found.items))
+    moments = list(dict.fromkeys(item.moment for item in found.items))
+    row = st.container(horizontal=True)
+    many: dict[str, Any] = {"selection_mode": "multi", "bind": "query-params"}
+    chosen = row.pills("Layers", layers, default=layers, key="features-layers", **many)
+    when = row.pills("Moments", moments, default=["before", "after"], key="features-moments", **many)
+    return [i for i, item in enumerate(found.items) if item.layer in chosen and item.moment in when]
+
+
+def pair_of(found: Similarity, shown: list[int], labels: list[str]) -> tuple[int, int]:
+    """The pair in the two boxes; at first the layer that its moments shown change most."""
+    offered = [labels[i] for i in shown]
+    same = [(i, j) for i in shown for j in shown if alike.moments_of_one(found, i, j)] or [(shown[0], shown[-1])]
+    default = min(same, key=lambda ij: np.nan_to_num(found.cka[ij], nan=2.0))
+    boxes = {"features-first": "Layer", "features-second": "against layer"}
+    linked = any(key in st.query_params for key in boxes)  # a link leaves out a box that stands at its first option
+    chosen = []
+    for place, (key, label), number in zip(st.columns(2), boxes.items(), default, strict=True):
+        if (key not in state and not linked) or (key in state and state[key] not in offered):
+            state[key] = labels[number]
+        chosen.append(place.selectbox(label, offered, key=key, bind="query-params"))
+    return shown[offered.index(chosen[0])], shown[offered.index(chosen[1])]
+
+
+st.title("Features", anchor=False)
+st.markdown(
+    "What do a learner's hidden layers make of an input: how diverse, how broad, how alike, before a task and after?"
+)
+readings = features_holds.readings()
+holds.show_summary(readings)
+choice = page.choose("features", "diversity", DEFAULT)
+if choice.ensembles:
+    parts = dict(zip(TABS, (show_diversity, show_broadness, show_similarity, features_maps.show_maps), strict=True))
+    for tab, part in zip(
+        st.tabs(TABS, key="features-part", on_change="rerun", bind="query-params"), parts.values(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                part(choice.ensembles)
+else:
+    st.info("Choose at least one learner above.", icon=":material/info:")
+holds.show(readings)

@@ -1,0 +1,1 @@
+"""The parts of one page; `landscape.py` puts them together."""

@@ -1,0 +1,1 @@
+"""The parts of one page; `live.py` puts them together."""

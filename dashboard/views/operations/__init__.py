@@ -1,0 +1,1 @@
+"""The parts of one page; `operations.py` puts them together."""

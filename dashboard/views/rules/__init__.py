@@ -1,0 +1,1 @@
+"""The parts of one page; `rules.py` puts them together."""

@@ -1,0 +1,207 @@
+"""The shipped and own runs that pages show, loaded once and shared by all sessions (never changed)."""
+
+import contextlib
+import math
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+from safetensors import safe_open
+
+from dashboard.widgets import families
+from engine.learners import LEARNERS
+from engine.runs.ensembles import Ensemble, find_ensembles
+from engine.runs.folders import run_folders
+from engine.runs.groups import groups, largest
+from engine.runs.run import RECORD, TRAINED, WEIGHTS, find
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHECKPOINTS = PROJECT / "checkpoints"
+RUNS = Path(os.environ.get("INNERLOOP_RUNS") or PROJECT / "runs").resolve()  # the user's own
+ANSWERS = CHECKPOINTS / "answers"  # of probes that take long, see `probes.answers`
+OWN = "my-"  # before the name of a folder below `runs/`
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What people read of a collection of runs: its name, and one sentence on what is in it."""
+
+    title: str
+    description: str
+
+
+# By folder below `checkpoints/`, the default one first; one that is not listed goes by the name of its folder.
+COLLECTIONS = {
+    "sine": Collection("all learners, one budget", "Every learner had the same 20,000 tasks, on a 1-40-40-1 network."),
+    "sine-tuned": Collection("six learners, longer budgets", "Longer trainings on 1-40-40-1, chosen by hand for each."),
+    "sine-published": Collection("chapter 5: 1-91-91-91-1", "The published network and inner loop, our outer loop."),
+    "sine-long": Collection(
+        "chapter 5: OP-LSTM, nine passes", "The published network and number of passes, our outer loop."
+    ),
+    "sine-as-published": Collection(
+        "chapter 5: published training", "The published outer loop too: 70,000 tasks at a constant learning rate."
+    ),
+    "sine-permutation": Collection(
+        "chapter 5: order of the support", "LSTMs that pool the points, or read one after the other; 5 points to many."
+    ),
+    "sine-subspace": Collection(
+        "chapter 6: one inner step", "A single inner step in training and at test, on 1-40-40-1; our outer loop."
+    ),
+    "sine-subspace-published": Collection(
+        "chapter 6: published training", "A single inner step on 1-40-40-1, with the published outer loop."
+    ),
+    "sine-subspace-t10": Collection(
+        "chapter 6: ten inner steps", "Ten inner steps in training and at test, on 1-40-40-1; our outer loop."
+    ),
+}
+DEFAULT = next(iter(COLLECTIONS))
+
+
+def roots() -> dict[str, Path]:
+    """The collections of runs by name, the default one first: shipped ones, then the user's own below `runs/`."""
+    place = {name: index for index, name in enumerate(COLLECTIONS)}
+    shipped = sorted(_folders(CHECKPOINTS), key=lambda path: (place.get(path.name, len(place)), path.name))
+    own = {f"{OWN}{path.name}": path for path in _folders(RUNS)}
+    return {DEFAULT: CHECKPOINTS / DEFAULT} | {path.name: path for path in shipped} | own
+
+
+def collections() -> tuple[str, ...]:
+    """The names of the collections; the default one is always among them."""
+    return tuple(roots())
+
+
+def shown(path: Path) -> str:
+    """A path as people read it: from the project, or from the folder that holds the own runs."""
+    home = PROJECT if path.is_relative_to(PROJECT) else RUNS.parent
+    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+
+
+def title(collection: str) -> str:
+    """The name of a collection for people."""
+    if collection in COLLECTIONS:
+        return COLLECTIONS[collection].title
+    return f"your runs: {collection.removeprefix(OWN)}" if collection.startswith(OWN) else collection
+
+
+def description(collection: str) -> str:
+    """What is in a collection, in one sentence; "" for one that is not known."""
+    if collection.startswith(OWN):
+        return "Beside them stand shipped learners that are not among yours, trained with as many points."
+    return COLLECTIONS[collection].description if collection in COLLECTIONS else ""
+
+
+def _folders(root: Path) -> list[Path]:
+    """The folders below `root` that hold runs."""
+    seen = [path for path in root.iterdir() if not path.name.startswith(".")] if root.is_dir() else []
+    return sorted(path for path in seen if any(path.glob(f"*/{RECORD}")))
+
+
+def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
+    """The trained ensembles of a collection, and a sentence for each that could not be opened.
+
+    Reads the disk again only when a record there has changed.
+    """
+    return _load(collection, task, shots, _stamp(collection))
+
+
+def joined(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
+    """The same, and beside the user's own runs the shipped learners that are not among them."""
+    found, complaints = ensembles(collection, task, shots)
+    if not collection.startswith(OWN):
+        return found, complaints
+    own = {ensemble.learner.name for ensemble in found}
+    shipped, more = ensembles(DEFAULT, task, shots)
+    together = [*found, *(ensemble for ensemble in shipped if ensemble.learner.name not in own)]
+    return sorted(together, key=_place), [*complaints, *more]
+
+
+def yours(ensemble: Ensemble) -> bool:
+    """Whether the user trained it."""
+    return ensemble.runs[0].path.is_relative_to(RUNS)  # found below it, in `roots`
+
+
+def shots(collection: str, task: str) -> list[int]:
+    """The numbers of shots that a collection has finished runs for, in order."""
+    return list(_shots(collection, task, _stamp(collection)))
+
+
+def offered(task: str) -> dict[str, list[int]]:
+    """The collections with finished runs on a task, each with its numbers of shots; the default one always."""
+    every = {name: shots(name, task) for name in collections()}
+    return {name: numbers for name, numbers in every.items() if numbers or name == DEFAULT}
+
+
+def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
+    """Changes with every record of a collection."""
+    root = roots()[collection]
+    found = []
+    for folder in run_folders(root):
+        with contextlib.suppress(OSError):  # just deleted
+            found.append((str(folder.relative_to(root)), (folder / RECORD).stat().st_mtime_ns))
+    return tuple(found)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
+    records = find(roots()[collection])
+    trained = [r for _, r in records if r.get("task") == task and r.get("status") in TRAINED]
+    return sorted({r["shots"] for r in trained if "shots" in r})
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the record of a finished run says of its test: learner, seed, error, half of its interval; its folder."""
+
+    learner: str
+    shots: int
+    seed: int
+    error: float
+    half_width: float
+    path: Path | None = None
+
+
+def results(collection: str, task: str) -> tuple[Result, ...]:
+    """The test errors in the records of a collection's finished runs, those that pages show; no weights are opened."""
+    return _results(collection, task, _stamp(collection))
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _results(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> tuple[Result, ...]:
+    finished = [(path, r) for path, r in find(roots()[collection]) if r["task"] == task and r.get("status") in TRAINED]
+    found = []
+    for group in largest(groups(finished)):
+        for path, record in group.runs:
+            metrics = record.get("metrics") or {}
+            # A mean without the tasks that diverged is over fewer tasks than the others'.
+            if (error := metrics.get("test_mse")) is not None and not metrics.get("test_diverged"):
+                half = float(metrics.get("test_ci95") or 0.0)
+                found.append(Result(group.learner, group.shots, int(record["seed"]), float(error), half, path))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def size(run: Path) -> int:
+    """How many numbers a shipped run's weights file holds: what it meta-learned. Nothing but its head is read."""
+    with safe_open(run / WEIGHTS, framework="pt") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
+
+
+@st.cache_resource(show_spinner="Opening the trained learners ...", max_entries=16)
+def _load(
+    collection: str, task: str, shots: int, stamp: tuple[tuple[str, int], ...]
+) -> tuple[list[Ensemble], list[str]]:
+    found, complaints = find_ensembles(roots()[collection], task, shots)
+    for ensemble in found:
+        _ = ensemble.params  # stack the seeds now, not at the first drag
+    found.sort(key=_place)
+    project = f"{PROJECT}/"
+    return found, [complaint.replace(project, "") for complaint in complaints]
+
+
+def _place(ensemble: Ensemble) -> tuple[int, int]:
+    """Family by family, and within one as in the registry."""
+    names = list(LEARNERS)
+    name = ensemble.learner.name
+    return families.rank(ensemble.learner.family), names.index(name) if name in names else len(names)

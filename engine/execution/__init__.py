@@ -1,0 +1,1 @@
+"""How a function runs fast: batched, traced, captured, compiled, and on which device."""

@@ -1,0 +1,1 @@
+"""Processes that train and answer beside the one that asks."""

@@ -1,0 +1,1 @@
+"""Run folders: what they hold, how they are found, opened, packed, grouped and stacked."""

@@ -1,0 +1,1 @@
+"""Experiments of the dissertation as programs, and tables of shipped runs."""

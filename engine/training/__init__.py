@@ -1,0 +1,1 @@
+"""Meta-training: the one loop, its plans, sessions, snapshots, recipes and estimates."""

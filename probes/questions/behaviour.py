@@ -1,0 +1,108 @@
+"""How does the query loss fall, inner step by inner step, on tasks that no learner has met?
+
+All learners with the same task distribution meet the same held-out tasks, so that their losses can be paired task by
+task. Losses are mean squared errors, or cross-entropies where there are classes. Step 0 is the *direct* loss, before
+any adaptation; the last step is what the learner is evaluated at. Meta-training looked T steps ahead; what happens in
+steps beyond those it never saw.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from engine.evaluation import diverged, knowing_nothing
+from engine.runs.ensembles import Ensemble
+from probes.asking import Progress
+from probes.tools import scoring
+from probes.tools.representations import tasks_of
+
+QUESTION = "How does the query loss fall, inner step by inner step, on held-out tasks?"
+
+
+@dataclass(frozen=True)
+class Config:
+    """How many held-out tasks; support points (None: as trained) and inner steps (None: as tested) of each."""
+
+    tasks: Annotated[int, Field(ge=1, le=10_000)] = 200
+    shots: Annotated[int, Field(ge=1, le=1000)] | None = None
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One learner's losses.
+
+    Attributes:
+        learner: its registered name.
+        seeds: the seeds of its runs.
+        tasks: which tasks these are: learners with the same text met the same ones.
+        shots: support points per task.
+        steps: the inner steps looked at, ascending from 0, (stops,).
+        trained_steps, tested_steps: inner steps in meta-training, and those it is evaluated at.
+        losses: (seeds, tasks, stops); NaN throughout for an adaptation that ran away.
+        diverged: which ones did, (seeds, tasks).
+        nothing: the loss of saying 0 everywhere, or of all classes being equally likely.
+        hidden: parameters of the tasks, (tasks,) each, by name; nothing where they have no names.
+    """
+
+    learner: str
+    seeds: list[int]
+    tasks: str
+    shots: int
+    steps: np.ndarray
+    trained_steps: int
+    tested_steps: int
+    losses: np.ndarray
+    diverged: np.ndarray
+    nothing: float
+    hidden: dict[str, np.ndarray]
+
+    def at(self, step: int) -> np.ndarray:
+        """The losses (seeds, tasks) at the last stop that is not after `step`."""
+        return self.losses[..., int(np.flatnonzero(self.steps <= step)[-1])]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One curve per learner, in the order asked; `measure` says what a loss is."""
+
+    measure: str
+    curves: list[Curve]
+
+
+def applies(ensemble: Ensemble) -> str | None:
+    """Every learner adapts."""
+    return None
+
+
+def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Behaviour:
+    """Adapts every seed of every learner to every task."""
+    curves = []
+    for i, ensemble in enumerate(ensembles):
+        learner = ensemble.learner
+        distribution = scoring.with_shots(ensemble.distribution, config.shots)
+        tasks, hidden = tasks_of(distribution, config.tasks)
+        steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.train_steps, learner.evaluation_steps))
+        show = scoring.shared(progress, i, len(ensembles))
+        losses = scoring.query_losses(ensemble, tasks, steps, progress=show)
+        nothing = knowing_nothing(distribution, tasks)
+        ran_away = diverged(losses, nothing)
+        curves.append(
+            Curve(
+                learner.name,
+                [run.seed for run in ensemble.runs],
+                f"{distribution} x {config.tasks}",
+                distribution.shots,
+                np.array(steps),
+                learner.train_steps,
+                learner.evaluation_steps,
+                np.where(ran_away[..., None], np.nan, losses),
+                ran_away,
+                nothing,
+                hidden,
+            )
+        )
+    return Behaviour(scoring.measure(ensembles[0].distribution), curves)

@@ -1,0 +1,311 @@
+r"""Which algorithm does a learner resemble, judged by its predictions alone? And does the order of the support matter?
+
+A black box (a plain LSTM) says nothing of how it learns, but what it predicts from a support set can be laid beside
+what known algorithms predict from the same one (scikit-learn; tuned, where they have settings, on other tasks of the
+same distribution, for each number of points):
+
+    sine basis          ridge regression on sin x and cos x: knows the family, as no other one does
+    kernel ridge        with a Gaussian kernel, its width and its strength tuned
+    linear ridge        on 1 and x, its strength tuned
+    nearest point       says what the nearest support point says
+    T steps             gradient descent from a random network of the learners' size, T steps at rate 0.01
+
+Two measures over held-out tasks, at even inputs: the mean squared *distance* of the two predictions, and the *same
+mistakes*, the correlation of their errors against the true function. Two good learners are near to each other because
+both are near to the truth; only the second tells whether they err alike. Adaptations that ran away (an error above 100
+times that of saying 0) are left out.
+
+Order: the support of a task in random orders. The spread is the standard deviation of predictions over the orders, root
+mean square over inputs; 0 for a learner that treats the support as a set.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from sklearn import config_context
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from torch import Tensor
+
+from engine.evaluation import diverged
+from engine.learners import Learner, Params
+from engine.learners.maml import MAML
+from engine.runs.ensembles import Ensemble
+from engine.tasks import Sine, Task, stream
+from engine.trees import leaves, repeat
+from probes.asking import Progress
+from probes.questions.updates import in_type_of
+
+QUESTION = "Which algorithm does a learner resemble by its predictions, and does the order of the support matter?"
+SINES, KERNEL, LINES, NEAREST = "sine basis", "kernel ridge", "linear ridge", "nearest point"
+CHUNK = 100  # supports at once
+TUNED_ON = 20  # tasks
+RATE = 0.01  # of gradient descent
+SETTINGS: dict[str, list[tuple[float, ...]]] = {
+    SINES: [(strength,) for strength in (1e-6, 1e-3, 1e-2, 0.1, 1.0)],
+    KERNEL: [(width, strength) for width in (0.7, 1.0, 1.5, 2.0, 3.0) for strength in (1e-4, 1e-3, 1e-2, 0.1, 1.0)],
+    LINES: [(strength,) for strength in (0.1, 1.0, 10.0, 100.0)],
+    NEAREST: [()],
+}
+Counts = tuple[Annotated[int, Field(ge=1, le=200)], ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Held-out tasks and where they are looked at.
+
+    Attributes:
+        tasks: on which predictions are compared.
+        shots: numbers of support points tried.
+        points: even inputs.
+        steps: of gradient descent from a random network.
+        ordered: tasks whose support is shuffled.
+        orders: of each.
+    """
+
+    tasks: Annotated[int, Field(ge=2, le=1000)] = 60
+    shots: Annotated[Counts, Field(min_length=1)] = (1, 2, 3, 5, 7, 10, 15, 20)
+    points: Annotated[int, Field(ge=3, le=500)] = 41
+    steps: tuple[Annotated[int, Field(ge=1, le=2000)], ...] = (10, 100, 300)
+    ordered: Annotated[int, Field(ge=1, le=200)] = 5
+    orders: Annotated[int, Field(ge=2, le=1000)] = 100
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A known algorithm: what it says, (shots, tasks, points), and its mean squared error, (shots,)."""
+
+    name: str
+    said: np.ndarray
+    error: np.ndarray
+
+
+@dataclass(frozen=True)
+class Order:
+    """A learner's predictions on supports in many orders.
+
+    Attributes:
+        spread: standard deviation over the orders, root mean square over inputs, (seeds, tasks).
+        error: root mean squared error in the order of the task, (seeds, tasks).
+        support: points (K, 2) of the first task.
+        said: of the first seed on the first task, (orders, points).
+        truth: of the first task, (points,).
+    """
+
+    spread: np.ndarray
+    error: np.ndarray
+    support: np.ndarray
+    said: np.ndarray
+    truth: np.ndarray
+
+
+@dataclass(frozen=True)
+class Box:
+    """One learner.
+
+    Attributes:
+        learner: its registered name.
+        seeds: the seeds of its runs.
+        trained_shots: support points in its training.
+        said: its predictions, (shots, seeds, tasks, points); NaN for an adaptation that ran away.
+        error: mean squared, (seeds, shots).
+        distance, mistakes: to each algorithm, (seeds, shots) by its name.
+        order: what another order of the support does.
+    """
+
+    learner: str
+    seeds: list[int]
+    trained_shots: int
+    said: np.ndarray
+    error: np.ndarray
+    distance: dict[str, np.ndarray]
+    mistakes: dict[str, np.ndarray]
+    order: Order
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """All learners, and the algorithms they are compared with.
+
+    Attributes:
+        shots: numbers of support points, ascending, (n,).
+        inputs: where predictions are compared, (points,).
+        truth: the true functions there, (tasks, points).
+        algorithms: what they say.
+        boxes: one for each ensemble, in the order asked.
+    """
+
+    shots: np.ndarray
+    inputs: np.ndarray
+    truth: np.ndarray
+    algorithms: list[Algorithm]
+    boxes: list[Box]
+
+
+def applies(ensemble: Ensemble) -> str | None:
+    """None for learners of sine waves, whose true function is known everywhere."""
+    if not isinstance(ensemble.distribution, Sine):
+        return f"Algorithms are fitted to sine waves; {ensemble.learner.title} was trained on other tasks."
+    return None
+
+
+def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Boxes:
+    """Lays every learner's predictions beside those of the algorithms."""
+    shots = tuple(sorted(set(config.shots)))
+    first = ensembles[0].distribution
+    assert isinstance(first, Sine)
+    known = algorithms(first, replace(config, shots=shots))
+    progress(0.3)
+    boxes, (_, grid, truth) = [], _drawn(first, max(shots), config.tasks, config.points)
+    for index, ensemble in enumerate(ensembles):
+        assert isinstance(ensemble.distribution, Sine)
+        tasks = _drawn(ensemble.distribution, max(shots), config.tasks, config.points)[0]
+        columns = []
+        for done, k in enumerate(shots, start=1):
+            columns.append(predictions(ensemble, tasks.support_x[:, :k], tasks.support_y[:, :k], grid))
+            progress(0.3 + 0.7 * (index + 0.6 * done / len(shots)) / len(ensembles))
+        said = np.stack(columns)
+        said[diverged(np.square(said - truth).mean(-1, keepdims=True), np.square(truth).mean())] = np.nan
+        boxes.append(
+            Box(
+                ensemble.learner.name,
+                [run.seed for run in ensemble.runs],
+                ensemble.distribution.shots,
+                said,
+                distance(said, truth).T,
+                {one.name: distance(said, one.said[:, None]).T for one in known},
+                {one.name: mistakes(said, one.said[:, None], truth).T for one in known},
+                shuffled(ensemble, config),
+            )
+        )
+        progress(0.3 + 0.7 * (index + 1) / len(ensembles))
+    return Boxes(np.array(shots), grid.double().numpy()[:, 0], truth, list(known), boxes)
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The mean squared distance of predictions (..., tasks, points), broadcast against each other."""
+    gaps = np.square(a - b)
+    known = np.isfinite(gaps)
+    with np.errstate(invalid="ignore"):  # nothing is known where all of them ran away
+        return np.asarray(np.where(known, gaps, 0.0).sum((-2, -1)) / known.sum((-2, -1)))
+
+
+def mistakes(a: np.ndarray, b: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The correlation (about 0) of the errors of predictions (..., tasks, points); NaN where one makes none."""
+    e, f = np.broadcast_arrays(a - truth, b - truth)
+    known, sums = np.isfinite(e * f), []
+    for product in (e * f, e * e, f * f):
+        sums.append(np.where(known, product, 0.0).sum((-2, -1)))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums[0] / np.sqrt(sums[1] * sums[2]))
+
+
+def _drawn(distribution: Sine, shots: int, tasks: int, points: int, index: int = 0) -> tuple[Task, Tensor, np.ndarray]:
+    """Held-out tasks (index 0; others for tuning), the even inputs (points, 1), and the true functions there."""
+    wide, source = replace(distribution, shots=shots, queries=1), "page" if index else "test"
+    drawn, wave = wide.sample_with_waves(stream(source, index), tasks)
+    grid = torch.linspace(*distribution.inputs, points).unsqueeze(-1)
+    return drawn, grid, wave(grid.expand(tasks, -1, -1))[..., 0].double().numpy()
+
+
+def predictions(
+    ensemble: Ensemble, support_x: Tensor, support_y: Tensor, x: Tensor, steps: int | None = None
+) -> np.ndarray:
+    """What every seed says at inputs x (points, 1) after adapting to N supports: (seeds, N, points).
+
+    Takes as many inner steps as in evaluation unless `steps` are given.
+    """
+    return _said(ensemble.learner, ensemble.params, support_x, support_y, x, steps)
+
+
+def _said(
+    learner: Learner, params: Params, support_x: Tensor, support_y: Tensor, x: Tensor, steps: int | None = None
+) -> np.ndarray:
+    like = in_type_of(params, Task(support_x, support_y, x, x))
+    x = like.query_x
+
+    seeds = len(next(leaves(params)))
+    chunks = []
+    with torch.inference_mode():
+        for some in zip(like.support_x.split(CHUNK), like.support_y.split(CHUNK), strict=True):
+            every = repeat(params, len(some[0]))
+            support = [each.repeat_interleave(seeds, 0) for each in some]
+            state = learner.start(every, *support)
+            for _ in range(learner.evaluation_steps if steps is None else steps):
+                state = learner.step(every, state, *support)
+            chunks.append(learner.predict(every, state, x)[..., 0].unflatten(0, (-1, seeds)))
+    return torch.cat(chunks).transpose(0, 1).double().numpy()
+
+
+def shuffled(ensemble: Ensemble, config: Config) -> Order:
+    """A learner's predictions with the support of each task in many orders, the first of them as drawn."""
+    distribution = ensemble.distribution
+    assert isinstance(distribution, Sine)
+    tasks, grid, truth = _drawn(distribution, distribution.shots, config.ordered, config.points)
+    k, rng = distribution.shots, np.random.default_rng(0)
+    orders = np.stack([np.arange(k), *(rng.permutation(k) for _ in range(config.orders - 1))])
+    places = torch.as_tensor(orders)
+    x = tasks.support_x[:, places].flatten(0, 1)  # (tasks * orders, K, 1)
+    said = predictions(ensemble, x, tasks.support_y[:, places].flatten(0, 1), grid)
+    said = said.reshape(len(said), config.ordered, config.orders, -1)
+    first = torch.cat([tasks.support_x[0], tasks.support_y[0]], -1).double().numpy()
+    return Order(
+        np.sqrt(said.var(2).mean(-1)),
+        np.sqrt(np.square(said[:, :, 0] - truth).mean(-1)),
+        first,
+        said[0, 0],
+        truth[0],
+    )
+
+
+# ---- the algorithms ----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=8)
+def algorithms(distribution: Sine, config: Config) -> tuple[Algorithm, ...]:
+    """What every algorithm says, computed once for a distribution; `config.shots` must ascend."""
+    largest = max(config.shots)
+    tasks, grid, truth = _drawn(distribution, largest, config.tasks, config.points)
+    others, _, known = _drawn(distribution, largest, TUNED_ON, config.points, index=31)
+    x = grid.double().numpy()
+    found = []
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for name, settings in SETTINGS.items():
+            rows = []
+            for k in config.shots:
+                best = min(settings, key=lambda s: np.square(fitted(name, s, others, k, x) - known).mean())
+                rows.append(fitted(name, best, tasks, k, x))
+            found.append((name, np.stack(rows)))
+    learner = MAML(inner_lr=RATE)
+    start = {"net": {k: v.unsqueeze(0) for k, v in learner.init(stream("init"), distribution.spec)["net"].items()}}
+    for steps in config.steps:
+        said = [
+            _said(learner, start, tasks.support_x[:, :k], tasks.support_y[:, :k], grid, steps)[0] for k in config.shots
+        ]
+        found.append((f"{steps} steps", np.stack(said)))
+    return tuple(Algorithm(name, said, np.square(said - truth).mean((1, 2))) for name, said in found)
+
+
+def fitted(name: str, setting: tuple[float, ...], tasks: Task, k: int, x: np.ndarray) -> np.ndarray:
+    """An algorithm fitted to the first k support points of each task: (tasks, points) at x (points, 1)."""
+    make, features = _estimator(name, setting)
+    said = []
+    for support_x, support_y in zip(tasks.support_x.double().numpy(), tasks.support_y.double().numpy(), strict=True):
+        said.append(make().fit(features(support_x[:k]), support_y[:k, 0]).predict(features(x)))
+    return np.stack(said)
+
+
+def _estimator(name: str, setting: tuple[float, ...]) -> tuple[Callable[[], Any], Callable[[np.ndarray], np.ndarray]]:
+    if name == SINES:
+        return lambda: Ridge(setting[0], fit_intercept=False), lambda x: np.concatenate([np.sin(x), np.cos(x)], 1)
+    if name == KERNEL:
+        return lambda: KernelRidge(alpha=setting[1], kernel="rbf", gamma=0.5 / setting[0] ** 2), lambda x: x
+    if name == LINES:
+        return lambda: Ridge(setting[0]), lambda x: x
+    return lambda: KNeighborsRegressor(1), lambda x: x

@@ -1,0 +1,335 @@
+r"""Which way do updates point: down the gradient, to the least-squares head, or to the prototypes?
+
+As in section 4.6 of the notes on OP-LSTM (Huisman et al., arXiv 2310.14139, who ask it of a convolutional OP-LSTM), for
+every inner step t = 1 ... T of a task, with the network W_{t-1} as it is before the step:
+
+    update       what the step writes: for OP-LSTM the raw outer products Delta in the direction in which they are
+                 applied, which is that of gamma's sign; for other learners W_t - W_{t-1}
+    gradient     - grad of the support loss at W_{t-1}
+    head         of the output layer alone, on the features A = a^(L-1) of the support:
+      least squares   the nearest head that fits the support best: W* = W + (A^+ (y - y_hat))^T; A^+ leaves out singular
+                      values below a share of the largest
+      prototypes      what a label-only (Hebbian) rule writes: rows 2 mu_c for classes, the mean of y_i a_i^T where
+                      labels are numbers
+
+Compared are: each update with the gradient (all layers together, and layer by layer), with W* - W and with the
+prototypes; the whole displacement W_T - W_0 with that of T steps of gradient descent at rate 0.01, and with the head's
+two directions on the features at the end; and the head W_t itself with both heads, as published for prototypes. Only
+what the learner moves is compared, and gradient descent freezes the rest (OP-LSTM: the biases). Cosines ignore how long
+a step is; Euclidean distances do not, and an update that is normalised later has no natural length.
+
+Controls: the learner as drawn for the run's seed, and random directions. Copies of the weights kept during training are
+asked as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.func import vmap
+
+from engine.learners import Learner, Params, State
+from engine.learners.learner import as_rows
+from engine.learners.op_lstm import OPLSTM
+from engine.networks import mlp
+from engine.runs.ensembles import Ensemble
+from engine.tasks import Task, stream
+from engine.trees import leaves, stack, tree_map
+from probes.asking import Progress
+from probes.tools.representations import CHUNK, tasks_of, untrained
+
+QUESTION = "Which way do a learner's updates point: down the gradient, to the least-squares head, or to the prototypes?"
+GRADIENT, LEAST_SQUARES, PROTOTYPES = REFERENCES = ("gradient", "least squares", "prototypes")
+ALL = "all layers"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Held-out tasks, fewer of them for weights kept during training; and what the references need.
+
+    Attributes:
+        tasks, tasks_along: for the trained learner and its controls, and for each kept copy of the weights.
+        rate: of the gradient descent that the whole displacement is compared with.
+        smallest: singular values of the features below this share of the largest do not count.
+    """
+
+    tasks: Annotated[int, Field(ge=1, le=2000)] = 200
+    tasks_along: Annotated[int, Field(ge=0, le=2000)] = 50
+    rate: Annotated[float, Field(gt=0)] = 0.01
+    smallest: Annotated[float, Field(gt=0, lt=1)] = 0.01
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Cosines and Euclidean distances to one reference, arrays of equal shape; NaN where something is exactly 0."""
+
+    cosine: np.ndarray
+    distance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One state of training, by the reference.
+
+    Attributes:
+        iteration: meta-updates behind it; None for the shipped weights, which are the best on validation.
+        passes: of every inner step: the gradient (seeds, tasks, T, parts), the head's references (seeds, tasks, T).
+        whole: of the whole displacement: the gradient (seeds, tasks, parts), the head's references (seeds, tasks).
+        head: of the head W_t itself, its references only, (seeds, tasks, T + 1).
+    """
+
+    iteration: int | None
+    passes: dict[str, Likeness]
+    whole: dict[str, Likeness]
+    head: dict[str, Likeness]
+
+
+@dataclass(frozen=True)
+class ByLearner:
+    """One learner.
+
+    Attributes:
+        learner: its registered name.
+        seeds: the seeds of its runs.
+        parts: "all layers" and each layer that moves, the last one named "output layer".
+        moved: the names of the weights and biases that move.
+        gamma: OP-LSTM's learned step length of each seed, whose sign turns its updates round; else empty.
+        trained, untrained: the learner, and its control.
+        random: cosines of random directions with the gradient of the first step, (seeds, tasks, parts).
+        along: copies of the weights kept by all runs during training, in their order.
+    """
+
+    learner: str
+    seeds: list[int]
+    parts: list[str]
+    moved: list[str]
+    gamma: np.ndarray
+    trained: Moment
+    untrained: Moment
+    random: np.ndarray
+    along: list[Moment]
+
+
+@dataclass(frozen=True)
+class Updates:
+    """One answer per ensemble, in the order asked."""
+
+    answers: list[ByLearner]
+
+
+def applies(ensemble: Ensemble) -> str | None:
+    """None for a learner that adapts by moving weights of one network, those of its output layer among them."""
+    learner = ensemble.learner
+    found = moving(ensemble)
+    if found is None:
+        return f"{learner.title} does not adapt by writing weights into a network."
+    head = f"weight{mlp.depth(_networks(ensemble)[0])}"
+    return None if head in found else f"{learner.title} leaves its output layer as it is."
+
+
+def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Updates:
+    """Asks every learner, its untrained control and the weights it kept during training."""
+    answers = []
+    for index, ensemble in enumerate(ensembles):
+        kept = [run.kept() for run in ensemble.runs] if config.tasks_along else []
+        common = sorted(set.intersection(*(set(k) for k in kept))) if kept else []
+        moments: list[tuple[int | None, Params, int]] = [
+            (None, ensemble.params, config.tasks),
+            (0, untrained(ensemble), config.tasks),
+            *((i, stack([copies[i] for copies in kept]), config.tasks_along) for i in common),
+        ]
+        found = []
+        for done, (iteration, params, tasks) in enumerate(moments, start=1):
+            found.append(_moment(ensemble, params, iteration, tasks, config))
+            progress((index + done / len(moments)) / len(ensembles))
+        moved = moving(ensemble) or []
+        learner = ensemble.learner
+        gamma = ensemble.params["step_length"]["gamma"] if "step_length" in ensemble.params else torch.zeros(0)
+        answers.append(
+            ByLearner(
+                learner.name,
+                [run.seed for run in ensemble.runs],
+                list(parts_of(moved)),
+                moved,
+                gamma.double().numpy(),
+                found[0][0],
+                found[1][0],
+                found[0][1],
+                [moment for moment, _ in found[2:]],
+            )
+        )
+    return Updates(answers)
+
+
+def _networks(ensemble: Ensemble) -> tuple[mlp.Net, mlp.Net]:
+    """The network of the first run before and after one task; both empty where there is none."""
+    learner, params = ensemble.learner, ensemble.runs[0].params
+    task = tree_map(lambda leaf: leaf[0], in_type_of(params, ensemble.distribution.sample(stream("page"), 1)))
+    with torch.no_grad():
+        trajectory = learner.adapt(params, task.support_x, task.support_y)
+        nets = [learner.network(params, trajectory[i]) for i in (0, -1)]
+    return nets[0] or {}, nets[1] or {}
+
+
+def in_type_of(params: Params, tasks: Task) -> Task:
+    """Tasks in the number type of some parameters; class indices stay what they are."""
+    dtype = next(leaves(params)).dtype
+    return tree_map(lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf, tasks)
+
+
+def moving(ensemble: Ensemble) -> list[str] | None:
+    """The weights and biases that adapting changes, from the input up; None where there is no such network."""
+    before, after = _networks(ensemble)
+    if not before or {k: v.shape for k, v in before.items()} != {k: v.shape for k, v in after.items()}:
+        return None
+    names = sorted(before, key=lambda name: (layer_of(name), name))
+    return [name for name in names if not torch.equal(before[name], after[name])]
+
+
+def layer_of(name: str) -> int:
+    """The layer of "weight2" or "bias2"."""
+    return int(name.removeprefix("weight").removeprefix("bias"))
+
+
+def parts_of(moved: Sequence[str]) -> dict[str, list[str]]:
+    """The parts that are compared, and the names of the tensors in each: all together, then layer by layer."""
+    layers = sorted({layer_of(name) for name in moved})
+    found = {ALL: list(moved)}
+    for layer in layers:
+        title = "output layer" if layer == layers[-1] else f"layer {layer}"
+        found[title] = [name for name in moved if layer_of(name) == layer]
+    return found
+
+
+def update(learner: Learner, params: Params, state: State, after: State, task: Task) -> mlp.Net:
+    """What one step writes into the network, by the names of its tensors."""
+    if isinstance(learner, OPLSTM):
+        _, delta = learner.signals(params, state, task.support_x, task.support_y)
+        sign = params["step_length"]["gamma"].sign() if learner.normalise else 1.0
+        return {f"weight{key[1:]}": sign * raw for key, raw in delta.items()}
+    before, then = learner.network(params, state), learner.network(params, after)
+    assert before is not None
+    assert then is not None
+    return {name: then[name] - before[name] for name in before}
+
+
+def gradient(learner: Learner, net: mlp.Net, task: Task) -> mlp.Net:
+    """The gradient of the support loss."""
+    a = mlp.activations(net, task.support_x)
+    return mlp.backward(net, a, learner.loss_gradient(a[-1], task.support_y))
+
+
+def heads(net: mlp.Net, task: Task, start: Tensor, smallest: float) -> dict[str, Tensor]:
+    """The two reference heads, (out, d), on the features of the support that `net` has.
+
+    Args:
+        net: a network.
+        task: its support is looked at.
+        start: the head (out, d) that the least-squares head is to be near to.
+        smallest: singular values below this share of the largest do not count.
+    """
+    last = mlp.depth(net)
+    a = mlp.activations(net, task.support_x)
+    y = as_rows(task.support_y, a[-1])
+    left = y - (a[-2] @ start.mT + net[f"bias{last}"].unsqueeze(-2))
+    nearest = start + (torch.linalg.pinv(a[-2], rtol=smallest) @ left).mT
+    if task.support_y.is_floating_point():
+        means = y.mT @ a[-2] / len(y)
+    else:
+        means = 2 * (y.mT @ a[-2]) / y.sum(-2).unsqueeze(-1)
+    return {LEAST_SQUARES: nearest, PROTOTYPES: means}
+
+
+def _moment(
+    ensemble: Ensemble, params: Params, iteration: int | None, tasks: int, config: Config
+) -> tuple[Moment, np.ndarray]:
+    """All seeds on all tasks."""
+    learner, moved = ensemble.learner, moving(ensemble) or []
+    drawn = in_type_of(params, tasks_of(ensemble.distribution, tasks)[0])
+    size = sum(_networks(ensemble)[0][name].numel() for name in moved)
+    noise = torch.randn((tasks, size), generator=stream("noise", 11)).to(drawn.support_x)
+
+    def one(params: Params, task: Task, noise: Tensor) -> dict[str, Tensor]:
+        return _compared(learner, params, task, noise, parts_of(moved), config)
+
+    batched = vmap(vmap(one, (None, 0, 0)), (0, None, None))
+    with torch.no_grad():
+        chunks = [
+            batched(params, tree_map(lambda leaf: leaf[i : i + CHUNK], drawn), noise[i : i + CHUNK])  # noqa: B023
+            for i in range(0, tasks, CHUNK)
+        ]
+    joined = {key: torch.cat([chunk[key] for chunk in chunks], 1).double().numpy() for key in chunks[0]}
+
+    def of(kind: str) -> dict[str, Likeness]:
+        known = [reference for reference in REFERENCES if f"{kind} {reference} cosine" in joined]
+        return {r: Likeness(joined[f"{kind} {r} cosine"], joined[f"{kind} {r} distance"]) for r in known}
+
+    return Moment(iteration, of("passes"), of("whole"), of("head")), joined["random"]
+
+
+def _compared(
+    learner: Learner, params: Params, task: Task, noise: Tensor, parts: dict[str, list[str]], config: Config
+) -> dict[str, Tensor]:
+    """One seed on one task: cosine and distance to every reference."""
+    trajectory = learner.adapt(params, task.support_x, task.support_y)
+    nets: list[mlp.Net] = [learner.network(params, state) or {} for state in trajectory]
+    last = f"weight{mlp.depth(nets[0])}"
+    found: dict[str, list[Tensor]] = {}
+
+    def note(key: str, mine: Tensor, reference: Tensor) -> None:
+        cosine = (mine * reference).sum() / (mine.norm() * reference.norm())
+        found.setdefault(f"{key} cosine", []).append(cosine)
+        found.setdefault(f"{key} distance", []).append((mine - reference).norm())
+
+    written = [update(learner, params, *pair, task) for pair in pairwise(trajectory)]
+    for t, net in enumerate(nets):
+        for reference, head in heads(net, task, net[last], config.smallest).items():
+            note(f"head {reference}", net[last].flatten(), head.flatten())
+            if t < len(written):
+                target = head - net[last] if reference == LEAST_SQUARES else head
+                note(f"passes {reference}", written[t][last].flatten(), target.flatten())
+        if t < len(written):
+            g = gradient(learner, net, task)
+            for names in parts.values():
+                note(f"passes {GRADIENT}", _flat(written[t], names), -_flat(g, names))
+    descended = nets[0]
+    for _ in written:
+        g = gradient(learner, descended, task)
+        descended = {k: v - config.rate * g[k] if k in parts[ALL] else v for k, v in descended.items()}
+    for names in parts.values():
+        moved = _flat(nets[-1], names) - _flat(nets[0], names)
+        note(f"whole {GRADIENT}", moved, _flat(descended, names) - _flat(nets[0], names))
+    for reference, head in heads(nets[-1], task, nets[0][last], config.smallest).items():
+        target = head - nets[0][last] if reference == LEAST_SQUARES else head
+        note(f"whole {reference}", (nets[-1][last] - nets[0][last]).flatten(), target.flatten())
+    result = {key: torch.stack(values) for key, values in found.items()}
+    for measure in ("cosine", "distance"):
+        by_step = result[f"passes {GRADIENT} {measure}"]
+        result[f"passes {GRADIENT} {measure}"] = by_step.reshape(-1, len(parts))
+        for reference in (LEAST_SQUARES, PROTOTYPES):
+            key = f"whole {reference} {measure}"
+            result[key] = result[key].squeeze(0)
+    result["random"] = torch.stack(_random(noise, gradient(learner, nets[0], task), parts))
+    return result
+
+
+def _flat(net: mlp.Net, names: Sequence[str]) -> Tensor:
+    return torch.cat([net[name].flatten() for name in names])
+
+
+def _random(noise: Tensor, g: mlp.Net, parts: dict[str, list[str]]) -> list[Tensor]:
+    """Cosines of a random direction, given as one vector over all that moves, with the gradient's parts."""
+    drawn, at = {}, 0
+    for name in parts[ALL]:
+        drawn[name] = noise[at : at + g[name].numel()]
+        at += g[name].numel()
+    cosines = []
+    for names in parts.values():
+        mine, other = torch.cat([drawn[name] for name in names]), _flat(g, names)
+        cosines.append((mine * other).sum() / (mine.norm() * other.norm()))
+    return cosines

@@ -1,0 +1,115 @@
+"""One run on one task, pass by pass: what its cells, gates and pooled states hold, in pictures small enough to read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.learners import Params
+from engine.learners.op_lstm import OPLSTM
+from engine.networks import cells as lstm
+from engine.runs.run import Run
+from engine.tasks import Task
+from probes.questions import memory
+from probes.questions.updates import in_type_of
+from probes.tools import readings
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Values (rows, columns): rows are support points or hidden units, columns are passes or points read."""
+
+    title: str
+    values: np.ndarray
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What one run did on one task.
+
+    Attributes:
+        rows, columns: what they are, for people.
+        row_names, column_names: what each of them is.
+        panels: the values.
+    """
+
+    rows: str
+    columns: str
+    row_names: list[str]
+    column_names: list[str]
+    panels: list[Panel]
+
+
+@dataclass(frozen=True)
+class GatedOPLSTM(readings.OverheardOPLSTM):
+    """OP-LSTM whose topmost gates and cell are written down as well."""
+
+    def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
+        new, h = super().react(params, cells, pairs, memory)
+        top = lstm.layers(params[cells])
+        below = pairs if top == 1 else new[f"h{top - 1}"]
+        i, f, _, o = lstm.gates(params[cells], top, below.mT, memory[f"h{top}"].mT)
+        sign, _ = readings.oriented(self, params, cells, pairs)
+        held = torch.stack([sign * new[f"c{top}"].squeeze(-1), *(gate[0].sigmoid() for gate in (f, i, o))], -1)
+        self.trace.append((f"{cells} top", held, h))
+        return new, h
+
+
+def passes(run: Run, task: Task) -> Passes | None:
+    """The pictures of one run on one task; None for a learner without cells that read support points."""
+    task = in_type_of(run.params, task)
+    with torch.no_grad():
+        if isinstance(run.learner, OPLSTM):
+            return _of_op_lstm(run.learner, run.params, task)
+        if memory.applies_to(run.learner):
+            return _of_plain(run, task)
+    return None
+
+
+def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
+    """The output cell at every support point, in the order of x."""
+    gated = readings.like(GatedOPLSTM, learner)
+    trajectory = gated.adapt(params, task.support_x, task.support_y)
+    order = task.support_x[:, 0].argsort()
+    width = task.support_y.shape[-1] if task.support_y.is_floating_point() else 1
+    heard = [(u, said) for name, u, said in gated.trace if name == readings.OUTPUT]
+    tops = [held for name, held, _ in gated.trace if name == f"{readings.OUTPUT} top"]
+    errors = torch.stack([u[::width, 0] - u[::width, 1] for u, _ in heard], 1)[order]
+    said = torch.stack([s[::width] for _, s in heard], 1)[order]
+    held = torch.stack([top[::width] for top in tops], 1)[order]  # (points, passes, 4)
+    far, wide = float(errors.abs().max()), float(max(said.abs().max(), held[..., 0].abs().max()))
+    panels = [
+        Panel("error y − ŷ before the pass", errors.double().numpy(), -far, far),
+        Panel("written signal h", said.double().numpy(), -wide, wide),
+        Panel("cell state c", held[..., 0].double().numpy(), -wide, wide),
+        Panel("forget gate", held[..., 1].double().numpy(), 0, 1),
+        Panel("input gate", held[..., 2].double().numpy(), 0, 1),
+        Panel("output gate", held[..., 3].double().numpy(), 0, 1),
+    ]
+    names = [
+        f"x = {float(x):.2f}, y = {float(y):.2f}"
+        for x, y in zip(task.support_x[order, 0], task.support_y[order].reshape(len(order), -1)[:, 0], strict=True)
+    ]
+    return Passes("support points, by x", "pass", names, [str(t) for t in range(1, len(trajectory))], panels)
+
+
+def _of_plain(run: Run, task: Task) -> Passes:
+    """Hidden units through the reading, those that end alike beside each other."""
+    one = Task(*(leaf.unsqueeze(0) for leaf in task))
+    stacked = {group: {k: v.unsqueeze(0) for k, v in tensors.items()} for group, tensors in run.params.items()}
+    codes = memory.while_reading(run.learner, stacked, one)[0, 0]  # (places, units of all layers)
+    sizes = [v.shape[-1] for k, v in sorted(run.params["lstm"].items()) if k.startswith("weight_hh")]
+    places = memory.reading_places(run.learner, len(task.support_x))
+    pooled = run.learner.permutation_invariant
+    panels, at = [], 0
+    for layer, size in enumerate(sizes, start=1):
+        units = codes[:, at : at + size].T
+        at += size
+        title = f"{'pooled ' if pooled else ''}hidden state, layer {layer}"
+        panels.append(Panel(title, units[np.argsort(units[:, -1])], -1, 1))
+    names = [str(place // len(task.support_x)) if pooled else str(place) for place in places]
+    rows = [f"unit ranked {i + 1}" for i in range(max(sizes))]
+    return Passes("units, by their last value", "pass" if pooled else "points read", rows, names, panels)

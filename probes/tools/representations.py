@@ -1,0 +1,91 @@
+"""What the probes of features share: stated inputs, stated tasks, and what every hidden layer makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from engine.learners import Learner, Params
+from engine.runs.ensembles import Ensemble
+from engine.tasks import Sine, Task, TaskDistribution, stream
+from engine.trees import tree_map
+
+BEFORE, AFTER = "before", "after"
+PREDICTION = "prediction"
+CHUNK = 50  # tasks at once: bounds memory
+
+
+def inputs(distribution: TaskDistribution, points: int) -> Tensor:
+    """The inputs at which features are looked at: an even grid over the range of sine waves, else drawn queries.
+
+    They depend on the distribution's kind of input alone, so all learners are asked at the same ones.
+    """
+    if isinstance(distribution, Sine):
+        return torch.linspace(*distribution.inputs, points).unsqueeze(-1)
+    return distribution.sample(stream("page", 8), points).query_x[:, 0]
+
+
+def tasks_of(distribution: TaskDistribution, tasks: int) -> tuple[Task, dict[str, np.ndarray]]:
+    """Held-out tasks, the same for all learners, with their hidden parameters where these have names, (tasks,) each."""
+    if not isinstance(distribution, Sine):
+        return distribution.sample(stream("test"), tasks), {}
+    drawn, wave = distribution.sample_with_waves(stream("test"), tasks)
+    return drawn, {"amplitude": wave.amplitude.double().numpy(), "phase": wave.phase.double().numpy()}
+
+
+def untrained(ensemble: Ensemble) -> Params:
+    """The control: each run's meta-parameters as they were drawn for its seed, before any training."""
+    return as_drawn(ensemble).params
+
+
+def as_drawn(ensemble: Ensemble) -> Ensemble:
+    """The same control as runs, for probes that take an ensemble."""
+    spec = ensemble.distribution.spec
+    drawn = [ensemble.learner.init(stream("init", run.seed), spec) for run in ensemble.runs]
+    return Ensemble(tuple(replace(run, params=params) for run, params in zip(ensemble.runs, drawn, strict=True)))
+
+
+def why_not(ensemble: Ensemble) -> str | None:
+    """None if the learner has hidden layers to look at, otherwise one sentence."""
+    learner, params = ensemble.learner, ensemble.runs[0].params
+    task = tree_map(lambda v: v[0], ensemble.distribution.sample(stream("page"), 1))
+    with torch.no_grad():
+        found = learner.features(params, learner.start(params, task.support_x, task.support_y), task.query_x)
+    return None if found else f"{learner.title} has no hidden layers to look at."
+
+
+def represent(
+    learner: Learner, params: Params, tasks: Task, x: Tensor, steps: Sequence[int], *, predictions: bool = False
+) -> dict[str, np.ndarray]:
+    """Every hidden layer at inputs x, for each seed, task and inner step.
+
+    Args:
+        learner: any learner.
+        params: its meta-parameters with a leading axis of seeds.
+        tasks: a batch of tasks; only their supports are looked at.
+        x: inputs (Q, *input_shape).
+        steps: inner steps of the learner, negative ones from the end.
+        predictions: give what the learner says as well, as the layer `PREDICTION`.
+
+    Returns:
+        (seeds, tasks, len(steps), Q, d) float64 by the name of the layer, in the order of the layers.
+    """
+
+    def one(params: Params, support_x: Tensor, support_y: Tensor) -> dict[str, Tensor]:
+        trajectory = learner.adapt(params, support_x, support_y)
+        rows: list[dict[str, Any]] = []
+        for state in (trajectory[step] for step in steps):
+            said = {PREDICTION: learner.predict(params, state, x)} if predictions else {}
+            rows.append({**learner.features(params, state, x), **said})
+        return {layer: torch.stack([row[layer] for row in rows]) for layer in rows[0]}
+
+    batched = vmap(vmap(one, (None, 0, 0)), (0, None, None))
+    chunks = []
+    with torch.no_grad():
+        for i in range(0, len(tasks.support_x), CHUNK):
+            chunks.append(batched(params, tasks.support_x[i : i + CHUNK], tasks.support_y[i : i + CHUNK]))
+    return {layer: torch.cat([chunk[layer] for chunk in chunks], 1).double().numpy() for layer in chunks[0]}

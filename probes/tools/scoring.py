@@ -1,0 +1,103 @@
+"""What the probes of behaviour share: query losses of all seeds on many tasks."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from engine.heads import Head, with_head
+from engine.learners import Params
+from engine.runs.ensembles import Ensemble
+from engine.tasks import Task, TaskDistribution
+from engine.trees import count, tree_map
+from probes.asking import Progress, silent
+
+CHUNK, LARGE_CHUNK = 20, 10  # tasks at once, and for large states: what a step touches stays in the processor's caches
+LARGE = 100_000  # numbers in the states of all seeds on one task
+WORKERS = 2  # chunks side by side, where PyTorch itself uses one thread
+
+
+def stops(last: int, also: Iterable[int] = ()) -> list[int]:
+    """The inner steps worth a stop from 0 to `last`: the first ten one by one, then ever fewer, and those in `also`."""
+    return sorted(step for step in {*range(11), 15, 20, 30, 40, 50, 75, last, *also} if 0 <= step <= last)
+
+
+def query_losses(
+    ensemble: Ensemble,
+    tasks: Task,
+    steps: Sequence[int],
+    *,
+    heads: Head | None = None,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """The query loss of every seed on every task after each of the given inner steps.
+
+    All seeds of a chunk of tasks adapt at once, and only the present state is kept. `progress` is called from the
+    thread that asks; what it raises ends the work.
+
+    Args:
+        ensemble: the seeds of a learner.
+        tasks: a batch of N tasks.
+        steps: inner steps in ascending order.
+        heads: output layers to start from instead of the learned ones, with axes (N, seeds, ...).
+        progress: told the share that is done.
+
+    Returns:
+        (seeds, N, len(steps)) float64.
+    """
+    learner, params = ensemble.learner, ensemble.params
+    wanted = set(steps)
+
+    def one(task: Task, head: Head | None = None) -> Tensor:
+        start: Params = params if head is None else with_head(params, head)
+        state = learner.start(start, task.support_x, task.support_y)
+        losses = []
+        for step in range(max(wanted) + 1):
+            if step:
+                state = learner.step(start, state, task.support_x, task.support_y)
+            if step in wanted:
+                loss = learner.loss(learner.predict(start, state, task.query_x), task.query_y)
+                losses.append(loss.expand(len(ensemble.runs)))  # a start without parameters is the same for all seeds
+        return torch.stack(losses, -1)  # (seeds, steps)
+
+    arguments = (tasks,) if heads is None else (tasks, heads)
+    n, size = len(tasks.query_x), _chunk_size(ensemble, tasks)
+
+    def chunk(i: int) -> Tensor:
+        with torch.no_grad():  # every thread has its own
+            return vmap(one)(*tree_map(lambda leaf: leaf[i : i + size], arguments))
+
+    chunks = []
+    pool = ThreadPoolExecutor(WORKERS if torch.get_num_threads() == 1 else 1)
+    try:
+        for part in pool.map(chunk, range(0, n, size)):
+            chunks.append(part)
+            progress(min(len(chunks) * size, n) / n)
+    finally:
+        pool.shutdown(cancel_futures=True)  # who watches may have called it off
+    return torch.cat(chunks).transpose(0, 1).double().numpy()
+
+
+def _chunk_size(ensemble: Ensemble, tasks: Task) -> int:
+    with torch.no_grad():
+        start = ensemble.learner.start(ensemble.params, tasks.support_x[0], tasks.support_y[0])
+    return LARGE_CHUNK if count(start) > LARGE else CHUNK
+
+
+def with_shots(distribution: TaskDistribution, shots: int | None) -> TaskDistribution:
+    """The same distribution with another number of support points (None: as it is)."""
+    return distribution if shots is None else replace(distribution, shots=shots)
+
+
+def shared(progress: Progress, done: int, total: int) -> Progress:
+    """The progress of one part, as a share of `total` parts of which `done` are behind."""
+    return lambda share: progress((done + share) / total)
+
+
+def measure(distribution: TaskDistribution) -> str:
+    """What a loss is, for people."""
+    return "mean squared error" if distribution.spec.kind == "regression" else "cross-entropy"

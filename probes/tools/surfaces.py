@@ -1,0 +1,86 @@
+"""Which losses the probes of the landscape look at: of which task, which run, which moment of its training."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from engine.evaluation import held_out_tasks
+from engine.learners import Learner, Params, State
+from engine.runs.ensembles import Ensemble
+from engine.runs.run import Run
+from engine.tasks import Task, TaskDistribution, stream
+from engine.trees import tree_map
+from probes.tools.losses import Surface, meta_surface, task_surface
+
+TASK, META = "task", "meta"
+Loss = Literal["task", "meta"]
+Points = Literal["support", "query"]
+HELD_OUT = 200  # held-out tasks that one is chosen from: the number of a task is that on the page Learning behaviour
+DRAWN, TRAINED = 0, -1  # iterations: before any training; the weights of the run, best on validation
+
+
+def why_not(ensemble: Ensemble, loss: Loss) -> str | None:
+    """None if the learner has this loss as a function of a vector, otherwise one sentence."""
+    learner, run = ensemble.learner, ensemble.runs[0]
+    if loss == TASK:
+        task = one_task(ensemble.distribution, 0)
+        with torch.no_grad():
+            net = learner.network(run.params, learner.start(run.params, task.support_x, task.support_y))
+        return None if net else f"{learner.title} adapts no network, so there is no task loss around its weights."
+    if not learner.meta_trained:
+        return f"{learner.title} learns nothing across tasks, so it has no meta-loss."
+    if learner.noise_size(ensemble.distribution.spec):
+        return (
+            f"{learner.title} trains on random masks with straight-through derivatives: "
+            "its meta-gradient is not the slope of its meta-loss, so it is left out here."
+        )
+    return None
+
+
+def one_task(distribution: TaskDistribution, index: int) -> Task:
+    """A held-out task by its number."""
+    return tree_map(lambda v: v[index], held_out_tasks(distribution, HELD_OUT))
+
+
+def first_tasks(distribution: TaskDistribution, tasks: int) -> Task:
+    """The first held-out tasks, as a batch."""
+    return tree_map(lambda v: v[:tasks], held_out_tasks(distribution, HELD_OUT))
+
+
+def adapted(learner: Learner, params: Params, task: Task, step: int) -> list[State]:
+    """The states of an adaptation up to an inner step; -1: the last one of an evaluation."""
+    with torch.no_grad():
+        return learner.adapt(params, task.support_x, task.support_y, None if step < 0 else step)
+
+
+def task_loss(learner: Learner, params: Params, state: State, task: Task, points: Points) -> Surface:
+    """The task loss on the support or the query points around an adapted state."""
+    x, y = (task.support_x, task.support_y) if points == "support" else (task.query_x, task.query_y)
+    return task_surface(learner, params, state, x, y)
+
+
+def meta_loss(learner: Learner, params: Params, tasks: Task) -> Surface:
+    """The meta-loss around meta-parameters; running averages stay as they are, as nothing descends them."""
+    return meta_surface(learner, params, tasks, fixed=learner.running)
+
+
+def moments(runs: Sequence[Run], *, along: bool) -> list[tuple[int, list[Params]]]:
+    """(iteration, meta-parameters of each run): along the training where all runs kept weights, then as trained."""
+    found: list[tuple[int, list[Params]]] = []
+    if along:
+        copies = [run.kept() for run in runs]
+        shared = [i for i in sorted(copies[0]) if all(i in copy for copy in copies)]
+        found = [(i, [copy[i] for copy in copies]) for i in shared]
+    return [*found, (TRAINED, [run.params for run in runs])]
+
+
+def drawn(run: Run) -> Params:
+    """A run's meta-parameters as they were drawn for its seed, before any training."""
+    return run.learner.init(stream("init", run.seed), run.distribution.spec)
+
+
+def length(vector: Tensor) -> float:
+    """The length of a vector, as a number."""
+    return float(vector.norm())
