@@ -10,7 +10,7 @@ import torch
 
 from engine.errors import BadInput
 from engine.learners import Learner, Params
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.trees import stack
 
 Head = dict[str, torch.Tensor]  # weight (out, d) and bias (out,)
@@ -18,7 +18,7 @@ Head = dict[str, torch.Tensor]  # weight (out, d) and bias (out,)
 
 def with_head(params: Params, head: Head) -> Params:
     """The same meta-parameters with another last layer of the base network."""
-    last = mlp.depth(params["net"])
+    last = perceptron.depth(params["net"])
     return {**params, "net": {**params["net"], f"weight{last}": head["weight"], f"bias{last}": head["bias"]}}
 
 
@@ -39,7 +39,7 @@ def fresh_heads(learner: Learner, params: Params, generator: torch.Generator, ta
     if not net or set(net) != {f"{part}{layer}" for part in ("weight", "bias") for layer in range(1, depth + 1)}:
         raise BadInput(f"{learner.name} has no output layer of an MLP that a fresh one could replace.")
     weight = net[f"weight{depth}"]
-    drawn = [mlp.init(generator, (weight.shape[-1], weight.shape[-2])) for _ in range(tasks)]
+    drawn = [perceptron.init(generator, (weight.shape[-1], weight.shape[-2])) for _ in range(tasks)]
     return {
         "weight": stack([one["weight1"] for one in drawn]).to(weight),
         "bias": stack([one["bias1"] for one in drawn]).to(weight),

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from engine.errors import BadInput, UnknownName
-from engine.learners import configure
+from engine.configure import configure
 from engine.runs.ensembles import Ensemble
 from engine.runs.groups import Found, groups
 from engine.runs.run import load

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from engine.cli.console import parse_settings, run
 from engine.execution.devices import on, pick_device
-from engine.learners import configure
+from engine.configure import configure
 from engine.runs.ensembles import Ensemble
 from probes import PROBES, answers, asking
 

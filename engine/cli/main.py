@@ -139,10 +139,11 @@ def train(
     python -m engine train reptile --set inner_optimiser=sgd --set inner_lr=0.02 --set training.meta_batch=10
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
+    from engine.configure import configure
     from engine.execution.devices import pick_device
     from engine.execution.gradients import worth_compiling
     from engine.jobs import local as jobs
-    from engine.learners import LEARNERS, configure, learner_class, make
+    from engine.learners import LEARNERS, learner_class, make
     from engine.tasks import task_class
     from engine.training import plans, recipes, sessions
     from engine.training.trainer import Training

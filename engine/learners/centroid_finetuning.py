@@ -23,7 +23,7 @@ from torch import Tensor
 
 from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, ANetwork
 from engine.tasks import Task, TaskSpec
 
 SCALE = 2.0
@@ -35,7 +35,7 @@ class CentroidFinetuning(Learner):
     """Pre-training on pooled tasks; then `test_steps` steps of Adam on a cosine head.
 
     Attributes:
-        widths: layers of the body, all with ReLU.
+        network: its body makes the features; a cosine head takes the place of its own.
         test_steps: Adam steps on the support set (there are no inner steps in pre-training).
         inner_lr: learning rate of those steps.
         lengths: learn a length for each class beside its direction.
@@ -50,7 +50,7 @@ class CentroidFinetuning(Learner):
     summary = "Learns features on all tasks pooled, then turns one direction per class toward the support points."
     kinds = ("classification",)
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     test_steps: Annotated[int, Field(ge=1)] = 100
     inner_lr: Annotated[float, Field(gt=0)] = 0.001
     lengths: bool = True
@@ -60,15 +60,15 @@ class CentroidFinetuning(Learner):
         return 0
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        body = mlp.init(generator, (*spec.input_shape, *self.widths))
-        head = {"v": mlp.init(generator, (self.widths[-1], spec.output_dim))["weight1"]}
+        net, own = self.network.init(generator, spec), self.network.head
+        body, head = {key: net[key] for key in net if key not in own.keys}, {"v": net[own.weight]}
         if self.lengths:
             head["g"] = head["v"].norm(dim=-1)  # the product g v / |v| starts as a plain linear layer does
         return {"body": body, "head": head}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         head = params["head"]
-        return {"head": head, "moments": fresh_moments(head, beta1=0.9), "features": _features(params, support_x)}
+        return {"head": head, "moments": fresh_moments(head, beta1=0.9), "features": self._features(params, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         head, features = state["head"], state["features"]  # (K, d), of length 1: the body is frozen
@@ -77,22 +77,22 @@ class CentroidFinetuning(Learner):
         return {"head": head, "moments": moments, "features": features}
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
-        return {**mlp.hidden(params["body"], x), f"hidden {mlp.depth(params['body'])}": _features(params, x)}
+        hidden = self.network.features(params["body"], x)
+        return {**hidden, list(hidden)[-1]: self._features(params, x)}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return _scores(state["head"], _features(params, x))
+        return _scores(state["head"], self._features(params, x))
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The direct loss on support and query pooled: nothing adapts in pre-training."""
         x = torch.cat([task.support_x, task.query_x])
         y = torch.cat([task.support_y, task.query_y])
-        return self.loss(_scores(params["head"], _features(params, x)), y)
+        return self.loss(_scores(params["head"], self._features(params, x)), y)
 
-
-def _features(params: Params, x: Tensor) -> Tensor:
-    """ReLU features (K, d), each row of length 1."""
-    raw = mlp.forward(params["body"], x).relu()
-    return raw * (raw.square().sum(-1, keepdim=True) + TINY).rsqrt()
+    def _features(self, params: Params, x: Tensor) -> Tensor:
+        """What the head reads, (K, d), each row of length 1."""
+        raw = self.network.body(params["body"], x)
+        return raw * (raw.square().sum(-1, keepdim=True) + TINY).rsqrt()
 
 
 def _scores(head: dict[str, Tensor], features: Tensor) -> Tensor:

@@ -21,17 +21,18 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork
+from engine.operations import At, scaling_site
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
 
 
 @dataclass(frozen=True)
 class FiLM(Learner):
-    """FiLM on an MLP, adapted by gradient descent.
+    """FiLM, adapted by gradient descent.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: the base network.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
         inner_lr: alpha; the best of 0.01, 0.03, 0.1 and 0.3 on validation tasks of both kinds (0.3 diverges on sine).
         first_order: treat inner gradients as constants.
@@ -48,7 +49,7 @@ class FiLM(Learner):
     summary = "Shares one network between all tasks; a task only turns its features up or down and shifts them."
     whole_steps = 1
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
     test_steps: Annotated[int, Field(ge=1)] | None = 10
     inner_lr: Annotated[float, Field(gt=0)] = 0.1
@@ -57,49 +58,41 @@ class FiLM(Learner):
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         film: dict[str, Tensor] = {}
-        for layer, d in enumerate((1, *self.widths, 1)):  # one scalar at input and output, however many dimensions
-            film |= {f"gamma{layer}": torch.ones(d), f"beta{layer}": torch.zeros(d)}
-        return {"net": mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim)), "film": film}
+        for place, d in enumerate(self._points().values()):
+            film |= {f"gamma{place}": torch.ones(d), f"beta{place}": torch.zeros(d)}
+        return {"net": self.network.init(generator, spec), "film": film}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         return {"film": params["film"]}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        net, film = params["net"], state["film"]
-        last = mlp.depth(net)
-        a = mlp.activations(self._folded(net, film), support_x)  # a^(0) ... a^(L)
-        prediction = a[last] * film[f"gamma{last}"].unsqueeze(-2) + film[f"beta{last}"].unsqueeze(-2)
-        delta = self.loss_gradient(prediction, support_y)  # with respect to h^(l), l = L ... 0
+        film = state["film"]
+        prediction, back = self.network.pullback_of(self._by_point(film), params["net"], support_x, self._at)
+        found = back(self.loss_gradient(prediction, support_y))
         g: dict[str, Tensor] = {}
-        for layer in range(last, -1, -1):
-            each = {f"gamma{layer}": (delta * a[layer]).sum(-2), f"beta{layer}": delta.sum(-2)}
-            if layer in (0, last):
-                each = {name: value.sum(-1, keepdim=True) for name, value in each.items()}
-            g |= each
-            if layer:
-                delta = delta * film[f"gamma{layer}"].unsqueeze(-2)
-                delta = (mlp.before_relu(delta, a[layer]) if layer < last else delta) @ net[f"weight{layer}"]
+        for place, point in enumerate(self._points()):
+            g |= {f"gamma{place}": found[point]["factor"], f"beta{place}": found[point]["shift"]}
         if (limit := self.inner_clip) is not None:
             g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
         return {"film": descend(film, g, self.inner_lr)}
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        film, last = state["film"], mlp.depth(params["net"])
-        net = self._folded(params["net"], film)
-        net[f"weight{last}"] = net[f"weight{last}"] * film[f"gamma{last}"].unsqueeze(-2)
-        net[f"bias{last}"] = net[f"bias{last}"] * film[f"gamma{last}"] + film[f"beta{last}"]
-        return net
+    def acting(self, params: Params, state: State) -> Acting:
+        return self.network.plain(params["net"], self._at(self._by_point(state["film"])))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(self.network(params, state), x)
+        return self.network.forward(params["net"], x, self._at(self._by_point(state["film"])))
 
-    def _folded(self, net: mlp.Net, film: dict[str, Tensor]) -> mlp.Net:
-        """The network whose layers take a^(l) instead of h^(l); what happens to its output is left out."""
-        folded = {}
-        for layer in range(1, mlp.depth(net) + 1):
-            weight, gamma, beta = net[f"weight{layer}"], film[f"gamma{layer - 1}"], film[f"beta{layer - 1}"]
-            folded[f"weight{layer}"] = weight * gamma.unsqueeze(-2)
-            folded[f"bias{layer}"] = net[f"bias{layer}"] + (weight * beta.unsqueeze(-2)).sum(-1)
-        return folded
+    def _points(self) -> dict[str, int]:
+        """Where scales and shifts stand, and how many: one at input and output, however many dimensions they have."""
+        return {"input": 1, **{layer.active: layer.outputs or 1 for layer in self.network.layers[:-1]}, "output": 1}
+
+    def _by_point(self, film: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        points = enumerate(self._points())
+        return {point: {"factor": film[f"gamma{place}"], "shift": film[f"beta{place}"]} for place, point in points}
+
+    def _at(self, film: dict[str, dict[str, Tensor]]) -> At:
+        rows = {layer.active: layer.dense for layer in self.network.layers[:-1]}
+        rows["input"] = self.network.layers[0].dense
+        return At({point: scaling_site(rows.get(point, True), **values) for point, values in film.items()})

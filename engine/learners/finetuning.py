@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import Task, TaskSpec
 
 
@@ -28,7 +28,7 @@ class Finetuning(Learner):
     """Pre-training on pooled tasks; then `test_steps` steps of Adam on the head.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: what is trained; its head is refitted to a task.
         test_steps: Adam steps on the support set (there are no inner steps in pre-training).
         inner_lr: learning rate of those steps.
     """
@@ -41,7 +41,7 @@ class Finetuning(Learner):
     formula = r"\min_\theta \mathbb{E}_\tau\, \mathcal{L}_\tau(\theta), \quad \text{then } w_{t+1} = w_t - \mathrm{Adam}\!\left(\nabla_{w_t} \mathcal{L}_{\mathrm{support}}(w_t)\right) \text{ on the head only}"
     summary = "Learns features on all tasks pooled, then refits only its last layer to the support set."
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     test_steps: Annotated[int, Field(ge=1)] = 100
     inner_lr: Annotated[float, Field(gt=0)] = 0.001
 
@@ -50,13 +50,12 @@ class Finetuning(Learner):
         return 0
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        return {"net": mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim))}
+        return {"net": self.network.init(generator, spec)}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        last = mlp.depth(params["net"])
-        weight, bias = params["net"][f"weight{last}"], params["net"][f"bias{last}"]
+        weight, bias = (params["net"][key] for key in self.network.head.keys)
         head = {"head": torch.cat([weight, bias.unsqueeze(-1)], dim=-1)}  # (output_dim, d + 1), the bias last
-        features = _with_one(mlp.features(params["net"], support_x))
+        features = _with_one(self.network.body(params["net"], support_x))
         return {**head, "moments": fresh_moments(head, beta1=0.9), "features": features}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
@@ -66,19 +65,18 @@ class Finetuning(Learner):
         head, moments = adam({"head": state["head"]}, g, state["moments"], self.inner_lr)
         return {**head, "moments": moments, "features": features}
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        last = mlp.depth(params["net"])
-        head = {f"weight{last}": state["head"][..., :-1], f"bias{last}": state["head"][..., -1]}
-        return {**params["net"], **head}
+    def acting(self, params: Params, state: State) -> Acting:
+        weight, bias = self.network.head.keys
+        return Acting(self.network, {**params["net"], weight: state["head"][..., :-1], bias: state["head"][..., -1]})
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return _with_one(mlp.features(params["net"], x)) @ state["head"].mT
+        return _with_one(self.network.body(params["net"], x)) @ state["head"].mT
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The direct loss on support and query pooled: nothing adapts in pre-training."""
         x = torch.cat([task.support_x, task.query_x])
         y = torch.cat([task.support_y, task.query_y])
-        return self.loss(mlp.forward(params["net"], x), y)
+        return self.loss(self.network.forward(params["net"], x), y)
 
 
 def _with_one(features: Tensor) -> Tensor:

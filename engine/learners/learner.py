@@ -6,14 +6,14 @@ given as parameters with a leading axis, which broadcasts, for one support set o
 what the live page does, because an operation takes it less time so than through vmap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from engine.networks import mlp
+from engine.networks import Acting, Network
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree
 
@@ -108,9 +108,12 @@ class Learner:
         """What an adapted state says about x (Q, *input_shape): (Q, output_dim)."""
         raise NotImplementedError(f"{type(self).__name__} must define predict")
 
-    def network(self, params: Params, state: State) -> mlp.Net | None:
-        """The ReLU network that a state stands for, with its weights as adapted; None where there is no such thing."""
-        return state.get("net")
+    def acting(self, params: Params, state: State) -> Acting | None:
+        """The function that a state stands for, as a network with weights; None where there is no such thing.
+
+        Landscapes walk in its weights, and probes listen at its points. `predict` says the same.
+        """
+        return None
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
         """What the hidden layers make of inputs x (Q, *input_shape), as the next layer reads it.
@@ -118,8 +121,15 @@ class Learner:
         Returns:
             (Q, d) by the name of the layer, in the order of the layers; nothing for a learner without hidden layers.
         """
-        net = self.network(params, state)
-        return {} if net is None else mlp.hidden(net, x)
+        acting = self.acting(params, state)
+        return {} if acting is None else acting.network.features(acting.weights, x, acting.at)
+
+    def refused(self, spec: TaskSpec) -> str | None:
+        """Why this learner cannot learn tasks of a kind, as one sentence; None if it can."""
+        if spec.kind not in self.kinds:
+            return f"{self.title} learns {' and '.join(self.kinds)} only; this task is {spec.kind}."
+        parts = (getattr(self, field.name) for field in fields(self))
+        return next((said for part in parts if isinstance(part, Network) and (said := part.refused(spec))), None)
 
     def adapt(self, params: Params, support_x: Tensor, support_y: Tensor, steps: int | None = None) -> Trajectory:
         """The whole adaptation to one support set.

@@ -17,8 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, as_rows
+from engine.networks import ANetwork, Network, as_rows_of, perceptron
 from engine.networks import cells as lstm
-from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 
@@ -29,6 +29,7 @@ class PooledLSTM(Learner):
     Attributes:
         hidden, layers: size and number of the LSTM layers; 40 and 2 with one input and output have 20,201 parameters.
         steps: passes T over the support set; the same at test.
+        encoder: a network whose body turns inputs into the features that are read; None: inputs are read as they are.
         label_in_first_pass: give the labels in pass 1 as well (the published image code does, sine does not).
     """
 
@@ -43,34 +44,38 @@ class PooledLSTM(Learner):
     hidden: Annotated[int, Field(ge=1)] = 40
     layers: Annotated[int, Field(ge=1)] = 2
     steps: Annotated[int, Field(ge=1)] = 4
+    encoder: ANetwork | None = None
     label_in_first_pass: bool = False
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        inputs = spec.input_shape[0] + spec.output_dim
+        encoder, size = encoded(self.encoder, generator, spec)
         return {
-            "lstm": lstm.init(generator, inputs, (self.hidden,) * self.layers),
-            "readout": mlp.init(generator, (self.hidden, spec.output_dim), output_bias=True),
+            "lstm": lstm.init(generator, size + spec.output_dim, (self.hidden,) * self.layers),
+            "readout": perceptron.init(generator, (self.hidden, spec.output_dim), output_bias=True),
+            **encoder,
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state = lstm.zero_state(params["lstm"], support_x.shape[-2])  # (K, hidden) each
+        points = support_y.shape[-2 if support_y.is_floating_point() else -1]
+        state = lstm.zero_state(params["lstm"], points)  # (K, hidden) each
         labels = 1.0 if self.label_in_first_pass else 0.0
         return {**_pool(state), "show_labels": support_x.new_full((), labels)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         labels = state["show_labels"] * as_rows(support_y, params["readout"]["bias1"])
-        u = torch.cat([support_x, labels], dim=-1)  # (K, inputs)
+        u = torch.cat([read(self.encoder, params, support_x), labels], dim=-1)  # (K, inputs)
         memory = {key: value for key, value in state.items() if key != "show_labels"}
         return {**_pool(lstm.step(params["lstm"], u, memory)), "show_labels": torch.ones_like(state["show_labels"])}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
+        return perceptron.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
         return hidden(self._read(params, state, x))
 
     def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
         """The LSTM's state after the one step that reads the queries x (Q, d)."""
+        x = read(self.encoder, params, x)
         blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         memory = {
             key: value if key.startswith("h") else torch.zeros_like(value[..., :1, :])
@@ -78,6 +83,21 @@ class PooledLSTM(Learner):
             if key != "show_labels"
         }
         return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)
+
+
+def encoded(encoder: Network | None, generator: torch.Generator, spec: TaskSpec) -> tuple[Params, int]:
+    """The meta-parameters of an encoder, all but its head, and how many numbers an input is for what reads it."""
+    if encoder is None:
+        return {}, spec.input_size
+    net, head = encoder.init(generator, spec), encoder.head
+    return {"encoder": {key: net[key] for key in net if key not in head.keys}}, net[head.weight].shape[-1]
+
+
+def read(encoder: Network | None, params: Params, x: Tensor) -> Tensor:
+    """Inputs (K, *input_shape) as rows of numbers (K, size)."""
+    if encoder is not None:
+        return encoder.body(params["encoder"], x)
+    return as_rows_of(x, params["lstm"]["weight_ih1"].shape[-1] - params["readout"]["bias1"].shape[-1])
 
 
 def hidden(state: lstm.State) -> dict[str, Tensor]:

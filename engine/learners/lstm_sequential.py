@@ -18,9 +18,9 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, as_rows
-from engine.learners.lstm import hidden
+from engine.learners.lstm import encoded, hidden, read
+from engine.networks import ANetwork, perceptron
 from engine.networks import cells as lstm
-from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 
@@ -31,6 +31,7 @@ class SequentialLSTM(Learner):
     Attributes:
         hidden, layers: size and number of the LSTM layers; 40 and 2 with one input and output have 20,201 parameters.
         steps: passes T over the support set; the same at test.
+        encoder: a network whose body turns inputs into the features that are read; None: inputs are read as they are.
         carry_cell: start a query from the last cell state too; the published code starts it from 0.
     """
 
@@ -51,30 +52,34 @@ class SequentialLSTM(Learner):
     hidden: Annotated[int, Field(ge=1)] = 40
     layers: Annotated[int, Field(ge=1)] = 2
     steps: Annotated[int, Field(ge=1)] = 4
+    encoder: ANetwork | None = None
     carry_cell: bool = False
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        inputs = spec.input_shape[0] + spec.output_dim
+        encoder, size = encoded(self.encoder, generator, spec)
         return {
-            "lstm": lstm.init(generator, inputs, (self.hidden,) * self.layers),
-            "readout": mlp.init(generator, (self.hidden, spec.output_dim), output_bias=True),
+            "lstm": lstm.init(generator, size + spec.output_dim, (self.hidden,) * self.layers),
+            "readout": perceptron.init(generator, (self.hidden, spec.output_dim), output_bias=True),
+            **encoder,
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         return lstm.zero_state(params["lstm"], 1)  # (1, hidden) each
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        u = torch.cat([support_x, as_rows(support_y, params["readout"]["bias1"])], dim=-1)  # (K, inputs)
+        labels = as_rows(support_y, params["readout"]["bias1"])
+        u = torch.cat([read(self.encoder, params, support_x), labels], dim=-1)  # (K, inputs)
         return lstm.sequence(params["lstm"], u, state)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
+        return perceptron.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
         return hidden(self._read(params, state, x))
 
     def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
         """The LSTM's state after the one step that reads the queries x (Q, d)."""
+        x = read(self.encoder, params, x)
         blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         kept = ("h", "c") if self.carry_cell else ("h",)
         memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in state.items()}

@@ -17,23 +17,22 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
 
 
 @dataclass(frozen=True)
 class MAML(Learner):
-    """MAML on an MLP: every weight and bias adapts by gradient descent.
+    """MAML: every weight and bias adapts by gradient descent.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: what adapts.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
         inner_lr: alpha.
         first_order: drop the second-order terms (FOMAML).
         inner_clip: element-wise clamp of the inner gradients; the published code clamps to 10 when T > 1, which
             hurts on sine, so the default is none.
-        output_bias: draw the output bias at random (chapter 5) instead of zero (chapter 3).
     """
 
     name = "maml"
@@ -44,35 +43,33 @@ class MAML(Learner):
     formula = r"\theta_{t+1} = \theta_t - \alpha \nabla_{\theta_t} \mathcal{L}_{\mathrm{support}}(\theta_t), \quad \min_{\theta_0} \mathcal{L}_{\mathrm{query}}(\theta_T)"
     summary = "Starts from an initialisation learned so that a few gradient steps on the support set end well."
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
     test_steps: Annotated[int, Field(ge=1)] | None = 10
     inner_lr: Annotated[float, Field(gt=0)] = 0.01
     first_order: bool = False
     inner_clip: Annotated[float, Field(gt=0)] | None = None
-    output_bias: bool = False
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        sizes = (*spec.input_shape, *self.widths, spec.output_dim)
-        return {"net": mlp.init(generator, sizes, output_bias=self.output_bias)}
+        return {"net": self.network.init(generator, spec)}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         return params["net"]
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        a = mlp.activations(state, support_x)
-        g = mlp.backward(state, a, self.loss_gradient(a[-1], support_y))
+        prediction, back = self.network.pullback(state, support_x)
+        g = back(self.loss_gradient(prediction, support_y))
         if (limit := self.inner_clip) is not None:
             g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
         return descend(state, g, self.inner_lr)
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        return state
+    def acting(self, params: Params, state: State) -> Acting:
+        return Acting(self.network, state)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(state, x)
+        return self.network.forward(state, x)
 
 
 @dataclass(frozen=True)

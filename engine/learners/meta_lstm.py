@@ -30,8 +30,8 @@ from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.learner import Learner, Params, State
+from engine.networks import STANDARD, Acting, ANetwork
 from engine.networks import cells as lstm
-from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 P = 10.0  # the preprocessing's p
@@ -49,10 +49,10 @@ def preprocess(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MetaLSTM(Learner):
-    """The original meta-learner LSTM on an MLP.
+    """The original meta-learner LSTM.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: what adapts.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same, as published).
         hidden: units of the ordinary cell, per coordinate.
         preprocessed: show the cell loss and gradient, preprocessed; otherwise the raw gradient alone.
@@ -69,7 +69,7 @@ class MetaLSTM(Learner):
     whole_steps = 0
     compile_from = 5_000
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
     test_steps: Annotated[int, Field(ge=1)] | None = None
     hidden: Annotated[int, Field(ge=1)] = 20
@@ -81,7 +81,7 @@ class MetaLSTM(Learner):
             return low + (high - low) * torch.rand(shape, generator=generator)
 
         return {
-            "net": mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim)),
+            "net": self.network.init(generator, spec),
             "lstm": lstm.init(generator, 4 if self.preprocessed else 1, (self.hidden,)),
             "gates": {
                 "W_I": uniform(-0.01, 0.01, self.hidden + 2),
@@ -92,14 +92,14 @@ class MetaLSTM(Learner):
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        gates = torch.zeros_like(flatten(params["net"]))  # (N,)
+        gates = torch.zeros_like(flatten(self.network, params["net"]))  # (N,)
         return {"net": params["net"], "i": gates, "f": gates, **lstm.zero_state(params["lstm"], gates.shape[-1])}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        theta = flatten(state["net"])  # (N,)
-        a = mlp.activations(state["net"], support_x)
-        g = flatten(mlp.backward(state["net"], a, self.loss_gradient(a[-1], support_y)))
-        loss = self.loss(a[-1], support_y)
+        theta = flatten(self.network, state["net"])  # (N,)
+        prediction, back = self.network.pullback(state["net"], support_x)
+        g = flatten(self.network, back(self.loss_gradient(prediction, support_y)))
+        loss = self.loss(prediction, support_y)
         if self.first_order:
             g, loss = g.detach(), loss.detach()
         z = g.unsqueeze(-1)  # (N, 1)
@@ -107,7 +107,7 @@ class MetaLSTM(Learner):
             shared = preprocess(loss).unsqueeze(-2)  # (1, 2)
             z = torch.cat(torch.broadcast_tensors(shared, preprocess(g)), dim=-1)  # (N, 4)
         new = self.gates(params, state, z, theta)
-        return {"net": unflatten(new["f"] * theta - new["i"] * g, state["net"]), **new}
+        return {"net": unflatten(self.network, new["f"] * theta - new["i"] * g, state["net"]), **new}
 
     def gates(self, params: Params, state: State, z: Tensor, theta: Tensor) -> State:
         """The rule itself: the gates i and f (N,) and the new memory, on seeing z (N, inputs) at weights theta (N,)."""
@@ -118,8 +118,11 @@ class MetaLSTM(Learner):
         f = _gate(gates["W_F"], gates["b_F"], h, theta, state["f"])
         return {"i": i, "f": f, **memory}
 
+    def acting(self, params: Params, state: State) -> Acting:
+        return Acting(self.network, state["net"])
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(state["net"], x)
+        return self.network.forward(state["net"], x)
 
 
 def _gate(weight: Tensor, bias: Tensor, h: Tensor, theta: Tensor, before: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-r"""OP-LSTM, fully connected (Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139).
+r"""OP-LSTM (Huisman, Moerland, Plaat & van Rijn, arXiv 2310.14139).
 
 The weights H^(l) of a ReLU network are the memory; two small coordinate-wise LSTMs, one for the output layer and one
 shared by all layers below, say how they change. In each of T passes, with the weights H of the pass before:
@@ -12,15 +12,15 @@ persist across passes, separately for each (layer, example, coordinate).
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, as_rows
+from engine.networks import STANDARD_BIASED, Acting, ANetwork, Layer, as_rows_of
 from engine.networks import cells as lstm
-from engine.networks import mlp
 from engine.tasks import TaskSpec
 
 TINY = 1e-12  # inside the root, as sqrt(sum + TINY^2): finite value and gradient even if every h is 0
@@ -28,10 +28,12 @@ TINY = 1e-12  # inside the root, as sqrt(sum + TINY^2): finite value and gradien
 
 @dataclass(frozen=True)
 class OPLSTM(Learner):
-    """Outer-product LSTM on an MLP.
+    """Outer-product LSTM.
 
     Attributes:
-        widths: hidden layers of the base network (the published sine setting is 91, 91, 91).
+        network: the base network (the published sine setting is an MLP of 91, 91, 91).
+        writes: into all layers, which must be dense, or into the weight of the head alone, as published on images;
+            there the head has one bias for all classes.
         steps: passes T; the same at test.
         cell_sizes: sizes of the stacked cells below the last one, which has size 1.
         normalise: scale each joint update to length |gamma|; without, H <- H + Delta.
@@ -51,65 +53,83 @@ class OPLSTM(Learner):
     whole_steps = 0
     compile_from = 25_000
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD_BIASED
+    writes: Literal["all", "head"] = "all"
     steps: Annotated[int, Field(ge=1)] = 9
     cell_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (5, 5)
     normalise: bool = True
     gamma: float = 0.025
     first_order: bool = False
 
+    @property
+    def written(self) -> list[tuple[int, Layer]]:
+        """The layers that passes write into, with their places in the network, counted from 1."""
+        places = list(enumerate(self.network.layers, start=1))
+        return places if self.writes == "all" else places[-1:]
+
+    def refused(self, spec: TaskSpec) -> str | None:
+        if not all(layer.dense for _, layer in self.written):
+            return f"{self.title} cannot write into convolutions: on {self.network.title} it needs writes = head."
+        return super().refused(spec)
+
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        params: Params = {
-            "net": mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim), output_bias=True),
-            "output_lstm": lstm.init(generator, 2, (*self.cell_sizes, 1)),
-            "body_lstm": lstm.init(generator, 2, (*self.cell_sizes, 1)),
-        }
+        net, head = self.network.init(generator, spec), self.network.head
+        params: Params = {"net": net, "output_lstm": lstm.init(generator, 2, (*self.cell_sizes, 1))}
+        if self.writes == "all":
+            params["body_lstm"] = lstm.init(generator, 2, (*self.cell_sizes, 1))
+        else:
+            params["net"] = {key: value for key, value in net.items() if key != head.bias}
+            params["shared"] = {"bias": net[str(head.bias)].mean()}  # one for all classes
         if self.normalise:
             params["step_length"] = {"gamma": torch.tensor(self.gamma)}
         return params
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         state: State = {}
-        depth = mlp.depth(params["net"])
-        for layer in range(1, depth + 1):
-            weight = params["net"][f"weight{layer}"]
-            state[f"H{layer}"] = weight
-            cells = params["output_lstm" if layer == depth else "body_lstm"]
-            state[f"lstm{layer}"] = lstm.zero_state(cells, support_x.shape[-2] * weight.shape[-2])  # (K d_l, h)
+        points = support_y.shape[-2 if support_y.is_floating_point() else -1]
+        for place, layer in self.written:
+            weight = params["net"][layer.weight]
+            state[f"H{place}"] = weight
+            cells = params[self._cells(layer)]
+            state[f"lstm{place}"] = lstm.zero_state(cells, points * weight.shape[-2])  # (K d_l, h)
         return state
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        depth = mlp.depth(params["net"])
         new, delta = self.signals(params, state, support_x, support_y)
         scale: Tensor | float = 1.0
         if self.normalise:
             squares = torch.stack([d.square().sum((-2, -1)) for d in delta.values()]).sum(0)
             scale = (params["step_length"]["gamma"] / (squares + TINY**2).sqrt())[..., None, None]
-        for layer in range(1, depth + 1):
-            new[f"H{layer}"] = state[f"H{layer}"] + scale * delta[f"H{layer}"]
-        return new
+        return new | {name: state[name] + scale * d for name, d in reversed(delta.items())}
 
     def signals(
         self, params: Params, state: State, support_x: Tensor, support_y: Tensor
     ) -> tuple[State, dict[str, Tensor]]:
         """The LSTM states after one pass, and the raw updates Delta^(l), each (d_l, d_{l-1})."""
-        depth = mlp.depth(params["net"])
-        a = mlp.activations(self.network(params, state), support_x)
+        a: dict[str, Tensor] = {}  # by point
+
+        def listen(point: str, value: Tensor) -> Tensor:
+            a[point] = value
+            return value
+
+        prediction = self.network.forward(self.acting(params, state).weights, support_x, listen)
         hide = torch.Tensor.detach if self.first_order else lambda tensor: tensor
         new: State = {}
         delta: dict[str, Tensor] = {}
-        support_y = as_rows(support_y, a[depth])
-        h = support_y  # set by the output layer; (K, d_l) of the layer above the current one
-        for layer in range(depth, 0, -1):
-            if layer == depth:
-                cells, pair = "output_lstm", (support_y, hide(a[depth]))
+        h = support_y = as_rows(support_y, prediction)  # h (K, d_l) is of the layer above the current one
+        for place, layer in reversed(self.written):
+            if layer.name == self.network.head.name:
+                pair = support_y, hide(prediction)
             else:
-                message = h @ state[f"H{layer + 1}"]  # (K, d_l)
-                cells, pair = "body_lstm", (hide(a[layer]), hide(message))
+                message = h @ state[f"H{place + 1}"]  # (K, d_l)
+                pair = hide(a[layer.gives]), hide(message)
             signal = torch.stack(torch.broadcast_tensors(*pair), dim=-1)  # (K, d_l, 2)
-            new[f"lstm{layer}"], h = self.react(params, cells, signal.flatten(-3, -2), state[f"lstm{layer}"])
+            new[f"lstm{place}"], h = self.react(
+                params, self._cells(layer), signal.flatten(-3, -2), state[f"lstm{place}"]
+            )
             h = h.reshape(signal.shape[:-1])  # (K, d_l)
-            delta[f"H{layer}"] = h.mT @ a[layer - 1] / support_x.shape[-2]
+            read = as_rows_of(a[layer.reads], state[f"H{place}"].shape[-1])
+            delta[f"H{place}"] = h.mT @ read / read.shape[-2]
         return new, delta
 
     def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
@@ -117,12 +137,20 @@ class OPLSTM(Learner):
         memory = lstm.step(params[cells], pairs, memory)
         return memory, lstm.output(params[cells], memory).squeeze(-1)
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        """The base network with the current weights H and the fixed biases."""
-        return {key: state["H" + key[6:]] if key.startswith("weight") else b for key, b in params["net"].items()}
+    def acting(self, params: Params, state: State) -> Acting:
+        """The network with the current weights H and the fixed biases."""
+        net = {**params["net"], **{layer.weight: state[f"H{place}"] for place, layer in self.written}}
+        if self.writes == "head":
+            head = self.network.head
+            bias = params["shared"]["bias"].unsqueeze(-1)
+            net[str(head.bias)] = bias.expand(net[head.weight].shape[:-1])
+        return Acting(self.network, net)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(self.network(params, state), x)
+        return self.network.forward(self.acting(params, state).weights, x)
+
+    def _cells(self, layer: Layer) -> str:
+        return "output_lstm" if layer.name == self.network.head.name else "body_lstm"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ prototypes. Before it they all lie at 0, so every class is equally likely; a cla
 (Published: as many ways in training as at test, here too, since the task says both; embedding by convolutions.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -17,16 +17,16 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State, one_hot
-from engine.networks import mlp
+from engine.networks import STANDARD_BIASED, ANetwork
 from engine.tasks import TaskSpec
 
 
 @dataclass(frozen=True)
 class ProtoNet(Learner):
-    """Nearest class mean in the embedding of an MLP with a linear last layer.
+    """Nearest class mean in the embedding of a network with a linear last layer.
 
     Attributes:
-        widths: hidden layers of the embedding; none make it linear.
+        encoder: the network whose output is the embedding; without hidden layers it is linear.
         embedding: its dimension.
     """
 
@@ -39,7 +39,7 @@ class ProtoNet(Learner):
     summary = "Averages each class of the support set in a learned space and picks the nearest average."
     kinds = ("classification",)
 
-    widths: tuple[Annotated[int, Field(ge=1)], ...] = (40, 40)
+    encoder: ANetwork = STANDARD_BIASED
     embedding: Annotated[int, Field(ge=1)] = 40
 
     @property
@@ -48,7 +48,7 @@ class ProtoNet(Learner):
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         return {
-            "embedding": mlp.init(generator, (*spec.input_shape, *self.widths, self.embedding), output_bias=True),
+            "embedding": self.encoder.init(generator, replace(spec, output_dim=self.embedding)),
             "blank": {"prototypes": torch.zeros(spec.output_dim, self.embedding)},  # before the step; no loss sees them
         }
 
@@ -56,14 +56,17 @@ class ProtoNet(Learner):
         return {"prototypes": params["blank"]["prototypes"]}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        z = mlp.forward(params["embedding"], support_x)  # (K, d)
+        z = self.encoder.forward(params["embedding"], support_x)  # (K, d)
         member = one_hot(support_y, state["prototypes"].mT)  # (K, ways)
         counts = member.sum(-2).clamp_min(1).unsqueeze(-1)  # (ways, 1)
         return {"prototypes": member.mT @ z / counts}
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
-        return {**mlp.hidden(params["embedding"], x), "embedding": mlp.forward(params["embedding"], x)}
+        return {
+            **self.encoder.features(params["embedding"], x),
+            "embedding": self.encoder.forward(params["embedding"], x),
+        }
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        z = mlp.forward(params["embedding"], x)  # (Q, d)
+        z = self.encoder.forward(params["embedding"], x)  # (Q, d)
         return -(z.unsqueeze(-2) - state["prototypes"].unsqueeze(-3)).square().sum(-1)  # (Q, ways)

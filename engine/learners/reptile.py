@@ -20,7 +20,7 @@ from torch import Tensor
 
 from engine.learners.inner import adam, descend, fresh_moments
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree, tree_map
 
@@ -29,10 +29,10 @@ BETA1, BETA2 = 0.0, 0.999
 
 @dataclass(frozen=True)
 class Reptile(Learner):
-    """Reptile on an MLP.
+    """Reptile.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: what adapts.
         steps, test_steps: inner steps T in meta-training, and in evaluation.
         inner_optimiser: "adam" (beta1 = 0, beta2 = 0.999, as published) or "sgd".
         inner_lr: learning rate of the inner optimiser.
@@ -48,7 +48,7 @@ class Reptile(Learner):
     summary = "Moves its start a little toward wherever training on each task led: good at once and after more steps."
     running = ("moments",)
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 8
     test_steps: Annotated[int, Field(ge=1)] = 50
     inner_optimiser: Literal["adam", "sgd"] = "adam"
@@ -56,7 +56,7 @@ class Reptile(Learner):
     inner_batch: Annotated[int, Field(ge=1)] = 10
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        net = mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim))
+        net = self.network.init(generator, spec)
         return {"net": net, "moments": fresh_moments(net, BETA1)} if self.inner_optimiser == "adam" else {"net": net}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
@@ -66,15 +66,18 @@ class Reptile(Learner):
         return state
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        a = mlp.activations(state["net"], support_x)
-        g = mlp.backward(state["net"], a, self.loss_gradient(a[-1], support_y))
+        prediction, back = self.network.pullback(state["net"], support_x)
+        g = back(self.loss_gradient(prediction, support_y))
         if self.inner_optimiser == "sgd":
             return {"net": descend(state["net"], g, self.inner_lr)}
         net, moments = adam(state["net"], g, state["moments"], self.inner_lr, BETA1, BETA2)
         return {"net": net, "moments": moments}
 
+    def acting(self, params: Params, state: State) -> Acting:
+        return Acting(self.network, state["net"])
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(state["net"], x)
+        return self.network.forward(state["net"], x)
 
     def displaced(self, params: Params, task: Task) -> dict[str, Any]:
         """theta_T, and the optimiser's state, after T mini-batch steps on support and query merged."""

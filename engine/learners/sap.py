@@ -34,8 +34,9 @@ from torch import Tensor
 
 from engine.errors import BadConfig, quoted
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp, operations
-from engine.networks.operations import Form, HiddenSite, Named, ScalarSite
+from engine.networks import STANDARD, Acting, ANetwork
+from engine.operations import At, mix
+from engine.operations.mix import Form, Named
 from engine.tasks import TaskSpec
 
 ENDS = ("input", "output")
@@ -44,12 +45,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class SAP(Learner):
-    """SAP on an MLP.
+    """SAP.
 
     Sites are "input", "hidden1", "hidden2" ... and "output"; every operation is one tensor, named "site.operation".
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: the base network, which stays as it is within a task.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
         inner_lr: alpha.
         first_order: treat inner gradients as constants.
@@ -72,7 +73,7 @@ class SAP(Learner):
     )
     whole_steps = 1
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 1
     test_steps: Annotated[int, Field(ge=1)] | None = None
     inner_lr: Annotated[float, Field(gt=0)] = 0.01
@@ -85,7 +86,7 @@ class SAP(Learner):
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        smallest = min(self.widths)
+        smallest = min((layer.outputs for layer in self.network.layers if layer.outputs), default=0)
         if len(set(self.ranks)) < len(self.ranks) or max(self.ranks, default=0) > smallest:
             raise BadConfig(f"Ranks must differ and be at most {smallest}, the smallest width; {self.ranks} was given")
         if unknown := [name for name in self.frozen if name not in self.operations()]:
@@ -95,7 +96,7 @@ class SAP(Learner):
 
     def sites(self) -> list[str]:
         """Where operations may stand, in network order; site l = 0 ... L takes a^(l)."""
-        return ["input", *(f"hidden{layer}" for layer in range(1, len(self.widths) + 1)), "output"]
+        return ["input", *(f"hidden{layer}" for layer in range(1, len(self.network.layers))), "output"]
 
     def groups(self) -> dict[str, list[str]]:
         """Which operations share a group of strength logits. In a hidden site the first one has no parameters."""
@@ -130,12 +131,11 @@ class SAP(Learner):
         return found
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        net = mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim))
-        width = dict(zip(self.sites(), (0, *self.widths, 0), strict=True))  # the scalars of the ends need none
+        net, width = self.network.init(generator, spec), self._widths()
         phi: Named = {}
         for name in self.operations():
             site, operation = name.split(".")
-            phi[name] = operations.plain(operation, width[site])
+            phi[name] = mix.plain(operation, width[site])
             if self.uniform_start:
                 phi[name] = torch.rand(phi[name].shape, generator=generator)
         logits = {group: torch.zeros(len(names) if len(names) > 1 else ()) for group, names in self.groups().items()}
@@ -146,20 +146,12 @@ class SAP(Learner):
         return {"psi": strengths * phi, "strengths": strengths}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        net, psi, strengths = params["net"], state["psi"], state["strengths"]
-        forms, at = self._forms(), self._at(psi)
-        read, prediction = self._through(net, at, support_x)
-        delta = self.loss_gradient(prediction, support_y)  # with respect to what a site makes of what it reads
+        psi, strengths, forms, pieces = state["psi"], state["strengths"], self._forms(), []
+        prediction, back = self.network.pullback_of(self._pieces(psi), params["net"], support_x, self._at)
+        found = back(self.loss_gradient(prediction, support_y))
         still = dict.fromkeys((*self.frozen, *(["input.scale"] if self.skip_first_tensor else [])))
-        pieces: list[Tensor] = []  # of the derivative with respect to psi
-        for layer, site in reversed(list(enumerate(self.sites()))):
-            if site in at:
-                pieces = forms[site].held(at[site].gradient(read[site], delta), _of(site, still)) + pieces
-                delta = at[site].backward(delta)
-            if site not in ENDS:
-                delta = mlp.before_relu(delta, read[site])
-            if layer > 0:
-                delta = delta @ net[f"weight{layer}"]
+        for site, point in self._points().items():
+            pieces += forms[site].held(found[point], _of(site, still))
         gradient, pace = torch.cat(pieces, -1), -self.inner_lr * strengths
         if self.first_order:
             gradient = (strengths * gradient).detach()  # with respect to phi: that is the constant
@@ -175,42 +167,33 @@ class SAP(Learner):
         phi, strengths = self._rows(params)
         moved = torch.where(strengths > 0, (state["psi"] - strengths * phi) / strengths, 0.0)
         forms, found = self._forms(), Named()
-        for site, pieces in self._pieces(phi + moved).items():
-            found |= {f"{site}.{name}": value for name, value in forms[site].named(pieces).items()}
+        pieces = self._pieces(phi + moved)
+        for site, point in self._points().items():
+            found |= {f"{site}.{name}": value for name, value in forms[site].named(pieces[point]).items()}
         return found
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        """Every operation acts on rows and is affine, so a state stands for a plain ReLU network of the same widths."""
-        at = self._at(state["psi"])
-        net, output, last = dict(params["net"]), at["output"], len(self.widths) + 1
-        assert isinstance(output, ScalarSite)
-        for layer, site in enumerate(self.sites()[:-1], start=1):
-            if site in at:
-                keys = f"weight{layer}", f"bias{layer}"
-                net |= zip(keys, at[site].fold(*(net[key] for key in keys)), strict=True)
-        net[f"weight{last}"] = net[f"weight{last}"] * output.factor
-        net[f"bias{last}"] = net[f"bias{last}"] * output.factor.squeeze(-1) + output.shift.squeeze(-1)
-        return net
+    def acting(self, params: Params, state: State) -> Acting:
+        """Every operation acts on rows and is affine, so a state on an MLP stands for a plain one of the same widths."""
+        return self.network.plain(params["net"], self._at(self._pieces(state["psi"])))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self._through(params["net"], self._at(state["psi"]), x)[1]
+        return self.network.forward(params["net"], x, self._at(self._pieces(state["psi"])))
 
-    def _through(self, net: mlp.Net, at: dict[str, ScalarSite | HiddenSite], x: Tensor) -> tuple[Named, Tensor]:
-        """What every site reads of inputs x (K, d0), and the output of the last one, (K, dL)."""
-        z, read = x, {}
-        for layer, site in enumerate(self.sites()):
-            if layer > 0:
-                z = z @ net[f"weight{layer}"].mT + net[f"bias{layer}"].unsqueeze(-2)
-                z = z if site in ENDS else z.relu()
-            read[site] = z
-            z = at[site](z) if site in at else z
-        return read, z
+    def _widths(self) -> dict[str, int]:
+        """The units of each site; the scalars of the ends need none."""
+        hidden = (int(layer.outputs or 0) for layer in self.network.layers[:-1])
+        return dict(zip(self.sites(), (0, *hidden, 0), strict=True))
+
+    def _points(self) -> dict[str, str]:
+        """Where in the network the sites are that have operations, in its order."""
+        points = ["input", *(layer.active for layer in self.network.layers[:-1]), "output"]
+        every = dict(zip(self.sites(), points, strict=True))
+        return {site: point for site, point in every.items() if self.hidden_operations or site in ENDS}
 
     def _forms(self) -> dict[str, Form]:
         """The sites that have operations, in network order."""
-        width = dict(zip(self.sites(), (0, *self.widths, 0), strict=True))  # the scalars of the ends need none
-        names = [site for site in self.sites() if self.hidden_operations or site in ENDS]
-        return {site: Form(width[site], self.ranks, self.identity_low_rank) for site in names}
+        width = self._widths()
+        return {site: Form(width[site], self.ranks, self.identity_low_rank) for site in self._points()}
 
     def _rows(self, params: Params) -> tuple[Tensor, Tensor]:
         """phi_0 and the strength of every number, (N,) each."""
@@ -219,16 +202,16 @@ class SAP(Learner):
         strengths = [piece for site, form in forms for piece in form.strengths(_of(site, w))]
         return torch.cat(row, -1), torch.cat(strengths, -1)
 
-    def _at(self, psi: Tensor) -> dict[str, ScalarSite | HiddenSite]:
-        """The sites that a row of products psi makes."""
+    def _at(self, pieces: dict[str, Named]) -> At:
+        """The sites that the pieces of products psi make, at their points."""
         forms = self._forms()
-        return {site: forms[site].site(pieces) for site, pieces in self._pieces(psi).items()}
+        return At({point: forms[site].site(pieces[point]) for site, point in self._points().items()})
 
     def _pieces(self, row: Tensor) -> dict[str, Named]:
-        """A row (N,) cut into the pieces of each site."""
-        forms = self._forms()
+        """A row (N,) cut into the pieces of each site, by its point."""
+        forms, points = self._forms(), self._points()
         pieces = iter(row.split([size for form in forms.values() for size in form.pieces.values()], -1))
-        return {site: {name: next(pieces) for name in form.pieces} for site, form in forms.items()}
+        return {points[site]: {name: next(pieces) for name in form.pieces} for site, form in forms.items()}
 
 
 @dataclass(frozen=True)

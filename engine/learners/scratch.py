@@ -16,17 +16,17 @@ from torch import Tensor
 
 from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree, tree_map
 
 
 @dataclass(frozen=True)
 class Scratch(Learner):
-    """A random MLP, trained on each support set by Adam.
+    """A random network, trained on each support set by Adam.
 
     Attributes:
-        widths: hidden layers of the network.
+        network: what is trained.
         test_steps: Adam steps on the support set.
         inner_lr: learning rate of those steps.
     """
@@ -40,7 +40,7 @@ class Scratch(Learner):
     summary = "Trains a random network on the support set alone; it has learned nothing from other tasks."
     meta_trained = False
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     test_steps: Annotated[int, Field(ge=1)] = 100
     inner_lr: Annotated[float, Field(gt=0)] = 0.001
 
@@ -49,21 +49,24 @@ class Scratch(Learner):
         return 0
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        return {"net": mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim))}
+        return {"net": self.network.init(generator, spec)}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         return {"net": params["net"], "moments": fresh_moments(params["net"], beta1=0.9)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        a = mlp.activations(state["net"], support_x)
-        g = mlp.backward(state["net"], a, self.loss_gradient(a[-1], support_y))
+        prediction, back = self.network.pullback(state["net"], support_x)
+        g = back(self.loss_gradient(prediction, support_y))
         net, moments = adam(state["net"], g, state["moments"], self.inner_lr)
         return {"net": net, "moments": moments}
 
+    def acting(self, params: Params, state: State) -> Acting:
+        return Acting(self.network, state["net"])
+
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(state["net"], x)
+        return self.network.forward(state["net"], x)
 
     def meta_gradient(self, params: Params, task: Task) -> tuple[Tree, Tensor]:
         """Zero, with the query loss of the random network: there is nothing to learn across tasks."""
-        loss = self.loss(mlp.forward(params["net"], task.query_x), task.query_y)
+        loss = self.loss(self.network.forward(params["net"], task.query_x), task.query_y)
         return tree_map(torch.zeros_like, params), loss

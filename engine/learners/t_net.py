@@ -28,17 +28,18 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork, Net
+from engine.operations import At, matrix_site
 from engine.tasks import NoisyTask, Task, TaskSpec
 from engine.trees import tree_map
 
 
 @dataclass(frozen=True)
 class TNet(Learner):
-    """T-Net on an MLP: weights and biases adapt, in a metric that the matrices T have learned.
+    """T-Net: weights and biases adapt, in a metric that the matrices T have learned.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: the base network.
         steps, test_steps: inner steps in meta-training, and in evaluation (None: the same).
         inner_lr: alpha.
         first_order: treat inner gradients as constants.
@@ -54,7 +55,7 @@ class TNet(Learner):
     summary = "MAML behind learned matrices that no task changes: they bend the direction of every inner step."
     whole_steps = 1
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
     test_steps: Annotated[int, Field(ge=1)] | None = 10
     inner_lr: Annotated[float, Field(gt=0)] = 0.01
@@ -62,32 +63,36 @@ class TNet(Learner):
     skip_first_tensor: bool = False
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        outputs = (*self.widths, spec.output_dim)
-        net = mlp.init(generator, (*spec.input_shape, *outputs))
-        return {"net": net, "transforms": {f"T{layer}": torch.eye(d) for layer, d in enumerate(outputs, start=1)}}
+        outputs = [layer.outputs or spec.output_dim for layer in self.network.layers]
+        transforms = {f"T{place}": torch.eye(d) for place, d in enumerate(outputs, start=1)}
+        return {"net": self.network.init(generator, spec), "transforms": transforms}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         return {"net": params["net"]}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        net = self.network(params, state)
-        a = mlp.activations(net, support_x)
-        g = mlp.backward(net, a, self.loss_gradient(a[-1], support_y))  # with respect to T W and T b
-        g = _times({name: t.mT for name, t in params["transforms"].items()}, g)
+        prediction, back = self.network.pullback(state["net"], support_x, self._at(params))
+        g = back(self.loss_gradient(prediction, support_y))
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
-        new = descend(state["net"], self.masked(state, g), self.inner_lr)
-        return {**state, "net": {**new, "weight1": state["net"]["weight1"]} if self.skip_first_tensor else new}
+        net, first = state["net"], self.network.layers[0].weight
+        new = descend(net, self.masked(state, g), self.inner_lr)
+        return {**state, "net": {**new, first: net[first]} if self.skip_first_tensor else new}
 
-    def masked(self, state: State, g: mlp.Net) -> mlp.Net:
+    def masked(self, state: State, g: Net) -> Net:
         """The part of the inner gradient that a step follows: here all of it."""
         return g
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        return _times(params["transforms"], state["net"])
+    def acting(self, params: Params, state: State) -> Acting:
+        return self.network.plain(state["net"], self._at(params))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(self.network(params, state), x)
+        return self.network.forward(state["net"], x, self._at(params))
+
+    def _at(self, params: Params) -> At:
+        """The matrices behind the linear maps of all layers."""
+        layers = zip(self.network.layers, params["transforms"].values(), strict=True)
+        return At({layer.linear: matrix_site(layer.dense, t) for layer, t in layers})
 
 
 @dataclass(frozen=True)
@@ -107,23 +112,27 @@ class MTNet(TNet):
     mask_head: bool = True
 
     def noise_size(self, spec: TaskSpec) -> int:
-        return sum(self.widths) + (spec.output_dim if self.mask_head else 0)
+        return sum(self._masks(spec))
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        sizes = (*self.widths, spec.output_dim) if self.mask_head else self.widths
-        logits = {f"zeta{layer}": torch.zeros(d) for layer, d in enumerate(sizes, start=1)}
+        logits = {f"zeta{place}": torch.zeros(d) for place, d in enumerate(self._masks(spec), start=1)}
         return {**super().init(generator, spec), "masks": logits}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         masks = {name: (zeta > 0).to(zeta.dtype) for name, zeta in params["masks"].items()}
         return {"net": params["net"], "masks": masks}
 
-    def masked(self, state: State, g: mlp.Net) -> mlp.Net:
-        kept = dict(g)
-        for name, m in state["masks"].items():
-            weight, bias = f"weight{name.removeprefix('zeta')}", f"bias{name.removeprefix('zeta')}"
-            kept |= {weight: m.unsqueeze(-1) * g[weight], bias: m * g[bias]}
+    def masked(self, state: State, g: Net) -> Net:
+        kept, ranks = dict(g), self.network.ranks
+        for layer, m in zip(self.network.layers, state["masks"].values(), strict=False):  # the head may have none
+            for key in layer.keys:
+                kept[key] = m[(..., *[None] * (ranks[key] - 1))] * g[key]
         return kept
+
+    def _masks(self, spec: TaskSpec) -> list[int]:
+        """How many logits each layer has."""
+        outputs = [layer.outputs or spec.output_dim for layer in self.network.layers]
+        return outputs if self.mask_head else outputs[:-1]
 
     def drawn(self, params: Params, noise: Tensor) -> dict[str, Tensor]:
         """Hard masks from uniform numbers (n,), one for every logit; their derivatives are those of soft ones."""
@@ -142,12 +151,3 @@ class MTNet(TNet):
         for _ in range(self.train_steps):
             state = self.step(params, state, task.support_x, task.support_y)
         return self.loss(self.predict(params, state, task.query_x), task.query_y)
-
-
-def _times(transforms: dict[str, Tensor], net: mlp.Net) -> mlp.Net:
-    """T_l W_l and T_l b_l for every layer."""
-    product = {}
-    for name, t in transforms.items():
-        weight, bias = f"weight{name.removeprefix('T')}", f"bias{name.removeprefix('T')}"
-        product[weight], product[bias] = t @ net[weight], (t @ net[bias].unsqueeze(-1)).squeeze(-1)
-    return product

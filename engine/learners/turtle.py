@@ -25,17 +25,17 @@ from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork, perceptron
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
 
 
 @dataclass(frozen=True)
 class Turtle(Learner):
-    """TURTLE on an MLP.
+    """TURTLE.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: what adapts.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same, as published).
         hidden: hidden layers of m_phi; none make it linear.
         use_history: whether m_phi sees H_t.
@@ -54,7 +54,7 @@ class Turtle(Learner):
     summary = "Replaces the gradient step by a small network that has learned, for every weight alike, how to move."
     compile_from = 30_000
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
     test_steps: Annotated[int, Field(ge=1)] | None = None
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (20, 20, 20, 20, 20)
@@ -65,8 +65,8 @@ class Turtle(Learner):
     first_order: bool = False
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        net = mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim))
-        params: Params = {"net": net, "optimiser": mlp.init(generator, (1 + self.use_history, *self.hidden, 1))}
+        net = self.network.init(generator, spec)
+        params: Params = {"net": net, "optimiser": perceptron.init(generator, (1 + self.use_history, *self.hidden, 1))}
         if self.param_lr:
             params["learning_rates"] = tree_map(lambda w: torch.rand(w.shape, generator=generator), net)
         return params
@@ -74,13 +74,16 @@ class Turtle(Learner):
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         state: State = {"net": params["net"]}
         if self.use_history:  # the first H is the first gradient: nothing is remembered yet
-            state |= {"H": flatten(tree_map(torch.zeros_like, params["net"])), "memory": support_x.new_zeros(())}
+            state |= {
+                "H": flatten(self.network, tree_map(torch.zeros_like, params["net"])),
+                "memory": support_x.new_zeros(()),
+            }
         return state
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         net, new = state["net"], {}
-        a = mlp.activations(net, support_x)
-        g = flatten(mlp.backward(net, a, self.loss_gradient(a[-1], support_y)))  # (N,)
+        prediction, back = self.network.pullback(net, support_x)
+        g = flatten(self.network, back(self.loss_gradient(prediction, support_y)))  # (N,)
         if (limit := self.inner_clip) is not None:
             g = g.clamp(-limit, limit)
         if self.first_order:
@@ -91,17 +94,20 @@ class Turtle(Learner):
             H = memory * state["H"] + (1 - memory) * g
             new = {"H": H, "memory": torch.full_like(memory, self.beta)}
             seen = torch.stack([g, H], dim=-1)  # (N, 2)
-        move = unflatten(self.move(params, seen), net)
+        move = unflatten(self.network, self.move(params, seen), net)
         if self.param_lr:
             move = tree_map(torch.mul, params["learning_rates"], move)
         return {"net": tree_map(torch.add, net, move), **new}
 
     def move(self, params: Params, seen: Tensor) -> Tensor:
         """The rule itself: m_phi (N,) of what it sees, the gradients g and, with history, H: (N, 1) or (N, 2)."""
-        return mlp.forward(params["optimiser"], seen).squeeze(-1)
+        return perceptron.forward(params["optimiser"], seen).squeeze(-1)
+
+    def acting(self, params: Params, state: State) -> Acting:
+        return Acting(self.network, state["net"])
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(state["net"], x)
+        return self.network.forward(state["net"], x)
 
 
 @dataclass(frozen=True)

@@ -23,17 +23,18 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
-from engine.networks import mlp
+from engine.networks import STANDARD, Acting, ANetwork, Layer
+from engine.operations import At, matrix_site
 from engine.tasks import Task, TaskSpec
 from engine.trees import tree_map
 
 
 @dataclass(frozen=True)
 class WarpMAML(Learner):
-    """Warp-MAML on an MLP: weights and biases adapt, the warp layers between them do not.
+    """Warp-MAML: weights and biases adapt, the warp layers between them do not.
 
     Attributes:
-        widths: hidden layers of the base network.
+        network: the base network.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
         inner_lr: alpha.
         first_order: treat inner gradients as constants.
@@ -50,7 +51,7 @@ class WarpMAML(Learner):
         "MAML through learned layers that no task changes, trained to end well after every step, not just the last."
     )
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (40, 40)
+    network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
     test_steps: Annotated[int, Field(ge=1)] | None = 10
     inner_lr: Annotated[float, Field(gt=0)] = 0.01
@@ -59,38 +60,44 @@ class WarpMAML(Learner):
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         warp: dict[str, Tensor] = {}
-        for layer, d in enumerate(self.widths, start=1):
-            warp |= {f"weight{layer}": torch.eye(d), f"bias{layer}": torch.zeros(d)}
-        return {"net": mlp.init(generator, (*spec.input_shape, *self.widths, spec.output_dim)), "warp": warp}
+        for place, layer in enumerate(self._warped(), start=1):
+            d = int(layer.outputs or 0)
+            kernel = torch.eye(d)
+            if not layer.dense:
+                kernel = torch.nn.functional.pad(kernel[..., None, None], (1, 1, 1, 1))  # 3x3
+            warp |= {f"weight{place}": kernel, f"bias{place}": torch.zeros(d)}
+        return {"net": self.network.init(generator, spec), "warp": warp}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         return {"net": params["net"]}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        warp, net = params["warp"], self.network(params, state)
-        a = mlp.activations(net, support_x)  # the ReLU activations: `net` has the warp layers folded in
-        g = mlp.backward(net, a, self.loss_gradient(a[-1], support_y))
-        for layer in range(2, mlp.depth(net) + 1):  # W_l reads Omega a + omega
-            omega, shift, delta = warp[f"weight{layer - 1}"], warp[f"bias{layer - 1}"], g[f"bias{layer}"]
-            g[f"weight{layer}"] = g[f"weight{layer}"] @ omega.mT + delta.unsqueeze(-1) * shift.unsqueeze(-2)
+        net = state["net"]
+        prediction, back = self.network.pullback(net, support_x, self._at(params["warp"]))
+        g = back(self.loss_gradient(prediction, support_y))
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
-        new = descend(state["net"], g, self.inner_lr)
-        return {
-            "net": {**new, **{key: state["net"][key] for key in ("weight1", "bias1")}} if self.freeze_first else new
-        }
+        new, first = descend(net, g, self.inner_lr), self.network.layers[0].keys
+        return {"net": {**new, **{key: net[key] for key in first}} if self.freeze_first else new}
 
-    def network(self, params: Params, state: State) -> mlp.Net:
-        """The network with each warp layer folded into the layer that reads it."""
-        net, warp = dict(state["net"]), params["warp"]
-        for layer in range(2, mlp.depth(net) + 1):
-            weight, omega, shift = net[f"weight{layer}"], warp[f"weight{layer - 1}"], warp[f"bias{layer - 1}"]
-            net[f"weight{layer}"] = weight @ omega
-            net[f"bias{layer}"] = net[f"bias{layer}"] + (weight @ shift.unsqueeze(-1)).squeeze(-1)
-        return net
+    def acting(self, params: Params, state: State) -> Acting:
+        return self.network.plain(state["net"], self._at(params["warp"]))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return mlp.forward(self.network(params, state), x)
+        return self.network.forward(state["net"], x, self._at(params["warp"]))
+
+    def _warped(self) -> list[Layer]:
+        """The layers that warp layers stand behind: all hidden ones; of convolutional ones not the first, as published."""
+        return [layer for place, layer in enumerate(self.network.layers[:-1]) if layer.dense or place > 0]
+
+    def _at(self, warp: dict[str, Tensor]) -> At:
+        layers = enumerate(self._warped(), start=1)
+        return At(
+            {
+                layer.gives: matrix_site(layer.dense, warp[f"weight{place}"], warp[f"bias{place}"])
+                for place, layer in layers
+            }
+        )
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The query losses after steps 1 ... T, summed, as one scalar whose derivative is the gradient above.

@@ -1,93 +1,170 @@
-"""A ReLU multi-layer perceptron. Parameters: weight1 (d1, d0), bias1 (d1,), weight2 (d2, d1), ...
+"""The multi-layer perceptron as a network: ReLU layers `weight1`, `bias1`, `weight2` ..., the last one linear."""
 
-Parameters may carry leading axes (a stack of networks): they broadcast through every function but `init`.
-"""
-
-import math
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-Net = dict[str, Tensor]
+from engine.networks import perceptron
+from engine.networks.network import Acting, Hook, Layer, Net, Network, Point, as_rows_of, keep
+from engine.operations.site import At, Site
+from engine.tasks import TaskSpec
 
 
-def init(generator: torch.Generator, sizes: tuple[int, ...], *, output_bias: bool = False) -> Net:
-    """Weights and biases for layers of the given sizes.
+@dataclass(frozen=True)
+class MLP(Network):
+    """A ReLU multi-layer perceptron; inputs of several axes are read as one row.
 
-    Weights are U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for linear layers; hidden biases are zero.
+    Its derivatives are written out: an inner loop takes them at every step, and so they need no graph (several times
+    faster on a CPU for networks of this size) and are themselves differentiable.
 
-    Args:
-        generator: source of randomness.
-        sizes: input size, hidden widths, output size; (1, 40, 40, 1) has 1,761 parameters.
-        output_bias: False zeroes the output bias as well (chapter 3); True draws it like a weight (chapter 5).
+    Attributes:
+        widths: of the hidden layers; none make it linear.
+        output_bias: draw the output bias at random (dissertation, chapter 5) instead of zero (chapter 3).
     """
-    net: Net = {}
-    last = len(sizes) - 1
-    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
-        bound = 1 / math.sqrt(fan_in)
-        net[f"weight{layer}"] = _uniform(generator, bound, (fan_out, fan_in))
-        drawn = layer == last and output_bias
-        net[f"bias{layer}"] = _uniform(generator, bound, (fan_out,)) if drawn else torch.zeros(fan_out)
-    return net
+
+    name = "mlp"
+    title = "MLP"
+    summary = "Layers of ReLU units, each connected to all of the layer before."
+    broadcasts = True
+
+    widths: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = (40, 40)
+    output_bias: bool = False
+
+    def init(self, generator: torch.Generator, spec: TaskSpec) -> Net:
+        sizes = (*self._inputs(spec), *self.widths, spec.output_dim)
+        return perceptron.init(generator, sizes, output_bias=self.output_bias)
+
+    def body(self, net: Net, x: Tensor, at: Hook = keep) -> Tensor:
+        z = at("input", as_rows_of(x, net["weight1"].shape[-1]))
+        for layer in range(1, len(self.widths) + 1):
+            weight = at(f"layer{layer}.weight", net[f"weight{layer}"])
+            z = at(f"layer{layer}.linear", z @ weight.mT + net[f"bias{layer}"].unsqueeze(-2))
+            z = at(f"layer{layer}.active", z.relu())
+        return z
+
+    def points(self, spec: TaskSpec) -> list[Point]:
+        inputs = self._inputs(spec)
+        found, before = [Point("input", "input", inputs)], inputs[0]
+        for layer, d in enumerate(self.widths, start=1):
+            found += [
+                Point(f"layer{layer}.weight", "weight", (d, before)),
+                Point(f"layer{layer}.linear", "linear", (d,)),
+                Point(f"layer{layer}.active", "active", (d,)),
+            ]
+            before = d
+        head = (spec.output_dim, before)
+        return [*found, Point("head.weight", "weight", head), Point("output", "output", head[:1])]
+
+    @property
+    def layers(self) -> list[Layer]:
+        found, reads = [], "input"
+        for layer, d in enumerate(self.widths, start=1):
+            gives = f"layer{layer}.active"
+            found.append(Layer(f"layer{layer}", f"weight{layer}", f"bias{layer}", d, reads, gives))
+            reads = gives
+        last = len(self.widths) + 1
+        return [*found, Layer("head", f"weight{last}", f"bias{last}", None, reads, "output")]
+
+    def pullback(self, net: Net, x: Tensor, at: Hook = keep) -> tuple[Tensor, Callable[[Tensor], Net]]:
+        if (sites := _sites(at)) is None:
+            return super().pullback(net, x, at)
+        passed = _Passed(net, x, sites, len(self.widths) + 1)
+        return passed.output, passed.gradient
+
+    def pullback_of(
+        self, phi: Any, net: Net, x: Tensor, at: Callable[[Any], Hook]
+    ) -> tuple[Tensor, Callable[[Tensor], Any]]:
+        """The same with respect to what stands at the points, by point, each as its site gives it."""
+        if (sites := _sites(at(phi))) is None:
+            return super().pullback_of(phi, net, x, at)
+        passed = _Passed(net, x, sites, len(self.widths) + 1)
+        return passed.output, passed.gradient_of_sites
+
+    def plain(self, net: Net, at: Hook) -> Acting:
+        """The network with its sites folded into its layers: they are affine in each row."""
+        if not (sites := _sites(at)):
+            return Acting(self, net, at)
+        net = dict(net)
+        for layer in self.layers:
+            weight, bias = net[layer.weight], net[str(layer.bias)]
+            if layer.reads in sites:
+                weight, bias = sites[layer.reads].before(weight, bias)
+            if layer.linear in sites:
+                weight, bias = sites[layer.linear].after(weight, bias)
+            net |= {layer.weight: weight, str(layer.bias): bias}
+        return Acting(self, net)
+
+    def _inputs(self, spec: TaskSpec) -> tuple[int]:
+        return (torch.Size(spec.input_shape).numel(),)
 
 
-def depth(net: Net) -> int:
-    """The number of linear layers, L."""
-    return len(net) // 2
+def _sites(at: Hook) -> dict[str, Site] | None:
+    """The sites of a hook that have derivatives of their own; None where autograd has to find them."""
+    if at is keep:
+        return {}
+    return at.sites if isinstance(at, At) and at.written_out else None
 
 
-def activations(net: Net, x: Tensor) -> list[Tensor]:
-    """a^(0) = x (K, d0), the ReLU activations a^(1) ... a^(L-1), and the linear output a^(L) (K, dL)."""
-    a = [x]
-    for layer in range(1, depth(net) + 1):
-        z = a[-1] @ net[f"weight{layer}"].mT + net[f"bias{layer}"].unsqueeze(-2)
-        a.append(z.relu() if layer < depth(net) else z)
-    return a
+class _Passed:
+    """One pass of inputs through the network with sites, and the way back."""
 
+    def __init__(self, net: Net, x: Tensor, sites: dict[str, Site], depth: int):
+        self._net, self._sites, self._depth = net, sites, depth
+        self._at: dict[str, Tensor] = {}  # what every site reads
+        self._read: list[Tensor] = []  # what every layer reads
+        self._active: list[Tensor] = []  # what every ReLU makes
+        z = self._on("input", as_rows_of(x, net["weight1"].shape[-1]))
+        for layer in range(1, depth + 1):
+            self._read.append(z)
+            z = z @ net[f"weight{layer}"].mT + net[f"bias{layer}"].unsqueeze(-2)
+            if layer < depth:
+                self._active.append(self._on(f"layer{layer}.linear", z).relu())
+                z = self._on(f"layer{layer}.active", self._active[-1])
+        self.output = self._on("output", z)
 
-def backward(net: Net, a: list[Tensor], delta: Tensor) -> Net:
-    """Backpropagation: the gradient of a loss with respect to every weight and bias.
+    def _on(self, point: str, z: Tensor) -> Tensor:
+        if point not in self._sites:
+            return z
+        self._at[point] = z
+        return self._sites[point](z)
 
-    Written out, because an inner loop takes this gradient at every step: it needs no graph (several times faster on a
-    CPU for networks of this size) and is itself differentiable, so that meta-gradients of any order pass through it.
+    def _below(self, point: str, delta: Tensor, found: dict[str, Any] | None) -> Tensor:
+        """The derivative with respect to what a site reads, its own noted in `found`."""
+        if point not in self._sites:
+            return delta
+        if found is not None:
+            found[point] = self._sites[point].gradient(self._at[point], delta)
+        return self._sites[point].backward(delta)
 
-    Args:
-        net: the parameters.
-        a: `activations(net, x)`.
-        delta: the derivative of the loss with respect to the output, (K, dL).
+    def _linear(self, layer: int, delta: Tensor, found: dict[str, Any] | None = None) -> Tensor:
+        """The derivative with respect to what a layer's linear map makes, from that with respect to what goes on."""
+        if layer == self._depth:
+            return self._below("output", delta, found)
+        delta = self._below(f"layer{layer}.active", delta, found)
+        return self._below(f"layer{layer}.linear", perceptron.before_relu(delta, self._active[layer - 1]), found)
 
-    Returns:
-        A dictionary like `net`.
-    """
-    gradient: Net = {}
-    for layer in range(depth(net), 0, -1):
-        gradient[f"weight{layer}"] = delta.mT @ a[layer - 1]
-        gradient[f"bias{layer}"] = delta.sum(-2)
-        if layer > 1:
-            delta = before_relu(delta @ net[f"weight{layer}"], a[layer - 1])
-    return gradient
+    def gradient(self, delta: Tensor) -> Net:
+        """With respect to every weight and bias."""
+        found: Net = {}
+        for layer in range(self._depth, 0, -1):
+            delta = self._linear(layer, delta)
+            found[f"weight{layer}"] = delta.mT @ self._read[layer - 1]
+            found[f"bias{layer}"] = delta.sum(-2)
+            if layer > 1:
+                delta = delta @ self._net[f"weight{layer}"]
+        return found
 
-
-def before_relu(delta: Tensor, a: Tensor) -> Tensor:
-    """The derivative with respect to what a ReLU reads, from that with respect to its output a: 0 where a is 0."""
-    return torch.ops.aten.threshold_backward(delta, a, 0)  # one operation where delta * (a > 0) is two
-
-
-def hidden(net: Net, x: Tensor) -> dict[str, Tensor]:
-    """The ReLU activations a^(1) ... a^(L-1) of inputs x (K, d0), by name: "hidden 1" (K, d1), ..."""
-    return {f"hidden {layer}": a for layer, a in enumerate(activations(net, x)[1:-1], start=1)}
-
-
-def features(net: Net, x: Tensor) -> Tensor:
-    """The input of the last layer, (K, d_{L-1})."""
-    return activations(net, x)[-2]
-
-
-def forward(net: Net, x: Tensor) -> Tensor:
-    """The output (K, dL) for inputs (K, d0)."""
-    return activations(net, x)[-1]
-
-
-def _uniform(generator: torch.Generator, bound: float, shape: tuple[int, ...]) -> Tensor:
-    return (2 * torch.rand(shape, generator=generator) - 1) * bound
+    def gradient_of_sites(self, delta: Tensor) -> dict[str, Any]:
+        """With respect to what stands at each point."""
+        found: dict[str, Any] = {}
+        for layer in range(self._depth, 0, -1):
+            delta = self._linear(layer, delta, found)
+            if layer > 1 or "input" in self._sites:
+                delta = delta @ self._net[f"weight{layer}"]
+        if "input" in self._sites:
+            found["input"] = self._sites["input"].gradient(self._at["input"], delta)
+        return found

@@ -21,9 +21,10 @@ from typing import Any
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from engine.configure import configure, plain_values
 from engine.errors import BadRun, EngineError, quoted
 from engine.jobs.local import LOG
-from engine.learners import Learner, configure, learner_class
+from engine.learners import Learner, learner_class
 from engine.runs.files import write_atomically, write_json
 from engine.runs.history import HISTORY, is_row, parsed
 from engine.runs.leftovers import passed_over
@@ -182,7 +183,7 @@ def _described(files: dict[str, bytes]) -> tuple[dict[str, Any], list[Any]]:
         raise BadRun(f"{HISTORY} must hold one object of numbers with an iteration per line.")
     kept = {key: value for key, value in record.items() if key not in ("pid", "error")}
     same = {  # in the one form in which we write it ourselves, whoever wrote it
-        "hyper_parameters": asdict(learner),
+        "hyper_parameters": plain_values(learner),
         "task_parameters": asdict(distribution),
         "shots": distribution.shots,
         **({"training": training} if training else {}),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from engine.errors import BadRun, quoted
 
-SCHEMA = 1
+SCHEMA = 2
 LARGEST_WHOLE = 2**53  # up to here whole numbers survive every table format
 LARGEST = 1e100  # of numbers that were measured
 LARGEST_PARAMETER = 1e38  # of numbers that a learner, a task or a training was made with, as `configure` takes them
@@ -127,7 +127,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", populate_by_name=False)
 
-    number: Literal[1] = Field(alias="schema")
+    number: Literal[2] = Field(alias="schema")
     learner: Text
     hyper_parameters: Parameters
     task: Text
@@ -168,6 +168,24 @@ class Record(BaseModel):
         return self
 
 
+def migrated(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of any schema as one of this schema.
+
+    1 -> 2: the `widths` of a learner become a network, an MLP, among its hyper-parameters; so does whether the bias of
+    its output was drawn: `output_bias` said so for MAML, and it always was for OP-LSTM and the embedding of ProtoNet.
+    """
+    values = record.get("hyper_parameters")
+    if record.get("schema") == SCHEMA or not isinstance(values, dict):
+        return {**record, "schema": SCHEMA}
+    learner, values = record.get("learner"), dict(values)
+    mlp = {key: values.pop(key) for key in ("widths", "output_bias") if key in values}
+    if mlp:
+        if learner in ("op-lstm", "op-lstm-first-order", "protonet"):
+            mlp["output_bias"] = True
+        values = {"encoder" if learner == "protonet" else "network": {"name": "mlp", **mlp}, **values}
+    return {**record, "schema": SCHEMA, "hyper_parameters": values}
+
+
 def checked(record: Any, where: str) -> dict[str, Any]:
     """The content of a record, if it is one.
 
@@ -180,11 +198,12 @@ def checked(record: Any, where: str) -> dict[str, Any]:
     """
     if not isinstance(record, dict):
         raise BadRun(f"{where} must hold one JSON object.")
-    if record.get("schema") != SCHEMA or isinstance(record["schema"], bool):
+    if record.get("schema") not in range(1, SCHEMA + 1) or isinstance(record["schema"], bool):
         said = quoted(record.get("schema"))
-        raise BadRun(f"{where} has schema {said}; this version reads schema {SCHEMA}.")
+        raise BadRun(f"{where} has schema {said}; this version reads schemas up to {SCHEMA}.")
     if missing := [key for key in REQUIRED if key not in record]:
         raise BadRun(f"{where} lacks {', '.join(missing)}.")
+    record = migrated(record)
     try:
         Record.model_validate(record)
     except ValidationError as error:

@@ -20,8 +20,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from engine.configure import configure, plain_values
 from engine.errors import BadRun, EngineError, quoted
-from engine.learners import Learner, Params, Trajectory, configure, learner_class
+from engine.learners import Learner, Params, Trajectory, learner_class
 from engine.runs import folders as walk
 from engine.runs.files import write_atomically, write_json
 from engine.runs.history import read_history
@@ -135,7 +136,7 @@ def describe(learner: Learner, distribution: TaskDistribution, seed: int) -> dic
     return {
         "schema": SCHEMA,
         "learner": learner.name,
-        "hyper_parameters": asdict(learner),
+        "hyper_parameters": plain_values(learner),
         "task": distribution.name,
         "task_parameters": asdict(distribution),
         "seed": seed,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.configure import configure
 from engine.errors import BadConfig
 from engine.evaluation import estimate, held_out_tasks, knowing_nothing, left_out, mean_of_rest, spoken, step_scores
 from engine.heads import fresh_heads
-from engine.learners import configure
 from engine.runs.groups import Found, differing, groups, largest
 from engine.runs.run import Run, find, load
 from engine.tasks import stream

@@ -1,5 +1,6 @@
 """A task, a distribution of tasks, and the random streams that keep training, validation and test apart."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -40,6 +41,11 @@ class TaskSpec:
     input_shape: tuple[int, ...]
     output_dim: int
     kind: Literal["regression", "classification"]
+
+    @property
+    def input_size(self) -> int:
+        """How many numbers an input consists of."""
+        return math.prod(self.input_shape)
 
 
 @dataclass(frozen=True)

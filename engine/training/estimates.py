@@ -60,8 +60,8 @@ def from_records(learner: Learner, distribution: TaskDistribution, training: Tra
             or not (took and told.get("iterations"))
         ):
             continue
-        values, known = asdict(learner), record.get("hyper_parameters") or {}
-        same = all(_plain(values.get(key)) == _plain(known.get(key)) for key in ("widths", "steps"))
+        values, known = plain_values(learner), record.get("hyper_parameters") or {}
+        same = all(_plain(values.get(key)) == _plain(known.get(key)) for key in ("network", "encoder", "steps"))
         close = (same, record.get("task") == distribution.name, record.get("shots") == distribution.shots)
         work = training.iterations * training.meta_batch / (told["iterations"] * told.get("meta_batch", 1))
         if best is None or close > best[0]:
@@ -135,7 +135,7 @@ def tried(
     """
     asked = {
         "learner": learner.name,
-        "hyper_parameters": asdict(learner),
+        "hyper_parameters": plain_values(learner),
         "task": distribution.name,
         "task_parameters": asdict(distribution),
         "training": asdict(training),
@@ -163,7 +163,7 @@ def _plain(value: Any) -> Any:
 
 
 def _main() -> None:
-    from engine.learners import configure
+    from engine.configure import configure
     from engine.tasks import task_class
 
     step_back()  # as the training would

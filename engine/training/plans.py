@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
+from engine.configure import configure
 from engine.errors import BadInput, BadRun
-from engine.learners import Learner, configure, learner_class
+from engine.learners import Learner, learner_class
 from engine.runs.files import write_json
 from engine.runs.folders import refuse_link
 from engine.runs.history import HISTORY

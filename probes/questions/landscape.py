@@ -29,6 +29,7 @@ from engine.learners import Params
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import stream
+from probes.tools.weights import weights_of
 from probes.asking import Progress, part
 from probes.questions import curvature
 from probes.tools import planes, surfaces
@@ -214,7 +215,7 @@ def _centre(run: Run, config: Config) -> tuple[Surface, np.ndarray, Tensor]:
     states = surfaces.adapted(learner, params, task, config.step)
     surface = surfaces.task_loss(learner, params, states[-1], task, config.points)
     with torch.no_grad():
-        path = [flat(double(learner.network(params, state)))[0] for state in states]
+        path = [flat(double(weights_of(learner, params, state)))[0] for state in states]
     return surface, np.arange(len(path)), torch.stack(path)
 
 

@@ -19,9 +19,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import vmap
 
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
+from probes.tools.weights import weights_of
 from engine.trees import tree_map
 from probes.asking import Progress
 from probes.tools.representations import tasks_of
@@ -67,7 +68,7 @@ def applies(ensemble: Ensemble) -> str | None:
     learner, params = ensemble.learner, ensemble.runs[0].params
     task = tree_map(lambda v: v[0], ensemble.distribution.sample(stream("page"), 1))
     with torch.no_grad():
-        net = learner.network(params, learner.start(params, task.support_x, task.support_y))
+        net = weights_of(learner, params, learner.start(params, task.support_x, task.support_y))
     return None if net is not None else f"{learner.title} adapts no network whose weights could be followed."
 
 
@@ -84,17 +85,17 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
 def _moved(ensemble: Ensemble, tasks: Task) -> Moved:
     learner, params, seeds = ensemble.learner, ensemble.params, len(ensemble.runs)
 
-    def rows(net: mlp.Net) -> list[Tensor]:
+    def rows(net: perceptron.Net) -> list[Tensor]:
         """Weights and bias of each layer as one row: (..., numbers)."""
         return [
             torch.cat([net[f"weight{layer}"].flatten(-2), net[f"bias{layer}"]], -1)
-            for layer in range(1, mlp.depth(net) + 1)
+            for layer in range(1, perceptron.depth(net) + 1)
         ]
 
     def one(task: Task) -> tuple[Tensor, Tensor]:
         trajectory = learner.adapt(params, task.support_x, task.support_y)
         ends = [trajectory[0], trajectory[-1]]
-        nets = [learner.network(params, state) for state in ends]
+        nets = [weights_of(learner, params, state) for state in ends]
         assert nets[0] is not None and nets[1] is not None
         share = [(b - a).norm(dim=-1) / a.norm(dim=-1) for a, b in zip(rows(nets[0]), rows(nets[1]), strict=True)]
         losses = [learner.loss(learner.predict(params, state, task.query_x), task.query_y) for state in ends]

@@ -196,7 +196,8 @@ def _fit(
     weight: Tensor | None = None
     rates = ensemble.runs[seed].params.get("learning_rates") if name == readings.MOVE else None
     if rates is not None:
-        weight = flatten(rates).repeat(len(u) // flatten(rates).numel())
+        each = flatten(ensemble.learner.network, rates)  # type: ignore[attr-defined]
+        weight = each.repeat(len(u) // each.numel())
     if name == readings.MOVE:
         u = torch.cat([u, scale_of(u).expand(len(u), 1)], -1)
     thin = max(len(u) // ROWS, 1)

@@ -36,9 +36,10 @@ from torch.func import vmap
 from engine.learners import Learner, Params, State
 from engine.learners.learner import as_rows
 from engine.learners.op_lstm import OPLSTM
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
+from probes.tools.weights import weights_of
 from engine.trees import leaves, stack, tree_map
 from probes.asking import Progress
 from probes.tools.representations import CHUNK, tasks_of, untrained
@@ -128,7 +129,7 @@ def applies(ensemble: Ensemble) -> str | None:
     found = moving(ensemble)
     if found is None:
         return f"{learner.title} does not adapt by writing weights into a network."
-    head = f"weight{mlp.depth(_networks(ensemble)[0])}"
+    head = f"weight{perceptron.depth(_networks(ensemble)[0])}"
     return None if head in found else f"{learner.title} leaves its output layer as it is."
 
 
@@ -166,13 +167,13 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     return Updates(answers)
 
 
-def _networks(ensemble: Ensemble) -> tuple[mlp.Net, mlp.Net]:
+def _networks(ensemble: Ensemble) -> tuple[perceptron.Net, perceptron.Net]:
     """The network of the first run before and after one task; both empty where there is none."""
     learner, params = ensemble.learner, ensemble.runs[0].params
     task = tree_map(lambda leaf: leaf[0], in_type_of(params, ensemble.distribution.sample(stream("page"), 1)))
     with torch.no_grad():
         trajectory = learner.adapt(params, task.support_x, task.support_y)
-        nets = [learner.network(params, trajectory[i]) for i in (0, -1)]
+        nets = [weights_of(learner, params, trajectory[i]) for i in (0, -1)]
     return nets[0] or {}, nets[1] or {}
 
 
@@ -206,25 +207,25 @@ def parts_of(moved: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def update(learner: Learner, params: Params, state: State, after: State, task: Task) -> mlp.Net:
+def update(learner: Learner, params: Params, state: State, after: State, task: Task) -> perceptron.Net:
     """What one step writes into the network, by the names of its tensors."""
     if isinstance(learner, OPLSTM):
         _, delta = learner.signals(params, state, task.support_x, task.support_y)
         sign = params["step_length"]["gamma"].sign() if learner.normalise else 1.0
         return {f"weight{key[1:]}": sign * raw for key, raw in delta.items()}
-    before, then = learner.network(params, state), learner.network(params, after)
+    before, then = weights_of(learner, params, state), weights_of(learner, params, after)
     assert before is not None
     assert then is not None
     return {name: then[name] - before[name] for name in before}
 
 
-def gradient(learner: Learner, net: mlp.Net, task: Task) -> mlp.Net:
+def gradient(learner: Learner, net: perceptron.Net, task: Task) -> perceptron.Net:
     """The gradient of the support loss."""
-    a = mlp.activations(net, task.support_x)
-    return mlp.backward(net, a, learner.loss_gradient(a[-1], task.support_y))
+    a = perceptron.activations(net, task.support_x)
+    return perceptron.backward(net, a, learner.loss_gradient(a[-1], task.support_y))
 
 
-def heads(net: mlp.Net, task: Task, start: Tensor, smallest: float) -> dict[str, Tensor]:
+def heads(net: perceptron.Net, task: Task, start: Tensor, smallest: float) -> dict[str, Tensor]:
     """The two reference heads, (out, d), on the features of the support that `net` has.
 
     Args:
@@ -233,8 +234,8 @@ def heads(net: mlp.Net, task: Task, start: Tensor, smallest: float) -> dict[str,
         start: the head (out, d) that the least-squares head is to be near to.
         smallest: singular values below this share of the largest do not count.
     """
-    last = mlp.depth(net)
-    a = mlp.activations(net, task.support_x)
+    last = perceptron.depth(net)
+    a = perceptron.activations(net, task.support_x)
     y = as_rows(task.support_y, a[-1])
     left = y - (a[-2] @ start.mT + net[f"bias{last}"].unsqueeze(-2))
     nearest = start + (torch.linalg.pinv(a[-2], rtol=smallest) @ left).mT
@@ -277,8 +278,8 @@ def _compared(
 ) -> dict[str, Tensor]:
     """One seed on one task: cosine and distance to every reference."""
     trajectory = learner.adapt(params, task.support_x, task.support_y)
-    nets: list[mlp.Net] = [learner.network(params, state) or {} for state in trajectory]
-    last = f"weight{mlp.depth(nets[0])}"
+    nets: list[perceptron.Net] = [weights_of(learner, params, state) or {} for state in trajectory]
+    last = f"weight{perceptron.depth(nets[0])}"
     found: dict[str, list[Tensor]] = {}
 
     def note(key: str, mine: Tensor, reference: Tensor) -> None:
@@ -318,11 +319,11 @@ def _compared(
     return result
 
 
-def _flat(net: mlp.Net, names: Sequence[str]) -> Tensor:
+def _flat(net: perceptron.Net, names: Sequence[str]) -> Tensor:
     return torch.cat([net[name].flatten() for name in names])
 
 
-def _random(noise: Tensor, g: mlp.Net, parts: dict[str, list[str]]) -> list[Tensor]:
+def _random(noise: Tensor, g: perceptron.Net, parts: dict[str, list[str]]) -> list[Tensor]:
     """Cosines of a random direction, given as one vector over all that moves, with the gradient's parts."""
     drawn, at = {}, 0
     for name in parts[ALL]:

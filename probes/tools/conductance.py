@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task
+from probes.tools.weights import weights_of
 from probes.questions.updates import in_type_of
 
 INTERVALS = 100  # of the line that conductance is integrated along; ReLU networks bend often
@@ -45,9 +46,9 @@ class Networks(nn.Module):
         nets: weights with a leading axis of networks.
     """
 
-    def __init__(self, nets: mlp.Net) -> None:
+    def __init__(self, nets: perceptron.Net) -> None:
         super().__init__()
-        self.nets, self.depth = nets, mlp.depth(nets)
+        self.nets, self.depth = nets, perceptron.depth(nets)
         self.hidden = nn.ModuleList(nn.ReLU() for _ in range(self.depth - 1))
 
     def forward(self, x: Tensor, which: Tensor) -> Tensor:
@@ -66,7 +67,7 @@ def through_layers(ensemble: Ensemble, points: np.ndarray, query: float) -> dict
     x, y, at = in_type(ensemble, points, query)
     with torch.no_grad():
         path = learner.adapt(ensemble.params, x, y.unsqueeze(-1))
-        before, after = (learner.network(ensemble.params, state) for state in (path[0], path[-1]))
+        before, after = (weights_of(learner, ensemble.params, state) for state in (path[0], path[-1]))
     if before is None or after is None:
         return nothing(seeds)
     nets = {key: torch.cat([before[key], after[key]]).detach() for key in after}

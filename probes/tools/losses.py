@@ -21,7 +21,6 @@ from torch.func import vmap
 
 from engine.errors import BadInput
 from engine.learners import Learner, Params, State
-from engine.networks import mlp
 from engine.tasks import Task
 from engine.trees import Layout, Tree, tree_map
 
@@ -75,15 +74,15 @@ def task_surface(learner: Learner, params: Params, state: State, x: Tensor, y: T
     Raises:
         BadInput: the learner adapts no network (a plain LSTM keeps what it learns in its hidden state).
     """
-    net = learner.network(params, state)
-    if net is None:
+    acting = learner.acting(params, state)
+    if acting is None:
         raise BadInput(f"{learner.title} has no adapted network, and so no task loss around its weights.")
-    centre, layout = flat(double(net))
+    centre, layout = flat(double(acting.weights))
     x, y = double([x, y])
 
     def loss(vector: Tensor) -> Tensor:
         weights = tree_map(lambda leaf: leaf[0], layout.unpack(vector[None]))
-        return learner.loss(mlp.forward(weights, x), y)
+        return learner.loss(acting.network.forward(weights, x, acting.at), y)
 
     return Surface(loss, centre, layout)
 

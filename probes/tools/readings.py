@@ -29,7 +29,7 @@ from engine.learners.meta_lstm import MetaLSTM, P, preprocess
 from engine.learners.op_lstm import OPLSTM
 from engine.learners.turtle import Turtle
 from engine.networks import cells as lstm
-from engine.networks import mlp
+from engine.networks import perceptron
 
 GRADIENT, LINEAR, DICTIONARY = READINGS = ("gradient descent", "linear", "dictionary")
 OUTPUT, BODY, MOVE, INPUT_GATE, FORGET_GATE = "output_lstm", "body_lstm", "optimiser", "i", "f"
@@ -225,7 +225,7 @@ class ReadOPLSTM(Reading, OPLSTM):
     """OP-LSTM with terms in the place of its cells, or of one of them."""
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state, depth = super().start(params, support_x, support_y), mlp.depth(params["net"])
+        state, depth = super().start(params, support_x, support_y), perceptron.depth(params["net"])
         for layer in range(1, depth + 1):
             if (OUTPUT if layer == depth else BODY) in params["reading"]:
                 state[f"lstm{layer}"] = {"now": self.first(support_x)}

@@ -21,12 +21,11 @@ import torch
 from torch import Tensor
 
 from engine.learners import Params
-from engine.learners.coordinates import flatten
 from engine.learners.meta_lstm import MetaLSTM, P
 from engine.learners.op_lstm import OPLSTM
 from engine.learners.turtle import Turtle
 from engine.networks import cells as lstm
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task
 from engine.trees import tree_map
@@ -186,7 +185,7 @@ def _grid(part: str, seen: Tensor, n: int) -> tuple[Tensor, Tensor]:
 
 def _memories(learner: OPLSTM, params: Params, part: str, tasks: Task) -> list[lstm.State]:
     """A sample of the states that the cells carry into every pass: T dictionaries of (STATES, h)."""
-    depth = mlp.depth(params["net"])
+    depth = perceptron.depth(params["net"])
     layers = [depth] if part == readings.OUTPUT else list(range(1, depth))
     rows: list[list[lstm.State]] = []
     with torch.no_grad():
@@ -260,9 +259,9 @@ def moves(ensemble: Ensemble, heard: Heard, n: int) -> Moves:
     )
 
 
-def ordered(net: mlp.Net) -> mlp.Net:
+def ordered(net: perceptron.Net) -> perceptron.Net:
     """The tensors of a network from the input up."""
-    return {k: net[k] for layer in range(1, mlp.depth(net) + 1) for k in (f"weight{layer}", f"bias{layer}")}
+    return {k: net[k] for layer in range(1, perceptron.depth(net) + 1) for k in (f"weight{layer}", f"bias{layer}")}
 
 
 def _quantile(values: Tensor, q: float) -> Tensor:
@@ -295,7 +294,7 @@ def gates(ensemble: Ensemble, heard: Heard) -> Gates:
 def _by_layer(ensemble: Ensemble, said: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Medians of i and f by name of the tensor: (seeds, T, 2)."""
     net: dict[str, Tensor] = ordered(ensemble.runs[0].params["net"])
-    total = flatten(net).numel()
+    total = count(net)
     found, at = {}, 0
     for name, tensor in net.items():
         columns = slice(at, at + tensor.numel())

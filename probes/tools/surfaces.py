@@ -11,6 +11,7 @@ from engine.learners import Learner, Params, State
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Task, TaskDistribution, stream
+from probes.tools.weights import weights_of
 from engine.trees import tree_map
 from probes.tools.losses import Surface, meta_surface, task_surface
 
@@ -27,7 +28,7 @@ def why_not(ensemble: Ensemble, loss: Loss) -> str | None:
     if loss == TASK:
         task = one_task(ensemble.distribution, 0)
         with torch.no_grad():
-            net = learner.network(run.params, learner.start(run.params, task.support_x, task.support_y))
+            net = weights_of(learner, run.params, learner.start(run.params, task.support_x, task.support_y))
         return None if net else f"{learner.title} adapts no network, so there is no task loss around its weights."
     if not learner.meta_trained:
         return f"{learner.title} learns nothing across tasks, so it has no meta-loss."

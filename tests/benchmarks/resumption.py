@@ -24,7 +24,8 @@ END, CUTS, SHOTS = 60, (49, 50, 51), 10
 
 def whole(root: Path, name: str, seeds: int, compiled: bool) -> None:
     """Trains to the end, and copies all run folders after each of the cuts."""
-    from engine.learners import LEARNERS, configure
+    from engine.configure import configure
+    from engine.learners import LEARNERS
     from engine.tasks import Sine
     from engine.training import recipes, sessions
     from engine.training.trainer import Progress, Training

@@ -5,7 +5,7 @@ import torch
 from torch.func import vmap
 
 from engine.learners import LEARNERS
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, stream
 from engine.trees import stack
 from tests.engine.conftest import CASES, double, few, init, short
@@ -60,4 +60,4 @@ def test_the_network_of_a_state_is_what_predicts(name, task):
     if net is None:
         pytest.skip(f"{name} keeps no ReLU network")
     said = learner.predict(params, state, task.query_x)
-    torch.testing.assert_close(mlp.forward(net, task.query_x), said, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(perceptron.forward(net, task.query_x), said, rtol=1e-12, atol=1e-12)

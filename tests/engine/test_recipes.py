@@ -3,7 +3,8 @@
 import pytest
 
 from engine.errors import UnknownName
-from engine.learners import LEARNERS, configure, make
+from engine.configure import configure
+from engine.learners import LEARNERS, make
 from engine.tasks import TASKS
 from engine.training import recipes
 from engine.training.trainer import Training

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.learners import configure, make
+from engine.configure import configure
+from engine.learners import make
 from engine.runs.run import RECORD
 from engine.tasks import task_class
 from engine.training import recipes

@@ -15,7 +15,8 @@ from dashboard.widgets import families, library
 from dashboard.widgets.escape import plain
 from engine.errors import EngineError
 from engine.execution.gradients import can_compile, worth_compiling
-from engine.learners import LEARNERS, Learner, configure
+from engine.configure import configure
+from engine.learners import LEARNERS, Learner
 from engine.runs.places import VARIABLE
 from engine.tasks import TASKS, TaskDistribution
 from engine.training import estimates, recipes
@@ -142,7 +143,7 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
             "Device", ["auto", "cuda", "cpu"], default="auto", key="train-device", help="auto takes the GPU."
         )
     changed = {
-        **_changed(asdict(made), asdict(configure(cls, recipe.hyper_parameters, "recipe"))),
+        **_changed(plain_values(made), plain_values(configure(cls, recipe.hyper_parameters, "recipe"))),
         **_changed(asdict(training), asdict(configure(Training, told, "recipe")), "training."),
         **_changed(asdict(distribution), asdict(configure(task, {"shots": shots}, "task")), "task."),
     }

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from engine.networks.mlp import Net
+from engine.networks.perceptron import Net
 from engine.tasks import Task
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from engine.networks.mlp import Net
+from engine.networks.perceptron import Net
 from engine.tasks import Task
 from tests.benchmarks.peers import Work
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.networks.mlp import Net
+from engine.networks.perceptron import Net
 from engine.tasks import Task
 from tests.benchmarks.peers import Work
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, mse_loss
 
-from engine.networks.mlp import Net
+from engine.networks.perceptron import Net
 from engine.tasks import Task
 from tests.benchmarks.peers import Work
 

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from engine.execution.gradients import MetaGradient, compiled_meta_gradient, meta_gradient
 from engine.learners import MAML
-from engine.networks.mlp import Net
+from engine.networks.perceptron import Net
 from engine.tasks import Task
 from engine.trees import Tree, tree_map
 from tests.benchmarks.peers import Work

@@ -12,7 +12,8 @@ from engine.execution import capture, traces
 from engine.execution.capture import Captured
 from engine.execution.gradients import flat_meta_gradient
 from engine.execution.traces import TraceRecording, faithful
-from engine.learners import LEARNERS, Learner, configure
+from engine.configure import configure
+from engine.learners import LEARNERS, Learner
 from engine.tasks import NoisyTask, Sine, stream
 from engine.training import recipes
 from engine.training.trainer import Trainer, Training

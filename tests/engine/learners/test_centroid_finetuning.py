@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.learners import CentroidFinetuning
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import GaussianClasses, stream
 from engine.training.trainer import Trainer, Training
 from engine.trees import tree_map
@@ -43,7 +43,7 @@ def test_adaptation_is_torch_adam_on_a_weight_normalised_head(task, lengths):
     head = module(params, lengths)
 
     def scores(x):
-        features = mlp.forward(params["body"], x).relu()
+        features = perceptron.forward(params["body"], x).relu()
         return 2 * head(torch.nn.functional.normalize(features, dim=-1))
 
     optimiser = torch.optim.Adam([p for p in head.parameters() if p.requires_grad], lr=0.05)
@@ -60,7 +60,7 @@ def test_adaptation_is_torch_adam_on_a_weight_normalised_head(task, lengths):
 def test_scores_are_twice_the_cosine(task):
     learner, params = made(lengths=False)
     state = learner.start(params, task.support_x, task.support_y)
-    features = mlp.forward(params["body"], task.query_x).relu()
+    features = perceptron.forward(params["body"], task.query_x).relu()
     expected = 2 * torch.nn.functional.cosine_similarity(features[:, None], params["head"]["v"], dim=-1)
     torch.testing.assert_close(learner.predict(params, state, task.query_x), expected, rtol=1e-7, atol=1e-9)
 

@@ -5,7 +5,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import MAML, SAP, FiLM
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, tree_map
 from tests.engine.conftest import double, init
@@ -23,7 +23,7 @@ def anywhere(learner, seed: int = 0, spec: TaskSpec = Sine.spec) -> dict:
 
 def oracle(net, film, x):
     """The network of the formula on rows x (Q, d)."""
-    depth = mlp.depth(net)
+    depth = perceptron.depth(net)
     h = x * film["gamma0"] + film["beta0"]
     for layer in range(1, depth + 1):
         a = h @ net[f"weight{layer}"].T + net[f"bias{layer}"]
@@ -144,7 +144,7 @@ def test_it_starts_as_its_base_network(task):
     learner = FiLM()
     params = init(learner, 2)
     start = learner.start(params, task.support_x, task.support_y)
-    close(learner.predict(params, start, task.query_x), mlp.forward(params["net"], task.query_x), 0)
+    close(learner.predict(params, start, task.query_x), perceptron.forward(params["net"], task.query_x), 0)
     close(params["net"], init(MAML(), 2)["net"], 0)
 
 

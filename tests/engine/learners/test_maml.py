@@ -8,7 +8,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import FOMAML, MAML
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, Task, stream
 from engine.trees import leaves, tree_map
 
@@ -51,7 +51,7 @@ def test_meta_gradient_on_a_quadratic_equals_the_closed_form(steps, c, t, first_
 
 def sequential(net) -> torch.nn.Sequential:
     """The same network, built by torch."""
-    sizes = [net["weight1"].shape[1], *(net[f"weight{i}"].shape[0] for i in range(1, mlp.depth(net) + 1))]
+    sizes = [net["weight1"].shape[1], *(net[f"weight{i}"].shape[0] for i in range(1, perceptron.depth(net) + 1))]
     layers = []
     for i, (a, b) in enumerate(itertools.pairwise(sizes), start=1):
         linear = torch.nn.Linear(a, b, dtype=torch.float64)
@@ -85,7 +85,7 @@ def test_first_order_is_the_query_gradient_at_the_adapted_weights(task):
     learner = FOMAML(steps=4)
     params = tree_map(torch.Tensor.double, learner.init(stream("init"), Sine.spec))
     adapted = learner.adapt(params, task.support_x, task.support_y, 4)[-1]
-    expected = grad(lambda net: learner.loss(mlp.forward(net, task.query_x), task.query_y))(adapted)
+    expected = grad(lambda net: learner.loss(perceptron.forward(net, task.query_x), task.query_y))(adapted)
     got = learner.meta_gradient(params, task)[0]["net"]
     tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12), got, expected)
 

@@ -9,7 +9,7 @@ from torch.func import functional_call, grad
 
 from engine.learners import OPLSTM
 from engine.learners.op_lstm import FirstOrderOPLSTM
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, leaves, tree_map
 
@@ -47,7 +47,7 @@ def gradient_descent(params, task, lr: float, steps: int):
     """Weights after gradient descent on half the mean squared error, biases frozen; the independent oracle."""
     net = dict(params["net"])
     for _ in range(steps):
-        g = grad(lambda n: 0.5 * (mlp.forward(n, task.support_x) - task.support_y).square().mean())(net)
+        g = grad(lambda n: 0.5 * (perceptron.forward(n, task.support_x) - task.support_y).square().mean())(net)
         net = {key: value - lr * g[key] if key.startswith("weight") else value for key, value in net.items()}
     return net
 
@@ -100,7 +100,7 @@ def test_prototype_rule(task):
     x = torch.randn(ways * shots, 5, generator=stream("page", 8), dtype=torch.float64)
     labels = torch.arange(ways).repeat_interleave(shots)
     state = learner.adapt(params, x, torch.nn.functional.one_hot(labels).double())[-1]
-    features = mlp.features(params["net"], x)
+    features = perceptron.features(params["net"], x)
     prototypes = torch.stack([features[labels == way].mean(0) for way in range(ways)])
     c = math.tanh(math.tanh(1.0))
     assert c == pytest.approx(0.64201, abs=1e-5)
@@ -131,7 +131,7 @@ def test_without_gamma_an_update_is_bounded_by_its_inputs(task):
     params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
     start = learner.start(params, task.support_x, task.support_y)
     _, delta = learner.signals(params, start, task.support_x, 1e6 * task.support_y)
-    a = mlp.activations(params["net"], task.support_x)
+    a = perceptron.activations(params["net"], task.support_x)
     for layer in range(1, 4):
         assert bool((delta[f"H{layer}"].abs() <= a[layer - 1].abs().mean(0) + 1e-15).all())
         assert float(delta[f"H{layer}"].abs().max()) > 0

@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestCentroid
 
 from engine.learners import LEARNERS, ProtoNet
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import GaussianClasses, Task, TaskSpec, stream
 from engine.trees import count, tree_map
 from tests.engine.conftest import double
@@ -56,9 +56,9 @@ def test_meta_gradient_is_autograd_of_the_textbook_loss():
     params = double(learner.init(stream("init"), distribution.spec))
     task = tree_map(lambda v: v[0], double(distribution.sample(stream("page"), 1)))
     net = {name: weight.clone().requires_grad_() for name, weight in params["embedding"].items()}
-    embedded = mlp.forward(net, task.support_x)
+    embedded = perceptron.forward(net, task.support_x)
     prototypes = torch.stack([embedded[task.support_y == way].mean(0) for way in range(3)])
-    logits = -torch.cdist(mlp.forward(net, task.query_x), prototypes).square()
+    logits = -torch.cdist(perceptron.forward(net, task.query_x), prototypes).square()
     loss = torch.nn.functional.cross_entropy(logits, task.query_y)
     expected = dict(zip(net, torch.autograd.grad(loss, list(net.values())), strict=True))
     got, reported = learner.meta_gradient(params, task)

@@ -8,7 +8,7 @@ from torch.func import grad
 
 from engine.errors import BadConfig
 from engine.learners import SAP, FirstOrderSAP, make
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import double, init
@@ -152,7 +152,7 @@ def test_parameter_counts():
 def start_of(sap: SAP, x):
     """What the untrained learner predicts before any step, and what its base network alone does."""
     params = init(sap)
-    return sap.predict(params, sap.start(params, x, x), x), mlp.forward(params["net"], x)
+    return sap.predict(params, sap.start(params, x, x), x), perceptron.forward(params["net"], x)
 
 
 def test_identity_operations_leave_the_base_network_as_it_is(task):
@@ -186,7 +186,7 @@ def test_with_all_strengths_on_identity_nothing_adapts(task):
     first, *_, last = sap.adapt(params, task.support_x, task.support_y)
     moved = float((last["psi"] - first["psi"]).abs().max())
     assert moved < 1e-30
-    close(sap.predict(params, last, task.query_x), mlp.forward(params["net"], task.query_x), 1e-13)
+    close(sap.predict(params, last, task.query_x), perceptron.forward(params["net"], task.query_x), 1e-13)
 
 
 def test_operations_of_strength_zero_stay_where_they_were(task):

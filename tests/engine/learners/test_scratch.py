@@ -3,7 +3,7 @@
 import torch
 
 from engine.learners import Scratch
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, stream
 from engine.training.trainer import Trainer, Training
 from engine.trees import leaves, tree_map
@@ -20,10 +20,10 @@ def test_adaptation_is_torch_adam_on_every_weight(task):
     optimiser = torch.optim.Adam(net.values(), lr=0.02)
     for _ in range(7):
         optimiser.zero_grad()
-        torch.nn.functional.mse_loss(mlp.forward(net, task.support_x), task.support_y).backward()
+        torch.nn.functional.mse_loss(perceptron.forward(net, task.support_x), task.support_y).backward()
         optimiser.step()
     state = learner.adapt(params, task.support_x, task.support_y)[-1]
-    expected = mlp.forward(net, task.query_x).detach()
+    expected = perceptron.forward(net, task.query_x).detach()
     torch.testing.assert_close(learner.predict(params, state, task.query_x), expected, rtol=1e-9, atol=1e-12)
 
 
@@ -31,7 +31,7 @@ def test_every_task_starts_from_the_same_random_network(task):
     learner, params = made(test_steps=3)
     learner.adapt(params, task.support_x, 100 * task.support_y)
     first = learner.adapt(params, task.support_x, task.support_y)[0]
-    assert torch.equal(learner.predict(params, first, task.query_x), mlp.forward(params["net"], task.query_x))
+    assert torch.equal(learner.predict(params, first, task.query_x), perceptron.forward(params["net"], task.query_x))
 
 
 def test_meta_training_leaves_the_start_as_it_was_drawn():

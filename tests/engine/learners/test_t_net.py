@@ -8,7 +8,7 @@ from torch.func import grad, vmap
 
 from engine.execution.gradients import meta_gradient
 from engine.learners import MAML, MTNet, TNet
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import NoisyTask, Sine, TaskSpec, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
@@ -79,7 +79,7 @@ def test_a_step_of_the_product_is_preconditioned(task):
     learner = TNet(**SMALL)
     params = anywhere(learner)
     before, after = (learner.network(params, s) for s in learner.adapt(params, task.support_x, task.support_y, 1))
-    g = grad(lambda n: learner.loss(mlp.forward(n, task.support_x), task.support_y))(before)
+    g = grad(lambda n: learner.loss(perceptron.forward(n, task.support_x), task.support_y))(before)
     for layer in (1, 2, 3):
         t, name = params["transforms"][f"T{layer}"], f"weight{layer}"
         close(after[name] - before[name], -0.05 * t @ t.T @ g[name])

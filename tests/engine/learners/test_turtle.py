@@ -7,7 +7,7 @@ from torch.func import functional_call, grad
 from engine.learners import MAML
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.turtle import FirstOrderTurtle, Turtle
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
@@ -20,7 +20,7 @@ def close(a, b, tolerance=1e-10):
 
 def support_gradient(net, task):
     """The gradient of the support loss at a network, by torch.func."""
-    return grad(lambda n: torch.nn.functional.mse_loss(mlp.forward(n, task.support_x), task.support_y))(net)
+    return grad(lambda n: torch.nn.functional.mse_loss(perceptron.forward(n, task.support_x), task.support_y))(net)
 
 
 def test_one_linear_weight_is_maml(task):
@@ -141,7 +141,7 @@ def test_learning_rates_start_between_0_and_1():
 
 
 def test_coordinates_go_back_to_their_places():
-    nets = [mlp.init(stream("init", seed), (3, 5, 2)) for seed in range(2)]
+    nets = [perceptron.init(stream("init", seed), (3, 5, 2)) for seed in range(2)]
     for net in (nets[0], stack(nets)):
         backwards = dict(reversed(net.items()))  # as backpropagation gives them
         close(unflatten(flatten(backwards), net), net, 0.0)

@@ -12,7 +12,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import LEARNERS
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Task, stream
 from engine.trees import tree_map
 from tests.engine.conftest import double, few
@@ -41,7 +41,7 @@ def made(name: str, points: int):
 
 
 def loss(net, task: Task) -> torch.Tensor:
-    predicted = mlp.forward(net, task.support_x)
+    predicted = perceptron.forward(net, task.support_x)
     if task.support_y.is_floating_point():
         return torch.nn.functional.mse_loss(predicted, task.support_y)
     return torch.nn.functional.cross_entropy(predicted, task.support_y)

@@ -7,7 +7,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import MAML, WarpMAML
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.tasks import Sine, stream
 from engine.trees import count, from_names, named_leaves, tree_map
 from tests.engine.conftest import init
@@ -25,7 +25,7 @@ def anywhere(learner: WarpMAML, seed: int = 0) -> dict:
 
 def oracle(net, warp, x):
     """The network of the formula on rows x (Q, d)."""
-    depth = mlp.depth(net)
+    depth = perceptron.depth(net)
     for layer in range(1, depth):
         a = torch.relu(x @ net[f"weight{layer}"].T + net[f"bias{layer}"])
         x = a @ warp[f"weight{layer}"].T + warp[f"bias{layer}"]

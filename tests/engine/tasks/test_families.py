@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.errors import BadConfig
-from engine.learners import configure
+from engine.configure import configure
 from engine.tasks import SineFamilies, all_families, stream
 
 TABLE = {  # factor: range if varied, value if fixed

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from engine.errors import BadConfig
-from engine.learners import configure
+from engine.configure import configure
 from engine.tasks import GaussianClasses, TaskSpec, stream
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.errors import BadConfig
-from engine.learners import configure
+from engine.configure import configure
 from engine.tasks import Polynomials, stream
 
 

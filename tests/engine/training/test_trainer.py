@@ -7,7 +7,8 @@ import torch
 
 from engine.errors import BadConfig, UnknownName
 from engine.execution.gradients import _compile, can_compile, compiled_meta_gradient, meta_gradient
-from engine.learners import LEARNERS, MAML, configure, make
+from engine.configure import configure
+from engine.learners import LEARNERS, MAML, make
 from engine.learners.reptile import Reptile
 from engine.tasks import Sine, stream
 from engine.training.divergence import Standing, advice

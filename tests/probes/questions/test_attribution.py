@@ -11,7 +11,7 @@ from captum.attr import FeatureAblation, ShapleyValues, ShapleyValueSampling
 
 from engine.errors import BadConfig, BadInput
 from engine.learners import LEARNERS, Learner
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Sine, stream
@@ -244,11 +244,11 @@ def test_conductance_of_units_that_can_be_read_off():
 
 def test_stacked_networks_are_each_network():
     generator = torch.Generator().manual_seed(0)
-    nets = [mlp.init(generator, (1, 6, 5, 1), output_bias=True) for _ in range(3)]
+    nets = [perceptron.init(generator, (1, 6, 5, 1), output_bias=True) for _ in range(3)]
     model = conductance.Networks({key: torch.stack([net[key] for net in nets]) for key in nets[0]})
     x = torch.linspace(-2, 2, 3).unsqueeze(-1)
     found = model(x, torch.arange(3).unsqueeze(-1).expand(-1, 3))
-    expected = torch.cat([mlp.forward(net, x[i : i + 1])[0] for i, net in enumerate(nets)])
+    expected = torch.cat([perceptron.forward(net, x[i : i + 1])[0] for i, net in enumerate(nets)])
     torch.testing.assert_close(found, expected)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.func import hessian
 
 from engine import Run, Sine, make
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import Layout, named_leaves, tree_map
@@ -168,7 +168,7 @@ def test_the_task_loss_curves_as_an_independent_library_says():
     state = surfaces.adapted(made.learner, made.runs[0].params, task, 5)[-1]
     net = double(made.learner.network(made.runs[0].params, state))
     layers: list[nn.Module] = []
-    for layer in range(1, mlp.depth(net) + 1):
+    for layer in range(1, perceptron.depth(net) + 1):
         linear = nn.Linear(*reversed(net[f"weight{layer}"].shape)).double()
         linear.load_state_dict({"weight": net[f"weight{layer}"], "bias": net[f"bias{layer}"]})
         layers += [linear, nn.ReLU()]

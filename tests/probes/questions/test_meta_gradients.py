@@ -12,7 +12,7 @@ from torch.func import grad, hessian
 
 from engine import Run, Sine, make
 from engine.learners import LEARNERS, Learner, Params, State
-from engine.networks import mlp
+from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import KEPT as FOLDER
 from engine.tasks import Task, stream
@@ -98,9 +98,9 @@ def test_first_order_maml_is_the_query_gradient_where_the_inner_loop_ends():
         x, y, query_x, query_y = (part[i] for part in tasks)
         net = params["net"]
         for _ in range(learner.train_steps):
-            g = grad(lambda n: (mlp.forward(n, x) - y).square().mean())(net)  # noqa: B023
+            g = grad(lambda n: (perceptron.forward(n, x) - y).square().mean())(net)  # noqa: B023
             net = {key: net[key] - 0.05 * g[key] for key in net}
-        expected.append(flat(grad(lambda n: (mlp.forward(n, query_x) - query_y).square().mean())(net))[0])  # noqa: B023
+        expected.append(flat(grad(lambda n: (perceptron.forward(n, query_x) - query_y).square().mean())(net))[0])  # noqa: B023
     found = meta_gradient(learner, params, tasks, first_order=True)
     torch.testing.assert_close(found, torch.stack(expected).mean(0), rtol=1e-10, atol=1e-12)
 
@@ -109,15 +109,15 @@ def test_first_order_turtle_is_the_gradient_with_the_inner_gradients_put_in_as_n
     learner, params = drawn("turtle")
     tasks, expected = sines(), []
 
-    def walk(params: Params, numbers: list[mlp.Net] | None, x: Tensor, y: Tensor) -> tuple[mlp.Net, list[mlp.Net]]:
+    def walk(params: Params, numbers: list[perceptron.Net] | None, x: Tensor, y: Tensor) -> tuple[perceptron.Net, list[perceptron.Net]]:
         """TURTLE written out; gradients are computed, or taken from `numbers`."""
         net, seen, H = params["net"], [], None
         for t in range(learner.train_steps):
-            g = numbers[t] if numbers else grad(lambda n: (mlp.forward(n, x) - y).square().mean())(net)
+            g = numbers[t] if numbers else grad(lambda n: (perceptron.forward(n, x) - y).square().mean())(net)
             H = g if H is None else {key: 0.9 * H[key] + 0.1 * g[key] for key in g}
             seen.append(g)
             move = {
-                key: mlp.forward(params["optimiser"], torch.stack([g[key], H[key]], -1).reshape(-1, 2)).reshape(
+                key: perceptron.forward(params["optimiser"], torch.stack([g[key], H[key]], -1).reshape(-1, 2)).reshape(
                     g[key].shape
                 )
                 for key in g
@@ -130,7 +130,7 @@ def test_first_order_turtle_is_the_gradient_with_the_inner_gradients_put_in_as_n
         _, numbers = walk(params, None, x, y)
 
         def cut(p: Params, numbers=numbers, x=x, y=y, query_x=query_x, query_y=query_y) -> Tensor:
-            return (mlp.forward(walk(p, numbers, x, y)[0], query_x) - query_y).square().mean()
+            return (perceptron.forward(walk(p, numbers, x, y)[0], query_x) - query_y).square().mean()
 
         expected.append(flat(grad(cut)(params))[0])
     found = meta_gradient(learner, params, tasks, first_order=True)

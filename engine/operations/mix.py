@@ -28,6 +28,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.operations.site import Site
+
 Named = dict[str, Tensor]
 
 
@@ -43,7 +45,7 @@ def plain(operation: str, d: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ScalarSite:
+class ScalarSite(Site):
     """What the scalar operations at the input or the output amount to: z -> z * factor + shift.
 
     Attributes:
@@ -52,13 +54,12 @@ class ScalarSite:
 
     factor: Tensor
     shift: Tensor
+    written_out = True
 
     def __call__(self, z: Tensor) -> Tensor:
-        """The output (K, d) for the input z (K, d)."""
         return z * self.factor + self.shift
 
     def backward(self, delta: Tensor) -> Tensor:
-        """The derivative with respect to the input, from that with respect to the output, both (K, d)."""
         return delta * self.factor
 
     def gradient(self, z: Tensor, delta: Tensor) -> Named:
@@ -70,13 +71,15 @@ class ScalarSite:
         """
         return {"scale": (z * delta).sum((-2, -1))[..., None], "shift": delta.sum((-2, -1))[..., None]}
 
-    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer that reads this site's output, as one that reads its input: weight (m, d) and bias (m,)."""
+    def before(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         return weight * self.factor, bias + (weight * self.shift).sum(-1)
+
+    def after(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        return weight * self.factor, bias * self.factor.squeeze(-1) + self.shift.squeeze(-1)
 
 
 @dataclass(frozen=True)
-class HiddenSite:
+class HiddenSite(Site):
     """What the operations of a hidden site amount to: z -> z @ matrix + shift.
 
     Attributes:
@@ -88,13 +91,12 @@ class HiddenSite:
     matrix: Tensor
     shift: Tensor
     low_rank: tuple[Tensor, Tensor, Tensor] | None
+    written_out = True
 
     def __call__(self, z: Tensor) -> Tensor:
-        """The output (K, d) for the input z (K, d)."""
         return z @ self.matrix + self.shift
 
     def backward(self, delta: Tensor) -> Tensor:
-        """The derivative with respect to the input, from that with respect to the output, both (K, d)."""
         return delta @ self.matrix.mT
 
     def gradient(self, z: Tensor, delta: Tensor) -> Named:
@@ -114,8 +116,7 @@ class HiddenSite:
             row["v"] = ((delta.mT @ left) * s).flatten(-2)
         return row | {"scalar-shift": down.sum(-1, keepdim=True), "vector-shift": down}
 
-    def fold(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer that reads this site's output, as one that reads its input: weight (m, d) and bias (m,)."""
+    def before(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         return (self.matrix @ weight.mT).mT, bias + (self.shift @ weight.mT).squeeze(-2)
 
 

@@ -1,0 +1,52 @@
+"""What stands at a point of a network, and the hook that a few of them make."""
+
+from typing import Any
+
+from torch import Tensor
+
+
+class Site:
+    """A function of what passes a point, z (K, ...) -> (K, ...).
+
+    `written_out`: it has its derivatives below, and, being affine in each row, can be folded into the layers beside it.
+    The others are left to autograd.
+    """
+
+    written_out = False
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """What goes on."""
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
+
+    def backward(self, delta: Tensor) -> Tensor:
+        """The derivative with respect to z, from that with respect to what goes on, both (K, d)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivative of its own")
+
+    def gradient(self, z: Tensor, delta: Tensor) -> Any:
+        """The derivative with respect to its parameters, at z (K, d) and for the same delta (K, d)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivative of its own")
+
+    def before(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer that reads what goes on, as one that reads z: weight (m, d) and bias (m,)."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be folded")
+
+    def after(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer that makes z, as one that makes what goes on: weight (d, n) and bias (d,)."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be folded")
+
+
+class At:
+    """A hook: sites by the names of their points; everything else passes as it is."""
+
+    def __init__(self, sites: dict[str, Site]):
+        self.sites = sites
+
+    @property
+    def written_out(self) -> bool:
+        """Whether every site has its derivatives written out."""
+        return all(site.written_out for site in self.sites.values())
+
+    def __call__(self, point: str, value: Tensor) -> Tensor:
+        """What goes on at a point."""
+        site = self.sites.get(point)
+        return value if site is None else site(value)
