@@ -67,13 +67,18 @@ class Layout:
         self.size = sum(self._sizes)
 
     def pack(self, tree: Tree) -> Tensor:
-        """The leaves (rows, ...) as one tensor (rows, N)."""
-        return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves(tree)], dim=1)
+        """The leaves (rows, ...) as one tensor (rows, N): by name, whatever the order of the keys."""
+        return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves(_ordered(tree, self._like))], dim=1)
 
     def unpack(self, flat: Tensor) -> Tree:
         """The tree whose leaves are views of `flat` (rows, N)."""
         parts = iter(flat.split(self._sizes, dim=1))
         return _shaped(self._like, parts)
+
+
+def _ordered(tree: Tree, like: Tree) -> Tree:
+    """The same tree with its keys in the order of `like`."""
+    return {key: _ordered(tree[key], value) for key, value in like.items()} if isinstance(like, dict) else tree
 
 
 def _shaped(shapes: Tree, parts: Iterator[Tensor]) -> Tree:

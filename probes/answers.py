@@ -16,8 +16,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.configure import configure
+from engine.errors import EngineError
 from engine.runs.ensembles import Ensemble
 from engine.runs.files import write_atomically
 from probes import asking

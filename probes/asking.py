@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from engine.errors import BadInput, UnknownName
 from engine.configure import configure
+from engine.errors import BadInput, UnknownName
 from engine.runs.ensembles import Ensemble
 from engine.runs.groups import Found, groups
 from engine.runs.run import load

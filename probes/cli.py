@@ -12,8 +12,8 @@ import click
 from tqdm import tqdm
 
 from engine.cli.console import parse_settings, run
-from engine.execution.devices import on, pick_device
 from engine.configure import configure
+from engine.execution.devices import on, pick_device
 from engine.runs.ensembles import Ensemble
 from probes import PROBES, answers, asking
 

@@ -9,6 +9,7 @@ import click
 from engine.cli import reports as cli_reports
 from engine.cli import training as cli_jobs
 from engine.cli.console import bar, device_option, json_option, parse_settings, run, show
+from engine.configure import plain_value
 from engine.errors import BadConfig
 from engine.runs.places import own_runs
 
@@ -139,7 +140,7 @@ def train(
     python -m engine train reptile --set inner_optimiser=sgd --set inner_lr=0.02 --set training.meta_batch=10
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
     """
-    from engine.configure import configure
+    from engine.configure import configure, merged, nested_values
     from engine.execution.devices import pick_device
     from engine.execution.gradients import worth_compiling
     from engine.jobs import local as jobs
@@ -161,7 +162,7 @@ def train(
         for k in shots:
             found = recipes.recipe(task, recipe, name, k)
             own, task_values, training_values = _sort_settings(settings)
-            made = make(name, **{**found.hyper_parameters, **own})
+            made = make(name, **merged(found.hyper_parameters, nested_values(own)))
             distribution = configure(distribution_class, {"shots": k, **task_values}, f"task {task}")
             values = {**found.training, **training_values}
             if iterations is not None:
@@ -236,7 +237,7 @@ def _sort_settings(settings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str,
 
 
 def _parameters(cls: type) -> dict[str, Any]:
-    return {f.name: None if f.default is MISSING else f.default for f in fields(cls)}
+    return {f.name: None if f.default is MISSING else plain_value(f.default) for f in fields(cls)}
 
 
 def _measured(rows: list[dict[str, Any]]) -> list[str]:

@@ -82,7 +82,7 @@ class FiLM(Learner):
         return self.network.plain(params["net"], self._at(self._by_point(state["film"])))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(params["net"], x, self._at(self._by_point(state["film"])))
+        return self.acting(params, state)(x)
 
     def _points(self) -> dict[str, int]:
         """Where scales and shifts stand, and how many: one at input and output, however many dimensions they have."""

@@ -87,7 +87,7 @@ class TNet(Learner):
         return self.network.plain(state["net"], self._at(params))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state["net"], x, self._at(params))
+        return self.acting(params, state)(x)
 
     def _at(self, params: Params) -> At:
         """The matrices behind the linear maps of all layers."""

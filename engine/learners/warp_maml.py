@@ -84,7 +84,7 @@ class WarpMAML(Learner):
         return self.network.plain(state["net"], self._at(params["warp"]))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state["net"], x, self._at(params["warp"]))
+        return self.acting(params, state)(x)
 
     def _warped(self) -> list[Layer]:
         """The layers that warp layers stand behind: all hidden ones; of convolutional ones not the first, as published."""

@@ -72,7 +72,7 @@ class MLP(Network):
     def pullback(self, net: Net, x: Tensor, at: Hook = keep) -> tuple[Tensor, Callable[[Tensor], Net]]:
         if (sites := _sites(at)) is None:
             return super().pullback(net, x, at)
-        passed = _Passed(net, x, sites, len(self.widths) + 1)
+        passed = _Passed(net, x, sites, self.layers)
         return passed.output, passed.gradient
 
     def pullback_of(
@@ -81,7 +81,7 @@ class MLP(Network):
         """The same with respect to what stands at the points, by point, each as its site gives it."""
         if (sites := _sites(at(phi))) is None:
             return super().pullback_of(phi, net, x, at)
-        passed = _Passed(net, x, sites, len(self.widths) + 1)
+        passed = _Passed(net, x, sites, self.layers)
         return passed.output, passed.gradient_of_sites
 
     def plain(self, net: Net, at: Hook) -> Acting:
@@ -112,59 +112,77 @@ def _sites(at: Hook) -> dict[str, Site] | None:
 class _Passed:
     """One pass of inputs through the network with sites, and the way back."""
 
-    def __init__(self, net: Net, x: Tensor, sites: dict[str, Site], depth: int):
-        self._net, self._sites, self._depth = net, sites, depth
-        self._at: dict[str, Tensor] = {}  # what every site reads
+    def __init__(self, net: Net, x: Tensor, sites: dict[str, Site], layers: list[Layer]):
+        self._net, self._sites, self._layers = net, sites, layers
+        self._at: dict[str, Tensor] = {}  # what comes to a point where a site stands
         self._read: list[Tensor] = []  # what every layer reads
         self._active: list[Tensor] = []  # what every ReLU makes
+        self._weights: list[Tensor] = []  # those of every layer, with the sites beside it folded in
         z = self._on("input", as_rows_of(x, net["weight1"].shape[-1]))
-        for layer in range(1, depth + 1):
+        for layer in layers:
             self._read.append(z)
-            z = z @ net[f"weight{layer}"].mT + net[f"bias{layer}"].unsqueeze(-2)
-            if layer < depth:
-                self._active.append(self._on(f"layer{layer}.linear", z).relu())
-                z = self._on(f"layer{layer}.active", self._active[-1])
-        self.output = self._on("output", z)
+            weight, bias = net[layer.weight], net[str(layer.bias)]
+            if self._folds(layer.reads, "before"):
+                weight, bias = sites[layer.reads].before(weight, bias)
+            if self._folds(layer.linear, "after"):
+                weight, bias = sites[layer.linear].after(weight, bias)
+            self._weights.append(weight)
+            z = self._on(layer.linear, z @ weight.mT + bias.unsqueeze(-2), "after")
+            if layer.gives != "output":
+                self._active.append(z.relu())
+                z = self._on(layer.gives, self._active[-1])
+        self.output = z
 
-    def _on(self, point: str, z: Tensor) -> Tensor:
+    def _folds(self, point: str, side: str) -> bool:
+        return point in self._sites and side in self._sites[point].folds
+
+    def _on(self, point: str, z: Tensor, side: str = "before") -> Tensor:
         if point not in self._sites:
             return z
         self._at[point] = z
-        return self._sites[point](z)
-
-    def _below(self, point: str, delta: Tensor, found: dict[str, Any] | None) -> Tensor:
-        """The derivative with respect to what a site reads, its own noted in `found`."""
-        if point not in self._sites:
-            return delta
-        if found is not None:
-            found[point] = self._sites[point].gradient(self._at[point], delta)
-        return self._sites[point].backward(delta)
-
-    def _linear(self, layer: int, delta: Tensor, found: dict[str, Any] | None = None) -> Tensor:
-        """The derivative with respect to what a layer's linear map makes, from that with respect to what goes on."""
-        if layer == self._depth:
-            return self._below("output", delta, found)
-        delta = self._below(f"layer{layer}.active", delta, found)
-        return self._below(f"layer{layer}.linear", perceptron.before_relu(delta, self._active[layer - 1]), found)
+        return z if self._folds(point, side) else self._sites[point](z)
 
     def gradient(self, delta: Tensor) -> Net:
-        """With respect to every weight and bias."""
+        """With respect to every weight and bias, from that with respect to the output."""
         found: Net = {}
-        for layer in range(self._depth, 0, -1):
-            delta = self._linear(layer, delta)
-            found[f"weight{layer}"] = delta.mT @ self._read[layer - 1]
-            found[f"bias{layer}"] = delta.sum(-2)
-            if layer > 1:
-                delta = delta @ self._net[f"weight{layer}"]
+        for place in range(len(self._layers) - 1, -1, -1):
+            layer = self._layers[place]
+            if layer.gives != "output":
+                delta = self._below(layer.gives, delta, "before")
+                delta = perceptron.before_relu(delta, self._active[place])
+            delta = self._below(layer.linear, delta, "after")
+            weight, bias = delta.mT @ self._read[place], delta.sum(-2)
+            if self._folds(layer.linear, "after"):
+                weight, bias = self._sites[layer.linear].after_back(weight, bias)
+            if self._folds(layer.reads, "before"):
+                weight, bias = self._sites[layer.reads].before_back(weight, bias)
+            found |= {layer.weight: weight, str(layer.bias): bias}
+            if place > 0:
+                delta = delta @ self._weights[place]
         return found
 
+    def _below(self, point: str, delta: Tensor, side: str) -> Tensor:
+        """The derivative with respect to what a site reads; one that is folded is passed with the weights."""
+        site = self._sites.get(point)
+        return delta if site is None or side in site.folds else site.backward(delta)
+
     def gradient_of_sites(self, delta: Tensor) -> dict[str, Any]:
-        """With respect to what stands at each point."""
+        """With respect to what stands at each point, from that with respect to the output."""
         found: dict[str, Any] = {}
-        for layer in range(self._depth, 0, -1):
-            delta = self._linear(layer, delta, found)
-            if layer > 1 or "input" in self._sites:
-                delta = delta @ self._net[f"weight{layer}"]
+        for place in range(len(self._layers) - 1, -1, -1):
+            layer = self._layers[place]
+            if layer.gives != "output":
+                delta = perceptron.before_relu(self._noted(layer.gives, delta, found), self._active[place])
+            delta = self._noted(layer.linear, delta, found)
+            if place > 0 or "input" in self._sites:
+                delta = delta @ self._net[layer.weight]
         if "input" in self._sites:
             found["input"] = self._sites["input"].gradient(self._at["input"], delta)
         return found
+
+    def _noted(self, point: str, delta: Tensor, found: dict[str, Any]) -> Tensor:
+        site = self._sites.get(point)
+        if site is None:
+            return delta
+        found[point] = site.gradient(self._at[point], delta)
+        return site.backward(delta)

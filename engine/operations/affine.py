@@ -19,7 +19,7 @@ class Matrix(Site):
 
     matrix: Tensor
     shift: Tensor | None = None
-    written_out = True
+    written_out, folds = True, ("before", "after")
 
     def __call__(self, z: Tensor) -> Tensor:
         z = z @ self.matrix.mT
@@ -36,6 +36,13 @@ class Matrix(Site):
     def after(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         bias = (self.matrix @ bias.unsqueeze(-1)).squeeze(-1)
         return self.matrix @ weight, bias if self.shift is None else bias + self.shift
+
+    def before_back(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        weight = weight @ self.matrix.mT
+        return weight if self.shift is None else weight + bias.unsqueeze(-1) * self.shift.unsqueeze(-2), bias
+
+    def after_back(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        return self.matrix.mT @ weight, (self.matrix.mT @ bias.unsqueeze(-1)).squeeze(-1)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Scaled(Site):
 
     factor: Tensor
     shift: Tensor
-    written_out = True
+    written_out, folds = True, ("before",)
 
     def __call__(self, z: Tensor) -> Tensor:
         return z * self.factor.unsqueeze(-2) + self.shift.unsqueeze(-2)
@@ -85,6 +92,9 @@ class Scaled(Site):
 
     def after(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         return weight * self.factor.unsqueeze(-1), bias * self.factor + self.shift
+
+    def before_back(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        return weight * self.factor.unsqueeze(-2) + bias.unsqueeze(-1) * self.shift.unsqueeze(-2), bias
 
 
 @dataclass(frozen=True)

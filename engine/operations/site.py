@@ -8,11 +8,13 @@ from torch import Tensor
 class Site:
     """A function of what passes a point, z (K, ...) -> (K, ...).
 
-    `written_out`: it has its derivatives below, and, being affine in each row, can be folded into the layers beside it.
-    The others are left to autograd.
+    `written_out`: it has its derivatives below, and, being affine in each row, can be folded into the layers beside it;
+    those that are not are left to autograd. `folds`: where a pass folds it into weights, which
+    costs less than applying it to many rows: into the layer that reads it ("before"), or that makes what it reads too.
     """
 
     written_out = False
+    folds: tuple[str, ...] = ()
 
     def __call__(self, z: Tensor) -> Tensor:
         """What goes on."""
@@ -33,6 +35,14 @@ class Site:
     def after(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """The layer that makes z, as one that makes what goes on: weight (d, n) and bias (d,)."""
         raise NotImplementedError(f"{type(self).__name__} cannot be folded")
+
+    def before_back(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The derivative with respect to the arguments of `before`, from that with respect to its results."""
+        raise NotImplementedError(f"{type(self).__name__} is not folded in passes")
+
+    def after_back(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The derivative with respect to the arguments of `after`, from that with respect to its results."""
+        raise NotImplementedError(f"{type(self).__name__} is not folded in passes")
 
 
 class At:

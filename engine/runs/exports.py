@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.configure import flat_values
 from engine.errors import BadInput, quoted
 from engine.runs.history import read_history
 from engine.runs.run import RECORD, read_record
@@ -40,7 +41,7 @@ def _result(folder: Path) -> dict[str, Any]:
     keys = ("learner", "task", "shots", "seed", "status", "recipe", "iteration", "seconds", "device", "updated")
     row = {"run": str(folder), **{key: record.get(key) for key in keys}, "sha256": record.get("weights_sha256")}
     for group, prefix in (("hyper_parameters", ""), ("training", "training."), ("metrics", "")):
-        row |= {f"{prefix}{key}": _plain(value) for key, value in (record.get(group) or {}).items()}
+        row |= {f"{prefix}{key}": _plain(value) for key, value in flat_values(record.get(group) or {}).items()}
     return row
 
 
@@ -123,7 +124,7 @@ def _events(folder: Path, place: Path) -> None:
     metrics = {key: value for key, value in scores.items() if value is not None}
     made = {key: record.get(key) for key in ("learner", "task", "shots", "seed")}
     for group, prefix in (("hyper_parameters", ""), ("task_parameters", "task."), ("training", "training.")):
-        made |= {f"{prefix}{key}": _plain(value) for key, value in (record.get(group) or {}).items()}
+        made |= {f"{prefix}{key}": _plain(value) for key, value in flat_values(record.get(group) or {}).items()}
     with SummaryWriter(str(place)) as writer:
         for summary in hparams(made, metrics):
             writer.file_writer.add_summary(summary, walltime=ended)

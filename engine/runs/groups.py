@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.configure import flat_values, merged, one_form, plain_value
 from engine.learners import LEARNERS
 from engine.tasks import TASKS
 from engine.training.trainer import Training
@@ -85,11 +86,11 @@ def parameters(record: dict[str, Any]) -> dict[str, str]:
     )
     content = {}
     for prefix, cls, values in parts:
-        for key, value in {**_defaults(cls), **values}.items():
+        for key, value in flat_values(merged(_defaults(cls), values)).items():
             if not (prefix == "training." and key in APART):
-                content[f"{prefix}{key}"] = json.dumps(_one_form(value))
+                content[f"{prefix}{key}"] = json.dumps(one_form(value))
     if record.get("status") == "cancelled":  # its weights are those of a shorter training
-        content["training.iterations"] = json.dumps(_one_form(record.get("iteration")))
+        content["training.iterations"] = json.dumps(one_form(record.get("iteration")))
     return content
 
 
@@ -97,16 +98,7 @@ def _defaults(cls: Any) -> dict[str, Any]:
     """The default of every parameter of a dataclass that has one; of None, nothing."""
     if not isinstance(cls, type) or not is_dataclass(cls):
         return {}
-    return {field.name: field.default for field in fields(cls) if field.default is not MISSING}
-
-
-def _one_form(value: Any) -> Any:
-    """1.0 for 1 and lists for tuples, as records of different hands have them."""
-    if isinstance(value, list | tuple):
-        return [_one_form(entry) for entry in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return {field.name: plain_value(field.default) for field in fields(cls) if field.default is not MISSING}
 
 
 def _distinct(runs: Sequence[Found]) -> tuple[list[Found], list[tuple[Path, Path]]]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.configure import one_form, plain_values
 from engine.errors import BadInput
 from engine.jobs.processes import cores, keep_memory, peak_memory, step_back
 from engine.learners import Learner, learner_class
@@ -61,7 +62,7 @@ def from_records(learner: Learner, distribution: TaskDistribution, training: Tra
         ):
             continue
         values, known = plain_values(learner), record.get("hyper_parameters") or {}
-        same = all(_plain(values.get(key)) == _plain(known.get(key)) for key in ("network", "encoder", "steps"))
+        same = all(one_form(values.get(key)) == one_form(known.get(key)) for key in ("network", "encoder", "steps"))
         close = (same, record.get("task") == distribution.name, record.get("shots") == distribution.shots)
         work = training.iterations * training.meta_batch / (told["iterations"] * told.get("meta_batch", 1))
         if best is None or close > best[0]:
@@ -156,10 +157,6 @@ def tried(
         raise BadInput(f"Trying it failed: {lines[-1][:300]}")
     found: dict[str, float] = json.loads(done.stdout)
     return found
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _main() -> None:

@@ -29,12 +29,12 @@ from engine.learners import Params
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import stream
-from probes.tools.weights import weights_of
 from probes.asking import Progress, part
 from probes.questions import curvature
 from probes.tools import planes, surfaces
 from probes.tools.losses import Surface, double, flat
 from probes.tools.surfaces import META, Loss, Points
+from probes.tools.weights import weights_of
 
 QUESTION = "What do the task loss and the meta-loss look like around where learning has led?"
 Directions = Literal["path", "random", "eigen", "gradient", "runs"]

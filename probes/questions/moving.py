@@ -22,10 +22,10 @@ from torch.func import vmap
 from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
-from probes.tools.weights import weights_of
 from engine.trees import tree_map
 from probes.asking import Progress
 from probes.tools.representations import tasks_of
+from probes.tools.weights import weights_of
 
 QUESTION = "Which layers move, and how far, when a learner adapts?"
 CHUNK = 50

@@ -39,10 +39,10 @@ from engine.learners.op_lstm import OPLSTM
 from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
-from probes.tools.weights import weights_of
 from engine.trees import leaves, stack, tree_map
 from probes.asking import Progress
 from probes.tools.representations import CHUNK, tasks_of, untrained
+from probes.tools.weights import weights_of
 
 QUESTION = "Which way do a learner's updates point: down the gradient, to the least-squares head, or to the prototypes?"
 GRADIENT, LEAST_SQUARES, PROTOTYPES = REFERENCES = ("gradient", "least squares", "prototypes")

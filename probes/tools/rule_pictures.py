@@ -28,7 +28,7 @@ from engine.networks import cells as lstm
 from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task
-from engine.trees import tree_map
+from engine.trees import count, tree_map
 from probes.tools import readings
 
 STATES = 64  # carried states that a surface is the mean of

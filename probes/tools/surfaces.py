@@ -11,9 +11,9 @@ from engine.learners import Learner, Params, State
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Task, TaskDistribution, stream
-from probes.tools.weights import weights_of
 from engine.trees import tree_map
 from probes.tools.losses import Surface, meta_surface, task_surface
+from probes.tools.weights import weights_of
 
 TASK, META = "task", "meta"
 Loss = Literal["task", "meta"]

@@ -110,9 +110,9 @@ def training(name: str = "maml", shots: int = 10, *, compiled: bool | None = Non
 
 
 def _submitted(runs: Path, name: str, shots: int, compiled: bool | None) -> Any:
+    from engine.configure import configure
     from engine.execution.gradients import can_compile
     from engine.jobs import local as jobs
-    from engine.configure import configure
     from engine.learners import make
     from engine.tasks import Sine
     from engine.training import plans, recipes

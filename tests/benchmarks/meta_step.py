@@ -60,12 +60,13 @@ def arguments() -> argparse.Namespace:
 def measure(work: Any, names: list[str], seconds: float) -> list[dict[str, Any]]:
     """One measurement for each engine, in the order of `names`."""
     from engine.learners import MAML
+    from engine.networks import MLP
     from engine.tasks import Sine, stream
     from engine.trees import tree_map
     from tests.benchmarks.peers import Missing, build
 
     sine = Sine(shots=work.shots, queries=work.queries)
-    net = MAML(widths=work.widths).init(stream("init"), sine.spec)["net"]
+    net = MAML(network=MLP(work.widths)).init(stream("init"), sine.spec)["net"]
     drawn = sine.sample(stream("train"), BATCHES * work.tasks)
     batches = [tree_map(lambda v: v[i : i + work.tasks], drawn) for i in range(0, BATCHES * work.tasks, work.tasks)]  # noqa: B023
     rows, running = [], {}

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engine.networks import MLP
 from tests.benchmarks import devices
 
 SMALLER = {"maml": {"steps": 2}, "sap": {"steps": 2, "ranks": (2,)}, "op-lstm": {"steps": 2}}
@@ -13,14 +14,14 @@ def test_all_at_once_and_one_by_one_are_the_same_gradient(learner, monkeypatch):
     monkeypatch.setattr(devices, "ROUNDS", 1)
     monkeypatch.setattr(devices, "SHOTS", 5)
     rows = devices.measure(
-        learner, 2, "cpu", 0.0, compiled=False, widths=(9, 9), **SMALLER[learner]
+        learner, 2, "cpu", 0.0, compiled=False, network=MLP((9, 9)), **SMALLER[learner]
     )  # ends the program where they differ
     assert [row["way"] for row in rows] == ["vmapped", "loop", "recorded"]
     assert all(row["tasks_per_s"] > 0 and row["calls"] == devices.ROUNDS for row in rows)
     assert "vmapped" in devices.report(rows)
     monkeypatch.setattr(devices, "TOLERANCE", -1.0)
     with pytest.raises(SystemExit, match="of its length away from the loop's"):
-        devices.measure(learner, 2, "cpu", 0.0, compiled=False, widths=(9, 9), **SMALLER[learner])
+        devices.measure(learner, 2, "cpu", 0.0, compiled=False, network=MLP((9, 9)), **SMALLER[learner])
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):

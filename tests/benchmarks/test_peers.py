@@ -6,6 +6,7 @@ from torch._dynamo.utils import counters
 
 from engine.execution.gradients import can_compile
 from engine.learners import MAML
+from engine.networks import MLP
 from engine.tasks import Sine, stream
 from engine.trees import tree_map
 from tests.benchmarks.peers import Missing, Work, build
@@ -19,7 +20,7 @@ TOLERANCES = {torch.float64: 1e-11, torch.float32: 2e-5}
 def setting(work, dtype):
     """One network and one batch of tasks."""
     sine = Sine(shots=work.shots, queries=work.queries)
-    net = MAML(widths=work.widths, output_bias=True).init(stream("init"), sine.spec)["net"]
+    net = MAML(network=MLP(work.widths, output_bias=True)).init(stream("init"), sine.spec)["net"]
     batch = sine.sample(stream("train"), work.tasks)
     return tree_map(lambda v: v.to(dtype), net), tree_map(lambda v: v.to(dtype), batch)
 

@@ -16,13 +16,14 @@ from dashboard.widgets.answering import Question, answer_all
 from dashboard.widgets.state import MAX_POINTS, X_DOMAIN, View, to_query
 from engine import Run, Sine, make
 from engine.learners import LEARNERS
+from engine.networks import MLP
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from probes.tools.adaptation import Scene, stops
 
 FEW_STEPS = {
-    "finetuning": {"widths": (8,), "test_steps": 6},
-    "maml": {"widths": (8,), "steps": 2, "test_steps": 3},
+    "finetuning": {"network": MLP((8,)), "test_steps": 6},
+    "maml": {"network": MLP((8,)), "steps": 2, "test_steps": 3},
     "lstm": {"hidden": 6, "layers": 1, "steps": 2},
 }
 SEEDS = 3
@@ -191,8 +192,8 @@ def test_the_pad_says_what_is_on_at_first_and_which_switches_were_heard(ensemble
 
 
 def test_a_learner_that_learned_nothing_before_is_not_said_to_have():
-    untaught = untrained({"scratch": {"widths": (8,), "test_steps": 3}})
-    mixed = untrained({"scratch": {"widths": (8,), "test_steps": 3}, "maml": {"widths": (8,), "steps": 2}})
+    untaught = untrained({"scratch": {"network": MLP((8,)), "test_steps": 3}})
+    mixed = untrained({"scratch": {"network": MLP((8,)), "test_steps": 3}, "maml": {"network": MLP((8,)), "steps": 2}})
     view = View(points=((0.5, 1.0),))
     assert live.pad_data(view, mixed, [], answer=0, revision="1", message="")["learners"][0]["meta_trained"] is False
     assert "trained" not in live.sentence(view, untaught, live.answers(view, untaught))
@@ -202,7 +203,7 @@ def test_a_learner_that_learned_nothing_before_is_not_said_to_have():
 
 
 def test_how_many_tasks_learners_met_is_read_from_their_runs():
-    trained = untrained({"maml": {"widths": (8,)}}, iterations=5000, meta_batch=4)
+    trained = untrained({"maml": {"network": MLP((8,))}}, iterations=5000, meta_batch=4)
     longer = untrained({"lstm": {"hidden": 6, "layers": 1}}, iterations=17_500, meta_batch=4)
     assert live.experience(trained) == "Each learner met 20,000 sine waves in training. "
     assert live.experience([*trained, *longer]) == "Each learner met 20,000 to 70,000 sine waves in training. "

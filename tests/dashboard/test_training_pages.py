@@ -19,6 +19,7 @@ from dashboard.widgets import library
 from engine.errors import BadInput, EngineError
 from engine.jobs import local as jobs
 from engine.learners import LEARNERS, make
+from engine.networks import MLP
 from engine.runs import archive
 from engine.runs.run import TRAINED, read_record
 from engine.tasks import TASKS, Sine
@@ -77,7 +78,7 @@ def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
     for part in (
         "--runs runs/mine",
         "inner_lr=0.02",
-        "'widths=[20, 20]'",
+        "'network=MLP((20, 20))'",
         "training.iterations=1000",
         "task.noise=0.5",
     ):
@@ -255,7 +256,7 @@ def test_what_no_page_shows_has_no_link(change, own):
 
 
 def test_trying_measures_time_and_memory_in_a_process_of_its_own():
-    tiny = make("maml", widths=[5], steps=1)
+    tiny = make("maml", network=MLP((5,)), steps=1)
     sine = Sine(shots=4, queries=4)
     found = estimates.tried(tiny, sine, Training(iterations=50), (0,))
     assert found["seconds"] == pytest.approx(50 * found["update_s"])
@@ -269,11 +270,11 @@ def test_trying_measures_time_and_memory_in_a_process_of_its_own():
 
 def test_memory_is_counted_before_it_is_tried(own):
     """More for more parameters, seeds, tasks and steps, and never more than a trial holds."""
-    tiny = make("maml", widths=[5], steps=1)
+    tiny = make("maml", network=MLP((5,)), steps=1)
     small = estimates.least_memory(tiny, Sine(), Training(meta_batch=1), (0,))
     for wider in (
-        (make("maml", widths=[500, 500], steps=1), Sine(), Training(meta_batch=1), (0,)),
-        (make("maml", widths=[5], steps=9), Sine(), Training(meta_batch=1), (0,)),
+        (make("maml", network=MLP((500, 500)), steps=1), Sine(), Training(meta_batch=1), (0,)),
+        (make("maml", network=MLP((5,)), steps=9), Sine(), Training(meta_batch=1), (0,)),
         (tiny, Sine(), Training(meta_batch=9), (0,)),
         (tiny, Sine(), Training(meta_batch=1), (0, 1)),
     ):
@@ -282,7 +283,7 @@ def test_memory_is_counted_before_it_is_tried(own):
     trained(own, name="maml-k10-s7", memory=7 * 10**8)
     found = estimates.from_records(make("maml"), Sine(shots=10), Training(), own)
     assert found["memory"] == 7 * 10**8
-    other = estimates.from_records(make("maml", widths=[9]), Sine(shots=10), Training(), own)
+    other = estimates.from_records(make("maml", network=MLP((9,))), Sine(shots=10), Training(), own)
     assert "memory" not in other and other["seconds"] > 0
 
 

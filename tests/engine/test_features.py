@@ -56,7 +56,7 @@ def test_features_of_seeds_and_tasks_together_are_those_of_each_alone(name):
 def test_the_network_of_a_state_is_what_predicts(name, task):
     learner, params = short(name), init(short(name))
     state = learner.adapt(params, task.support_x, task.support_y)[-1]
-    net = learner.network(params, state)
+    net = learner.acting(params, state).weights
     if net is None:
         pytest.skip(f"{name} keeps no ReLU network")
     said = learner.predict(params, state, task.query_x)

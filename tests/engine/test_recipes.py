@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.errors import UnknownName
 from engine.configure import configure
+from engine.errors import UnknownName
 from engine.learners import LEARNERS, make
 from engine.tasks import TASKS
 from engine.training import recipes

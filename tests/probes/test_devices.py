@@ -12,6 +12,7 @@ import torch
 
 from engine.execution.devices import on
 from engine.learners import make
+from engine.networks import MLP
 from engine.runs.run import describe, save
 from engine.tasks import Sine, stream
 from probes import PROBES, asking
@@ -20,11 +21,11 @@ from probes.tools import scoring
 from tests.elsewhere import DEVICE, Elsewhere, machine
 
 SINE = Sine(shots=4, queries=6)
-NETWORK = {"widths": (6, 5), "steps": 2, "test_steps": 3}
+NETWORK = {"network": MLP((6, 5)), "steps": 2, "test_steps": 3}
 LEARNERS: dict[str, dict[str, Any]] = {
     "maml": NETWORK,
-    "op-lstm": {"widths": (6, 5), "steps": 2},
-    "turtle": {"widths": (6, 5), "steps": 2},
+    "op-lstm": {"network": MLP((6, 5), output_bias=True), "steps": 2},
+    "turtle": {"network": MLP((6, 5)), "steps": 2},
     "sap": {**NETWORK, "ranks": (2,)},
     "lstm": {},
 }

@@ -13,9 +13,9 @@ import streamlit as st
 from dashboard.views.train.fields import draw
 from dashboard.widgets import families, library
 from dashboard.widgets.escape import plain
+from engine.configure import configure, flat_values
 from engine.errors import EngineError
 from engine.execution.gradients import can_compile, worth_compiling
-from engine.configure import configure
 from engine.learners import LEARNERS, Learner
 from engine.runs.places import VARIABLE
 from engine.tasks import TASKS, TaskDistribution
@@ -143,7 +143,7 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
             "Device", ["auto", "cuda", "cpu"], default="auto", key="train-device", help="auto takes the GPU."
         )
     changed = {
-        **_changed(plain_values(made), plain_values(configure(cls, recipe.hyper_parameters, "recipe"))),
+        **_changed(flat_values(made), flat_values(configure(cls, recipe.hyper_parameters, "recipe"))),
         **_changed(asdict(training), asdict(configure(Training, told, "recipe")), "training."),
         **_changed(asdict(distribution), asdict(configure(task, {"shots": shots}, "task")), "task."),
     }
@@ -153,7 +153,7 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
 
 
 def _changed(values: dict[str, Any], before: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    return {f"{prefix}{key}": value for key, value in values.items() if value != before[key]}
+    return {f"{prefix}{key}": value for key, value in values.items() if value != before.get(key)}
 
 
 def _plain(value: Any) -> str:

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from engine.execution.gradients import MetaGradient, compiled_meta_gradient, meta_gradient
 from engine.learners import MAML
+from engine.networks import MLP
 from engine.networks.perceptron import Net
 from engine.tasks import Task
 from engine.trees import Tree, tree_map
@@ -16,7 +17,7 @@ class Eager:
     transform = staticmethod(meta_gradient)
 
     def __init__(self, work: Work, net: Net):
-        learner = MAML(widths=work.widths, steps=work.steps, inner_lr=work.inner_lr)
+        learner = MAML(network=MLP(work.widths), steps=work.steps, inner_lr=work.inner_lr)
         self.params = {"net": tree_map(lambda w: w.unsqueeze(0), net)}  # one seed in front
         self.gradient: MetaGradient = self.transform(learner)
 

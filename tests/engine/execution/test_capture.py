@@ -14,6 +14,7 @@ import torch
 from engine.execution.capture import WORTHWHILE, Captured, CudaRecording
 from engine.execution.gradients import flat_meta_gradient
 from engine.learners import LEARNERS
+from engine.networks import MLP
 from engine.tasks import Sine, stream
 from engine.training.trainer import Trainer, Training
 from engine.trees import Layout, stack, tree_map
@@ -55,7 +56,7 @@ def recorder(request):
 def gradient_of(name: str, device: str):
     """The meta-gradient of a small learner, two seeds' parameters as one tensor, and batches of tasks."""
     settings = {"finetuning": {"test_steps": 2}, "sap": {"steps": 2, "ranks": (2,)}}.get(name, {"steps": 2})
-    learner = LEARNERS[name](widths=(3,), **settings)
+    learner = LEARNERS[name](network=MLP((3,)), **settings)
     params = stack([learner.init(stream("init", seed), SINE.spec) for seed in range(2)])
     layout = Layout(params)
 
@@ -111,7 +112,7 @@ def test_plain_calls_come_first_where_recording_has_to_pay():
 def test_a_long_training_is_recorded_after_a_few_updates():
     def plain(iterations: int, device: str = "cpu") -> int:
         training = Training(iterations=iterations, validation_tasks=2)
-        return Trainer(LEARNERS["maml"](widths=(3,), steps=1), SINE, training, (0,), device=device).plain_updates
+        return Trainer(LEARNERS["maml"](network=MLP((3,)), steps=1), SINE, training, (0,), device=device).plain_updates
 
     assert plain(999) == WORTHWHILE > plain(1000) > 0
     assert plain(999, "meta") == plain(1000, "meta") == 0
@@ -120,7 +121,7 @@ def test_a_long_training_is_recorded_after_a_few_updates():
 def test_trainings_record_what_the_device_can(monkeypatch: pytest.MonkeyPatch):
     made: list[str] = []
     monkeypatch.setattr(Captured, "on", lambda device, function, calls: made.append(device) or function)
-    learner, training = LEARNERS["maml"](widths=(3,), steps=1), Training(iterations=1, validation_tasks=2)
+    learner, training = LEARNERS["maml"](network=MLP((3,)), steps=1), Training(iterations=1, validation_tasks=2)
     Trainer(learner, SINE, training, (0,), compiled=True)
     assert not made, "what is compiled for a processor is not recorded"
     Trainer(learner, SINE, training, (0,))
@@ -132,7 +133,7 @@ def test_trainings_record_what_the_device_can(monkeypatch: pytest.MonkeyPatch):
 def test_chunks_of_tasks_give_the_gradient_of_all():
     """Bounded memory: 5 tasks as 2 + 2 + 1 weigh the same as at once."""
     for name, optimiser in (("maml", "adam"), ("reptile", "sgd"), ("finetuning", "adam"), ("op-lstm", "adam")):
-        learner = LEARNERS[name](widths=(4,))
+        learner = LEARNERS[name](network=MLP((4,)))
         ends = []
         for at_once in (None, 2, 5, 9):
             budget = Training(iterations=3, meta_batch=5, validation_tasks=2, optimiser=optimiser)

@@ -8,11 +8,11 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from engine.configure import configure
 from engine.execution import capture, traces
 from engine.execution.capture import Captured
 from engine.execution.gradients import flat_meta_gradient
 from engine.execution.traces import TraceRecording, faithful
-from engine.configure import configure
 from engine.learners import LEARNERS, Learner
 from engine.tasks import NoisyTask, Sine, stream
 from engine.training import recipes

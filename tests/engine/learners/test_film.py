@@ -5,12 +5,12 @@ import torch
 from torch.func import grad
 
 from engine.learners import MAML, SAP, FiLM
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, tree_map
 from tests.engine.conftest import double, init
 
-SMALL = {"widths": (6, 5), "steps": 2, "inner_lr": 0.05}
+SMALL = {"network": MLP((6, 5)), "steps": 2, "inner_lr": 0.05}
 SEVERAL = TaskSpec((3,), 2, "regression")
 
 
@@ -92,8 +92,8 @@ def test_first_order_differs_from_second_order(task):
 
 def as_sap(film: FiLM, params) -> tuple[SAP, dict, dict[str, str]]:
     """SAP with full strength on vector scale and vector shift, and where each of its operations is found in FiLM."""
-    sap = SAP(widths=film.widths, ranks=(2, 3), inner_lr=film.inner_lr, skip_first_tensor=False)
-    last = len(film.widths) + 1
+    sap = SAP(network=film.network, ranks=(2, 3), inner_lr=film.inner_lr, skip_first_tensor=False)
+    last = len(film.network.widths) + 1
     same = {"input.scale": "gamma0", "input.shift": "beta0"}
     for layer in range(1, last):
         same |= {f"hidden{layer}.vector-scale": f"gamma{layer}", f"hidden{layer}.vector-shift": f"beta{layer}"}

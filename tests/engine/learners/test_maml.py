@@ -8,7 +8,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import FOMAML, MAML
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Sine, Task, stream
 from engine.trees import leaves, tree_map
 
@@ -40,7 +40,7 @@ def quadratic(x: float, t: float) -> tuple[dict, Task]:
 def test_meta_gradient_on_a_quadratic_equals_the_closed_form(steps, c, t, first_order):
     x, alpha = -20.0, 0.1
     params, task = quadratic(x, t)
-    learner = Quadratic(widths=(1,), steps=steps, inner_lr=alpha, first_order=first_order, c=c)
+    learner = Quadratic(network=MLP((1,)), steps=steps, inner_lr=alpha, first_order=first_order, c=c)
     gradient, loss = learner.meta_gradient(params, task)
     r = 1 - 2 * alpha * c
     power = steps if first_order else 2 * steps

@@ -9,6 +9,7 @@ from torch.func import functional_call
 from engine.learners import FOMAML, MAML
 from engine.learners.coordinates import flatten
 from engine.learners.meta_lstm import EnhancedMetaLSTM, MetaLSTM, preprocess
+from engine.networks import MLP
 from engine.networks import cells as lstm
 from engine.tasks import Sine, stream
 from engine.trees import count, leaves, tree_map
@@ -164,7 +165,7 @@ def test_a_gate_reads_its_own_last_value(task):
 @BOTH
 def test_coordinates_share_one_lstm(task, cls):
     """Renaming the hidden units of the base network renames the trajectory: no coordinate knows its place."""
-    learner = cls(widths=(6, 6))
+    learner = cls(network=MLP((6, 6)))
     params, order = lively(learner), torch.tensor([3, 0, 5, 1, 4, 2])
 
     def renamed(net):

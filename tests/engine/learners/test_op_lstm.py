@@ -9,7 +9,7 @@ from torch.func import functional_call, grad
 
 from engine.learners import OPLSTM
 from engine.learners.op_lstm import FirstOrderOPLSTM
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, leaves, tree_map
 
@@ -92,7 +92,7 @@ def test_with_gamma_it_is_normalised_gradient_descent(task):
 def test_prototype_rule(task):
     """With H_0 = 0 and a candidate that reads the label only, one pass writes the class means into the head."""
     ways, shots, d = 4, 3, 6
-    learner = OPLSTM(widths=(d,), cell_sizes=(), normalise=False, steps=1)
+    learner = OPLSTM(network=MLP((d,), output_bias=True), cell_sizes=(), normalise=False, steps=1)
     spec = TaskSpec((5,), ways, "regression")
     params = tree_map(torch.Tensor.double, learner.init(stream("init", 8), spec))
     params["net"]["weight2"].zero_()
@@ -106,7 +106,10 @@ def test_prototype_rule(task):
     assert c == pytest.approx(0.64201, abs=1e-5)
     torch.testing.assert_close(state["H2"], c / ways * prototypes, rtol=0, atol=1e-15)
     # with gamma, and a body that writes nothing, the head is the prototypes at length gamma
-    scaled, params["body_lstm"] = OPLSTM(widths=(d,), cell_sizes=(), steps=1), memoryless((0.0, 0.0))
+    scaled, params["body_lstm"] = (
+        OPLSTM(network=MLP((d,), output_bias=True), cell_sizes=(), steps=1),
+        memoryless((0.0, 0.0)),
+    )
     params["step_length"] = {"gamma": torch.tensor(0.3, dtype=torch.float64)}
     state = scaled.adapt(params, x, torch.nn.functional.one_hot(labels).double())[-1]
     torch.testing.assert_close(state["H2"], 0.3 * prototypes / prototypes.norm(), rtol=1e-12, atol=1e-15)
@@ -149,7 +152,7 @@ def test_silent_cells_leave_the_weights_and_finite_gradients(task):
 
 
 def test_parameter_counts():
-    params = OPLSTM(widths=(91, 91, 91)).init(stream("init"), Sine.spec)
+    params = OPLSTM(network=MLP((91, 91, 91), output_bias=True)).init(stream("init"), Sine.spec)
     assert count(params["net"]) == 17_018
     assert count(params["output_lstm"]) == count(params["body_lstm"]) == 452
     assert count(params) == 17_018 + 2 * 452 + 1
@@ -209,7 +212,7 @@ def by_hand(params, task, passes, first_order):
 
 @pytest.mark.parametrize("cls", [OPLSTM, FirstOrderOPLSTM])
 def test_meta_gradient_equals_one_by_hand_with_what_the_cells_see_detached_in_first_order(task, cls):
-    learner = cls(widths=(6, 5), steps=3)
+    learner = cls(network=MLP((6, 5), output_bias=True), steps=3)
     params = tree_map(torch.Tensor.double, learner.init(stream("init", 1), Sine.spec))
     expected = by_hand(params, task, 3, learner.first_order)
     for ours, theirs in zip(leaves(learner.meta_gradient(params, task)[0]), expected, strict=True):

@@ -7,6 +7,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import OPLSTM, ProtoNet
+from engine.networks import MLP
 from engine.networks import cells as lstm
 from engine.tasks import GaussianClasses, Task, TaskSpec, stream
 from engine.trees import tree_map
@@ -18,7 +19,9 @@ C = math.tanh(math.tanh(1.0))  # what the cell of S4 makes of a label 1
 
 def head(dimensions: int, ways: int, cell: dict, **config) -> tuple[OPLSTM, dict]:
     """OP-LSTM on one linear layer, H_0 = 0 and bias 0, with the given memoryless cell; one pass."""
-    learner = OPLSTM(**{"widths": (), "cell_sizes": (), "steps": 1, "normalise": False, **config})
+    learner = OPLSTM(
+        **{"network": MLP((), output_bias=True), "cell_sizes": (), "steps": 1, "normalise": False, **config}
+    )
     params = double(learner.init(stream("init", 5), TaskSpec((dimensions,), ways, "classification")))
     params["net"] = tree_map(torch.zeros_like, params["net"])
     params["output_lstm"] = cell
@@ -76,7 +79,7 @@ def test_from_unequal_logits_the_same_cell_leaves_that_gradient():
 
 def test_no_cell_sees_the_softmax_normaliser():
     """Equal label and logit in one coordinate give an equal signal there, however the other logits differ."""
-    learner = OPLSTM(widths=(), steps=1)
+    learner = OPLSTM(network=MLP((), output_bias=True), steps=1)
     params = double(learner.init(stream("init", 3), TaskSpec((3,), 3, "classification")))
     params["net"]["weight1"], params["net"]["bias1"] = torch.eye(3).double(), torch.zeros(3).double()  # logits = x
     logits = torch.tensor([[0.5, 2.0, -1.0], [0.5, -3.0, 0.1]], dtype=torch.float64)
@@ -123,7 +126,7 @@ def test_a_bias_for_each_class_makes_it_a_prototypical_network():
     state = learner.adapt(params, task.support_x, task.support_y)[-1]
     ours = learner.predict(params, state, task.query_x) * (2 * ways / C)
 
-    protonet = ProtoNet(widths=(), embedding=64)
+    protonet = ProtoNet(encoder=MLP((), output_bias=True), embedding=64)
     theirs = double(protonet.init(stream("init"), distribution.spec))
     theirs["embedding"] = {"weight1": torch.eye(64).double(), "bias1": torch.zeros(64).double()}
     final = protonet.adapt(theirs, task.support_x, task.support_y)[-1]

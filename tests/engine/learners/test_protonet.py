@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestCentroid
 
 from engine.learners import LEARNERS, ProtoNet
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import GaussianClasses, Task, TaskSpec, stream
 from engine.trees import count, tree_map
 from tests.engine.conftest import double
@@ -14,7 +14,7 @@ from tests.engine.conftest import double
 
 def identity(dimensions: int, ways: int) -> tuple[ProtoNet, dict]:
     """A ProtoNet whose embedding is its input."""
-    learner = ProtoNet(widths=(), embedding=dimensions)
+    learner = ProtoNet(encoder=MLP((), output_bias=True), embedding=dimensions)
     params = double(learner.init(stream("init"), TaskSpec((dimensions,), ways, "classification")))
     params["embedding"]["weight1"].copy_(torch.eye(dimensions))
     params["embedding"]["bias1"].zero_()
@@ -52,7 +52,7 @@ def test_before_its_step_every_class_is_equally_likely():
 
 
 def test_meta_gradient_is_autograd_of_the_textbook_loss():
-    learner, distribution = ProtoNet(widths=(8,), embedding=4), GaussianClasses(ways=3)
+    learner, distribution = ProtoNet(encoder=MLP((8,), output_bias=True), embedding=4), GaussianClasses(ways=3)
     params = double(learner.init(stream("init"), distribution.spec))
     task = tree_map(lambda v: v[0], double(distribution.sample(stream("page"), 1)))
     net = {name: weight.clone().requires_grad_() for name, weight in params["embedding"].items()}
@@ -70,5 +70,7 @@ def test_meta_gradient_is_autograd_of_the_textbook_loss():
 
 def test_it_learns_classes_only():
     assert LEARNERS["protonet"].kinds == ("classification",)
-    params = ProtoNet(widths=(), embedding=3).init(stream("init"), TaskSpec((2,), 5, "classification"))
+    params = ProtoNet(encoder=MLP((), output_bias=True), embedding=3).init(
+        stream("init"), TaskSpec((2,), 5, "classification")
+    )
     assert count(params["embedding"]) == 2 * 3 + 3

@@ -8,19 +8,19 @@ from torch.func import grad
 
 from engine.errors import BadConfig
 from engine.learners import SAP, FirstOrderSAP, make
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Sine, TaskSpec, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import double, init
 
-SMALL = {"widths": (6, 5), "ranks": (2, 4)}
+SMALL = {"network": MLP((6, 5)), "ranks": (2, 4)}
 FORMS = {
     "published": SAP(**SMALL),
     "first tensor": SAP(**SMALL, skip_first_tensor=False),
     "identity": SAP(**SMALL, identity_low_rank=True),
-    "toy": SAP(widths=(6, 5), ranks=(), uniform_start=True),
+    "toy": SAP(network=MLP((6, 5)), ranks=(), uniform_start=True),
     "ends": SAP(**SMALL, hidden_operations=False),
-    "three layers": SAP(widths=(4, 3, 5), ranks=(2,)),
+    "three layers": SAP(network=MLP((4, 3, 5)), ranks=(2,)),
 }
 forms = pytest.mark.parametrize("sap", FORMS.values(), ids=FORMS)
 
@@ -55,7 +55,7 @@ def oracle(sap: SAP, params, phi, x):
         return sum(w * o for w, o in zip(torch.softmax(logits[f"{site}.shift"], 0), shifted, strict=True))
 
     h = end("input", x)
-    for layer in range(1, len(sap.widths) + 1):
+    for layer in range(1, len(sap.network.widths) + 1):
         h = torch.relu(h @ net[f"weight{layer}"].T + net[f"bias{layer}"])
         h = hidden(f"hidden{layer}", h) if sap.hidden_operations else h
     return end("output", h @ net[f"weight{layer + 1}"].T + net[f"bias{layer + 1}"])
@@ -168,7 +168,7 @@ def test_the_published_starts_do_not(form, task):
 
 def test_the_published_low_rank_start_weakens_all_units_but_the_first():
     """Seven multiplications weigh 1/7 each, and ranks 5, 10 and 15 let the first 5, 10 and 15 units pass."""
-    sap = SAP(widths=(40,))
+    sap = SAP(network=MLP((40,)))
     params = double(sap.init(stream("init"), TaskSpec((1,), 40, "regression")))
     params["net"] |= {"weight1": torch.ones_like(params["net"]["weight1"]), "weight2": torch.eye(40).double()}
     x = torch.ones(1, 1, dtype=torch.float64)  # every hidden unit is 1, and every output reads one of them
@@ -246,7 +246,7 @@ def test_a_frozen_operation_stays_and_the_others_step_as_before(operation, task)
 
 
 def test_operations_and_strengths_are_named_in_network_order():
-    sap = SAP(widths=(4,), ranks=(2,))
+    sap = SAP(network=MLP((4,)), ranks=(2,))
     params = sap.init(stream("init"), Sine.spec)
     hidden = ["scalar-scale", "vector-scale", "matrix", "rank2", "scalar-shift", "vector-shift"]
     ends = [f"{end}.{kind}" for end in ("input", "output") for kind in ("scale", "shift")]

@@ -8,12 +8,12 @@ from torch.func import grad, vmap
 
 from engine.execution.gradients import meta_gradient
 from engine.learners import MAML, MTNet, TNet
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import NoisyTask, Sine, TaskSpec, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
 
-SMALL = {"widths": (6, 5), "steps": 2, "inner_lr": 0.05}
+SMALL = {"network": MLP((6, 5)), "steps": 2, "inner_lr": 0.05}
 
 
 def anywhere(learner: TNet, seed: int = 0) -> dict:
@@ -78,7 +78,9 @@ def test_a_step_of_the_product_is_preconditioned(task):
     """T W moves by -alpha T T^T times its own gradient."""
     learner = TNet(**SMALL)
     params = anywhere(learner)
-    before, after = (learner.network(params, s) for s in learner.adapt(params, task.support_x, task.support_y, 1))
+    before, after = (
+        learner.acting(params, s).weights for s in learner.adapt(params, task.support_x, task.support_y, 1)
+    )
     g = grad(lambda n: learner.loss(perceptron.forward(n, task.support_x), task.support_y))(before)
     for layer in (1, 2, 3):
         t, name = params["transforms"][f"T{layer}"], f"weight{layer}"
@@ -200,7 +202,7 @@ def test_a_mask_keeps_its_rows_and_the_others_step_as_in_a_t_net(task):
 
 def test_masks_are_on_with_the_probability_of_their_logits():
     """The draw is monotone in u: on an even grid of u, the share that is on is sigmoid(zeta)."""
-    learner = MTNet(widths=(1,), mask_head=False)
+    learner = MTNet(network=MLP((1,)), mask_head=False)
     grid = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
     for zeta in (-2.0, 0.0, 1.5):
         logit = torch.tensor([zeta], dtype=torch.float64)

@@ -7,7 +7,7 @@ from torch.func import functional_call, grad
 from engine.learners import MAML
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.turtle import FirstOrderTurtle, Turtle
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Sine, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
@@ -75,7 +75,7 @@ def test_gradients_are_clamped_entry_by_entry_before_anything_sees_them(task, li
 
 def test_coordinates_share_one_network(task):
     """Renaming the hidden units of the base network renames the trajectory: no coordinate knows its place."""
-    learner = Turtle(widths=(6, 6))
+    learner = Turtle(network=MLP((6, 6)))
     params, order = init(learner), torch.tensor([3, 0, 5, 1, 4, 2])
 
     def renamed(net):

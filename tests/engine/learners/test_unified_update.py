@@ -12,7 +12,7 @@ import torch
 from torch.func import grad
 
 from engine.learners import LEARNERS
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Task, stream
 from engine.trees import tree_map
 from tests.engine.conftest import double, few
@@ -37,7 +37,7 @@ def made(name: str, points: int):
     own = {"steps": STEPS, "inner_lr": ALPHA} if name != "finetuning" else {}
     if name == "reptile":  # gradient descent on the whole training set, which is support and query merged
         own |= {"inner_optimiser": "sgd", "inner_batch": 2 * points}
-    return LEARNERS[name](widths=WIDTHS, **own)
+    return LEARNERS[name](network=MLP(WIDTHS), **own)
 
 
 def loss(net, task: Task) -> torch.Tensor:

@@ -7,12 +7,12 @@ import torch
 from torch.func import grad
 
 from engine.learners import MAML, WarpMAML
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.tasks import Sine, stream
 from engine.trees import count, from_names, named_leaves, tree_map
 from tests.engine.conftest import init
 
-SMALL = {"widths": (6, 5), "steps": 3, "inner_lr": 0.05}
+SMALL = {"network": MLP((6, 5)), "steps": 3, "inner_lr": 0.05}
 FIRST = ("weight1", "bias1")
 mse = torch.nn.functional.mse_loss
 
@@ -106,7 +106,7 @@ def test_warp_layers_do_not_see_earlier_steps(task):
     through, ours = grad(plain)(params), learner.meta_gradient(params, task)[0]
     close(ours["net"], through["net"])
     assert min(float((ours["warp"][k] - through["warp"][k]).abs().max()) for k in ours["warp"]) > 1e-4
-    one = WarpMAML(widths=(6, 5), steps=1, inner_lr=0.05)  # with a single step there is none before
+    one = WarpMAML(network=MLP((6, 5)), steps=1, inner_lr=0.05)  # with a single step there is none before
     close(
         one.meta_gradient(params, task)[0],
         grad(lambda p: one.loss(one.predict(p, one.adapt(p, *task[:2], 1)[-1], task.query_x), task.query_y))(params),

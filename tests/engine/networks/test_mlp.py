@@ -52,7 +52,9 @@ def test_a_stack_of_networks_broadcasts():
 
 def test_features_are_what_the_last_layer_sees():
     net, x = drawn((1, 40, 40, 1))
-    torch.testing.assert_close(perceptron.features(net, x) @ net["weight3"].T + net["bias3"], perceptron.forward(net, x))
+    torch.testing.assert_close(
+        perceptron.features(net, x) @ net["weight3"].T + net["bias3"], perceptron.forward(net, x)
+    )
 
 
 def test_init_draws_torch_defaults_and_zero_biases():

@@ -13,6 +13,7 @@ from safetensors.torch import save as save_tensors
 
 from engine.errors import BadInput, BadRun
 from engine.learners import make
+from engine.networks import MLP
 from engine.runs import history
 from engine.runs.files import write_atomically
 from engine.runs.run import RECORD, WEIGHTS, broken, describe, find, load, read_record, save
@@ -21,7 +22,7 @@ from engine.tasks import GaussianClasses, Sine, stream
 
 @pytest.fixture
 def folder(tmp_path):
-    learner = make("maml", widths=(5,))
+    learner = make("maml", network=MLP((5,)))
     save(tmp_path / "run", learner.init(stream("init"), Sine.spec), describe(learner, Sine(), 0))
     return tmp_path / "run"
 
@@ -207,7 +208,10 @@ def test_bad_support_is_one_sentence(folder, x, y, message):
 
 @pytest.fixture
 def classifier(tmp_path):
-    learner, distribution = make("protonet", widths=(5,)), GaussianClasses()  # 5 ways, 2 dimensions
+    learner, distribution = (
+        make("protonet", encoder=MLP((5,), output_bias=True)),
+        GaussianClasses(),
+    )  # 5 ways, 2 dimensions
     params = learner.init(stream("init"), distribution.spec)
     save(tmp_path / "classes", params, describe(learner, distribution, 0))
     return load(tmp_path / "classes")

@@ -10,6 +10,7 @@ import torch
 from engine.errors import BadConfig
 from engine.evaluation import Scores, held_out_tasks
 from engine.learners import make
+from engine.networks import MLP
 from engine.runs.run import describe, load, save
 from engine.studies.report import evaluate_run, lines, markdown, rows
 from engine.tasks import GaussianClasses, Sine, stream
@@ -17,7 +18,7 @@ from engine.tasks import GaussianClasses, Sine, stream
 
 @pytest.fixture
 def root(tmp_path):
-    learner, task = make("maml", widths=(5,), steps=1, test_steps=2), Sine(shots=4, queries=6)
+    learner, task = make("maml", network=MLP((5,)), steps=1, test_steps=2), Sine(shots=4, queries=6)
     for seed in range(3):
         status = "done" if seed < 2 else "running"
         extra = {"status": status, "shots": 4, "training": {"iterations": 7, "meta_batch": 3}, "seconds": 90}
@@ -29,7 +30,7 @@ def root(tmp_path):
 @pytest.fixture
 def classes(tmp_path):
     """A run on Gaussian classes."""
-    learner, task = make("protonet", widths=(5,)), GaussianClasses(shots=3, queries=2)
+    learner, task = make("protonet", encoder=MLP((5,), output_bias=True)), GaussianClasses(shots=3, queries=2)
     extra = {"status": "done", "shots": 3, "training": {"iterations": 7, "meta_batch": 3}, "seconds": 90}
     path = tmp_path / "classes" / "protonet-k3-s0"
     save(path, learner.init(stream("init"), task.spec), {**describe(learner, task, 0), **extra})

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import BadConfig
 from engine.configure import configure
+from engine.errors import BadConfig
 from engine.tasks import SineFamilies, all_families, stream
 
 TABLE = {  # factor: range if varied, value if fixed

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from engine.errors import BadConfig
 from engine.configure import configure
+from engine.errors import BadConfig
 from engine.tasks import GaussianClasses, TaskSpec, stream
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.errors import BadConfig
 from engine.configure import configure
+from engine.errors import BadConfig
 from engine.tasks import Polynomials, stream
 
 

@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
+from engine.configure import configure
 from engine.errors import BadConfig, UnknownName
 from engine.execution.gradients import _compile, can_compile, compiled_meta_gradient, meta_gradient
-from engine.configure import configure
 from engine.learners import LEARNERS, MAML, make
 from engine.learners.reptile import Reptile
+from engine.networks import MLP
 from engine.tasks import Sine, stream
 from engine.training.divergence import Standing, advice
 from engine.training.trainer import Trainer, Training
@@ -212,7 +213,7 @@ def test_schedules():
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_compiled_equals_eager(name):
     small = {"cell_sizes": ()} if name == "op-lstm" else {}
-    learner = LEARNERS[name](widths=(3,), steps=2, **small)
+    learner = LEARNERS[name](network=MLP((3,)), steps=2, **small)
     params = stack([learner.init(stream("init", seed), Sine.spec) for seed in range(2)])
     tasks = stack([SMALL.sample(stream("train", seed), 3) for seed in range(2)])
     eager, loss = meta_gradient(learner)(params, tasks)

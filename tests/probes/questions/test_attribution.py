@@ -11,7 +11,7 @@ from captum.attr import FeatureAblation, ShapleyValues, ShapleyValueSampling
 
 from engine.errors import BadConfig, BadInput
 from engine.learners import LEARNERS, Learner
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Sine, stream
@@ -27,7 +27,7 @@ from tests.probes.questions.test_diversity import ensemble
 POINTS = np.array([[-3.0, 1.0], [-1.0, -0.5], [0.5, 2.0], [2.5, 0.7]])
 GRID = np.linspace(-5, 5, 11)
 QUERY = 4  # a place on the grid, x = -1
-SMALL = {"maml": {"widths": [8, 8], "steps": 3, "inner_lr": 0.05}}
+SMALL = {"maml": {"network": MLP((8, 8)), "steps": 3, "inner_lr": 0.05}}
 
 
 def double(name: str, **settings: object) -> Ensemble:
@@ -300,7 +300,7 @@ def test_another_query_adapts_to_no_coalition_again(monkeypatch: pytest.MonkeyPa
 
 
 def test_few_points_are_always_exact_and_many_refuse_to_be():
-    found = ensemble("maml", widths=[4, 4], steps=1)
+    found = ensemble("maml", network=MLP((4, 4)), steps=1)
     many = [[float(x), 0.5] for x in np.linspace(-4, 4, 12)]
     assert asking.ask("attribution", [found], {"points": POINTS.tolist(), "orders": 2}).exact
     assert not asking.ask("attribution", [found], {"points": many, "orders": 2}).exact
@@ -314,7 +314,7 @@ def test_few_points_are_always_exact_and_many_refuse_to_be():
 )
 def test_what_cannot_be_asked_is_refused(values: dict):
     with pytest.raises(BadConfig):
-        asking.ask("attribution", [ensemble("maml", widths=[4, 4], steps=1)], values)
+        asking.ask("attribution", [ensemble("maml", network=MLP((4, 4)), steps=1)], values)
 
 
 def test_the_points_of_a_held_out_task_are_its_support():

@@ -8,7 +8,7 @@ import torch
 from torch.func import hessian
 
 from engine import Run, Sine, make
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import Layout, named_leaves, tree_map
@@ -166,7 +166,7 @@ def test_the_task_loss_curves_as_an_independent_library_says():
     made = ensemble("maml", 1)
     task = surfaces.one_task(made.distribution, 2)
     state = surfaces.adapted(made.learner, made.runs[0].params, task, 5)[-1]
-    net = double(made.learner.network(made.runs[0].params, state))
+    net = double(made.learner.acting(made.runs[0].params, state).weights)
     layers: list[nn.Module] = []
     for layer in range(1, perceptron.depth(net) + 1):
         linear = nn.Linear(*reversed(net[f"weight{layer}"].shape)).double()
@@ -200,7 +200,7 @@ def test_the_probe_looks_at_every_seed():
 def test_along_the_training_means_at_the_weights_it_kept(tmp_path):
     from safetensors.torch import save_file
 
-    made = ensemble("maml", 2, widths=(6,))
+    made = ensemble("maml", 2, network=MLP((6,)))
     runs = []
     for index, run in enumerate(made.runs):
         (tmp_path / f"{index}" / "kept").mkdir(parents=True)
@@ -217,7 +217,7 @@ def test_along_the_training_means_at_the_weights_it_kept(tmp_path):
 
 
 def test_the_meta_loss_is_that_of_all_tasks_together():
-    made = ensemble("maml", 1, widths=(6,))
+    made = ensemble("maml", 1, network=MLP((6,)))
     found = asking.ask("curvature", [made], FEW | {"loss": "meta", "tasks": 4}).curved[0]
     surface = surfaces.meta_loss(made.learner, made.runs[0].params, surfaces.first_tasks(made.distribution, 4))
     values = torch.linalg.eigvalsh(hessian(surface.loss)(surface.centre)).numpy()
@@ -226,7 +226,7 @@ def test_the_meta_loss_is_that_of_all_tasks_together():
 
 
 def test_who_lacks_a_loss_is_left_out_and_said():
-    made = [ensemble("mt-net", 1), ensemble("lstm", 1), ensemble("maml", 1, widths=(6,))]
+    made = [ensemble("mt-net", 1), ensemble("lstm", 1), ensemble("maml", 1, network=MLP((6,)))]
     of_task, of_all = (asking.ask("curvature", made, FEW | {"loss": loss, "tasks": 1}) for loss in ("task", "meta"))
     assert [c.learner for c in of_task.curved] == ["mt-net", "maml"]
     assert [c.learner for c in of_all.curved] == ["lstm", "maml"]
@@ -252,7 +252,7 @@ def test_a_progress_that_raises_cancels_at_once():
 
 def test_progress_only_grows():
     shares: list[float] = []
-    asking.ask("curvature", [ensemble("maml", 2, widths=(6,))], FEW, shares.append)
+    asking.ask("curvature", [ensemble("maml", 2, network=MLP((6,)))], FEW, shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert curvature.applies(ensemble("maml", 1)) is None

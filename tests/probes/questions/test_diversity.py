@@ -10,6 +10,7 @@ import torch
 
 from engine import Run, Sine, make
 from engine.learners import LEARNERS
+from engine.networks import MLP
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import tree_map
@@ -91,7 +92,7 @@ def test_features_that_never_change_have_rank_0():
 
 def test_dead_units_of_a_constructed_network_are_counted():
     """Of 8 hidden units, 3 see -1 |x| - 5 < 0 everywhere, one is always on but constant, 4 are alive."""
-    learner = make("maml", widths=(8,))
+    learner = make("maml", network=MLP((8,)))
     net = learner.init(stream("init"), Sine.spec)["net"]
     net["weight1"] = torch.tensor([[-0.5], [0.5], [0.1], [0.0], [1.0], [-1.0], [2.0], [-0.3]])
     net["bias1"] = torch.tensor([-5.0, -5.0, -5.0, 2.0, 0.0, 0.0, 1.0, 0.0])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine import Run, Sine, make
+from engine.networks import MLP
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import Layout, leaves, named_leaves, tree_map
@@ -29,7 +30,7 @@ def bowl(n: int = 30) -> Surface:
 
 
 def trained(loss: str, kind: str, name: str = "maml", seeds: int = 3, **settings: object) -> landscape.Plane:
-    own = {"widths": (6, 5)} | ({"ranks": (2, 4)} if name == "sap" else {})
+    own = {"network": MLP((6, 5))} | ({"ranks": (2, 4)} if name == "sap" else {})
     made = ensemble(name, seeds, **own)
     return asking.ask("landscape", [made], FEW | {"loss": loss, "directions": kind, **settings}).planes[0]
 
@@ -41,7 +42,7 @@ def at_centre(plane: landscape.Plane) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loss", ["task", "meta"])
 def test_the_centre_is_the_loss_of_the_run(loss: str, kind: str):
-    made = ensemble("maml", 3, widths=(6, 5))
+    made = ensemble("maml", 3, network=MLP((6, 5)))
     plane = trained(loss, kind)
     run = made.runs[0]
     if loss == "task":
@@ -63,7 +64,7 @@ def test_the_centre_is_the_loss_of_the_run(loss: str, kind: str):
 
 @pytest.mark.parametrize("name", ["maml", "finetuning", "turtle", "op-lstm", "sap", "warp-maml", "mt-net", "film"])
 def test_the_true_loss_along_the_path_is_the_support_loss_after_each_step(name: str):
-    own = {"widths": (6, 5)} | ({"ranks": (2, 4)} if name == "sap" else {})
+    own = {"network": MLP((6, 5))} | ({"ranks": (2, 4)} if name == "sap" else {})
     run = ensemble(name, 1, **own).runs[0]
     task = surfaces.one_task(run.distribution, 3)
     path = run.adapt(task.support_x, task.support_y)
@@ -99,7 +100,7 @@ def test_the_loss_of_a_plane_does_not_depend_on_the_chunks():
 
 
 def test_filter_normalised_rows_are_as_long_as_those_of_the_weights_and_biases_stay():
-    learner = make("maml", widths=(6, 5))
+    learner = make("maml", network=MLP((6, 5)))
     params = double(learner.init(stream("init"), Sine.spec))
     params = tree_map(lambda leaf: leaf + 0.3, params)
     surface = surfaces.meta_loss(learner, params, surfaces.first_tasks(Sine(), 1))
@@ -168,7 +169,7 @@ def test_the_plane_below_the_path_is_not_the_loss_on_it():
     plane = trained("task", "random", "turtle", 1)
     assert plane.path.explained < 0.2
     assert not np.allclose(plane.path.plane[0], plane.path.loss[0], rtol=0.01)
-    own = ensemble("turtle", 1, widths=(6, 5)).runs[0]
+    own = ensemble("turtle", 1, network=MLP((6, 5))).runs[0]
     task = surfaces.one_task(own.distribution, 3)
     states = surfaces.adapted(own.learner, own.params, task, -1)
     surface = surfaces.task_loss(own.learner, own.params, states[-1], task, "support")
@@ -190,7 +191,7 @@ def test_three_runs_lie_on_their_plane():
 
 def test_eigenvectors_are_those_of_the_largest_eigenvalues():
     plane = trained("meta", "eigen")
-    made = ensemble("maml", 1, widths=(6, 5))
+    made = ensemble("maml", 1, network=MLP((6, 5)))
     surface = surfaces.meta_loss(made.learner, made.runs[0].params, surfaces.first_tasks(made.distribution, 2))
     from probes.tools.losses import hessian_vector
 
@@ -213,7 +214,7 @@ def test_axes_hold_the_centre_the_points_and_what_is_asked():
 
 def test_the_way_of_the_meta_loss_starts_where_the_run_was_drawn():
     plane = trained("meta", "path")
-    made = ensemble("maml", 1, widths=(6, 5))
+    made = ensemble("maml", 1, network=MLP((6, 5)))
     assert plane.path.at.tolist()[0] == 0
     assert plane.path.loss[0] == pytest.approx(plane.centre), "these runs are untrained: they end where they start"
     assert plane.norm == pytest.approx(float(flat(double(made.runs[0].params))[0].norm()))
@@ -222,7 +223,7 @@ def test_the_way_of_the_meta_loss_starts_where_the_run_was_drawn():
 def test_the_way_of_the_meta_loss_goes_through_the_weights_that_were_kept(tmp_path):
     from safetensors.torch import save_file
 
-    run = ensemble("maml", 1, widths=(6,)).runs[0]
+    run = ensemble("maml", 1, network=MLP((6,))).runs[0]
     (tmp_path / "kept").mkdir()
     for iteration in (0, 100, 200):
         moved = tree_map(lambda leaf: leaf + iteration / 1000, run.params)  # noqa: B023
@@ -239,7 +240,7 @@ def test_the_way_of_the_meta_loss_goes_through_the_weights_that_were_kept(tmp_pa
 
 
 def test_each_learner_has_its_plane_or_a_sentence():
-    made = [ensemble("maml", 3, widths=(6,)), ensemble("mt-net", 3, widths=(6,)), ensemble("lstm", 1)]
+    made = [ensemble("maml", 3, network=MLP((6,))), ensemble("mt-net", 3, network=MLP((6,))), ensemble("lstm", 1)]
     found = asking.ask("landscape", made, FEW | {"loss": "meta"})
     assert [p.learner for p in found.planes] == ["maml", "lstm"]
     assert "straight-through" in found.left_out["mt-net"]
@@ -251,7 +252,7 @@ def test_each_learner_has_its_plane_or_a_sentence():
 def test_it_can_be_written_as_json_and_read_again(tmp_path):
     import json
 
-    made = ensemble("maml", 3, widths=(6,))
+    made = ensemble("maml", 3, network=MLP((6,)))
     found = asking.ask("landscape", [made], FEW | {"directions": "runs"})
     asking.write(tmp_path / "plane.json", found)
     assert len(json.loads((tmp_path / "plane.json").read_text())["planes"][0]["values"]) == 5

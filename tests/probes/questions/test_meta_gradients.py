@@ -12,7 +12,7 @@ from torch.func import grad, hessian
 
 from engine import Run, Sine, make
 from engine.learners import LEARNERS, Learner, Params, State
-from engine.networks import perceptron
+from engine.networks import MLP, perceptron
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import KEPT as FOLDER
 from engine.tasks import Task, stream
@@ -25,11 +25,11 @@ from probes.tools.meta_curvature import curvatures, hutchinson, top_eigenvalue
 from tests.probes.questions.test_diversity import ensemble
 
 SMALL = {
-    "maml": {"widths": (5, 4), "steps": 3, "inner_lr": 0.05},
-    "turtle": {"widths": (5,), "steps": 2, "hidden": (4,), "inner_clip": None},
-    "meta-lstm": {"widths": (5,), "steps": 2, "hidden": 3},
-    "meta-lstm-enhanced": {"widths": (5,), "steps": 2, "hidden": 3},
-    "sap": {"widths": (6,), "steps": 1, "ranks": (2, 4)},
+    "maml": {"network": MLP((5, 4)), "steps": 3, "inner_lr": 0.05},
+    "turtle": {"network": MLP((5,)), "steps": 2, "hidden": (4,), "inner_clip": None},
+    "meta-lstm": {"network": MLP((5,)), "steps": 2, "hidden": 3},
+    "meta-lstm-enhanced": {"network": MLP((5,)), "steps": 2, "hidden": 3},
+    "sap": {"network": MLP((6,)), "steps": 1, "ranks": (2, 4)},
 }
 RADIUS = 0.03
 
@@ -109,7 +109,9 @@ def test_first_order_turtle_is_the_gradient_with_the_inner_gradients_put_in_as_n
     learner, params = drawn("turtle")
     tasks, expected = sines(), []
 
-    def walk(params: Params, numbers: list[perceptron.Net] | None, x: Tensor, y: Tensor) -> tuple[perceptron.Net, list[perceptron.Net]]:
+    def walk(
+        params: Params, numbers: list[perceptron.Net] | None, x: Tensor, y: Tensor
+    ) -> tuple[perceptron.Net, list[perceptron.Net]]:
         """TURTLE written out; gradients are computed, or taken from `numbers`."""
         net, seen, H = params["net"], [], None
         for t in range(learner.train_steps):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine.learners import make
+from engine.networks import MLP
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Sine, Task
 from engine.trees import stack, tree_map
@@ -19,7 +20,7 @@ DISTRIBUTION = Sine(shots=8, queries=12)
 
 @pytest.fixture
 def sap() -> Ensemble:
-    return ensemble("sap", widths=[6, 6], ranks=[2], steps=3)
+    return ensemble("sap", network=MLP((6, 6)), ranks=[2], steps=3)
 
 
 def strong(found: Ensemble, chosen: str) -> dict:
@@ -118,16 +119,16 @@ def test_correlations_of_constructed_movements():
 
 
 def test_only_sap_has_strengths():
-    assert subspace.applies(ensemble("maml", widths=[5])) == "MAML has no operations with learned strengths."
+    assert subspace.applies(ensemble("maml", network=MLP((5,)))) == "MAML has no operations with learned strengths."
 
 
 def test_movement_of_a_network_is_the_length_of_its_change():
-    found = ensemble("maml", widths=[5, 5], steps=2)
+    found = ensemble("maml", network=MLP((5, 5)), steps=2)
     answer = asking.ask("moving", [found], {"tasks": 5}).learners[0]
     learner, run = found.learner, found.runs[1]
     tasks: Task = tree_map(lambda v: v[3], moving.tasks_of(found.distribution, 5)[0])
     states = learner.adapt(run.params, tasks.support_x, tasks.support_y)
-    nets = [learner.network(run.params, state) for state in (states[0], states[-1])]
+    nets = [learner.acting(run.params, state).weights for state in (states[0], states[-1])]
     for layer in (1, 2, 3):
         whole = [torch.cat([net[f"weight{layer}"].flatten(), net[f"bias{layer}"]]) for net in nets]
         wanted = float((whole[1] - whole[0]).norm() / whole[0].norm())
@@ -137,9 +138,9 @@ def test_movement_of_a_network_is_the_length_of_its_change():
 
 
 def test_finetuning_moves_its_head_alone_and_lstms_have_no_network():
-    found = ensemble("finetuning", widths=[5, 5])
+    found = ensemble("finetuning", network=MLP((5, 5)))
     share = asking.ask("moving", [found], {"tasks": 5}).learners[0].share
     assert (share[..., :2] == 0).all()
     assert (share[..., 2] > 0).all()
-    assert make("lstm").network({}, {}) is None
+    assert make("lstm").acting({}, {}) is None
     assert "adapts no network" in str(moving.applies(ensemble("lstm")))

@@ -10,6 +10,7 @@ import torch
 
 from engine import Run
 from engine.learners import MAML, OPLSTM, Learner, PooledLSTM
+from engine.networks import MLP
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import KEPT
 from engine.tasks import GaussianClasses, Sine, TaskDistribution, stream
@@ -84,7 +85,7 @@ def test_a_learner_that_jumps_to_the_least_squares_head_is_found_out():
             task = updates.Task(support_x, support_y, support_x, support_y)
             return {**state, last: updates.heads(state, task, state[last], 1e-3)[LEAST_SQUARES]}
 
-    learner = Jump(widths=(20, 20), steps=1, test_steps=1)
+    learner = Jump(network=MLP((20, 20)), steps=1, test_steps=1)
     params = double(learner.init(stream("init", 3), Sine.spec))
     found = asked(learner, params, smallest=1e-3)
     assert found.moved == ["weight3"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engine import Sine, make
+from engine.networks import MLP
 from engine.tasks import stream
 from engine.trees import tree_map
 from probes import cli
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def case(**settings: object):
-    learner = make("maml", **({"widths": (6, 5), "steps": 3, "inner_lr": 0.05} | settings))
+    learner = make("maml", **({"network": MLP((6, 5)), "steps": 3, "inner_lr": 0.05} | settings))
     params = double(learner.init(stream("init"), Sine.spec))
     tasks = double(Sine(shots=6, queries=9).sample(stream("test"), 1))
     return learner, params, tasks, tree_map(lambda v: v[0], tasks)
@@ -71,7 +72,7 @@ def test_the_peak_is_what_is_held_at_once():
 @pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
 def test_only_written_out_hessians_hold_a_matrix():
     """N^2 numbers of 8 bytes are held by one way and not by the others."""
-    learner, params, _, task = case(widths=(16, 16))
+    learner, params, _, task = case(network=MLP((16, 16)))
     n = 16**2 + 4 * 16 + 1
     peaks = [cost.peak_bytes(lambda way=way: way(learner, params, task)) for way in (cost.through, cost.explicit)]
     assert peaks[0] < 8 * n * n < peaks[1]

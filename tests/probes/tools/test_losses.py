@@ -11,6 +11,7 @@ from torch.func import hessian
 from engine import Sine, make
 from engine.errors import BadInput
 from engine.learners import LEARNERS
+from engine.networks import MLP
 from engine.tasks import stream
 from engine.trees import tree_map
 from probes.tools.losses import double, exact, flat, gradient, hessian_vector, look_ahead, meta_surface, task_surface
@@ -65,7 +66,7 @@ def test_the_centre_of_the_meta_loss_is_the_query_loss_after_t_steps(name: str):
 
 @pytest.mark.parametrize("name", WALKERS)
 def test_both_gradients_are_the_slopes_of_their_losses(name: str):
-    own = {"widths": (6, 5)} | ({"ranks": (2, 4)} if name == "sap" else {})
+    own = {"network": MLP((6, 5))} | ({"ranks": (2, 4)} if name == "sap" else {})
     learner = make(name, **own)
     params = double(learner.init(stream("init"), Sine.spec))
     tasks = double(Sine(shots=6, queries=9).sample(stream("page", 4), 3))
@@ -95,7 +96,7 @@ def test_a_product_is_that_of_the_written_out_hessian_of_two_thousand_parameters
 @pytest.mark.parametrize("name", ["maml", "turtle", "op-lstm"])
 def test_products_of_the_meta_loss_are_those_of_its_written_out_hessian(name: str):
     own = {"maml": {"steps": 3}, "turtle": {"hidden": (4,), "steps": 2}, "op-lstm": {"steps": 2}}[name]
-    learner = make(name, widths=(5, 4), **own)
+    learner = make(name, network=MLP((5, 4)), **own)
     params = double(learner.init(stream("init"), Sine.spec))
     surface = meta_surface(learner, params, double(Sine(shots=5, queries=6).sample(stream("page", 4), 2)))
     matrix, product = hessian(surface.loss)(surface.centre), hessian_vector(surface, surface.centre)
@@ -104,10 +105,10 @@ def test_products_of_the_meta_loss_are_those_of_its_written_out_hessian(name: st
 
 
 def test_a_first_order_learner_has_the_meta_loss_of_its_exact_form():
-    first = make("fomaml", widths=(5,))
+    first = make("fomaml", network=MLP((5,)))
     params = double(first.init(stream("init"), Sine.spec))
     tasks = double(Sine(shots=5, queries=6).sample(stream("page", 4), 2))
-    pair = [meta_surface(learner, params, tasks) for learner in (first, make("maml", widths=(5,)))]
+    pair = [meta_surface(learner, params, tasks) for learner in (first, make("maml", network=MLP((5,))))]
     slopes = [gradient(surface, surface.centre) for surface in pair]
     assert torch.equal(*slopes)
     assert exact(first).first_order is False
@@ -117,7 +118,7 @@ def test_a_first_order_learner_has_the_meta_loss_of_its_exact_form():
 
 
 def test_what_is_fixed_is_no_part_of_the_vector():
-    learner = make("turtle", widths=(5,), hidden=(4,))
+    learner = make("turtle", network=MLP((5,)), hidden=(4,))
     params = double(learner.init(stream("init"), Sine.spec))
     tasks = double(Sine(shots=5, queries=6).sample(stream("page", 4), 2))
     whole, part = meta_surface(learner, params, tasks), meta_surface(learner, params, tasks, fixed=("optimiser",))
@@ -147,7 +148,7 @@ def test_a_learner_without_a_network_has_no_task_loss():
 
 def test_running_averages_are_not_looked_around():
     """Reptile carries its optimiser's averages along; a plane that bent them would show nothing that is descended."""
-    learner = replace(make("reptile"), widths=(5,))
+    learner = replace(make("reptile"), network=MLP((5,)))
     params = double(learner.init(stream("init"), Sine.spec))
     tasks = double(Sine(shots=5, queries=6).sample(stream("page", 4), 2))
     surface = meta_loss(learner, params, tasks)
