@@ -18,6 +18,7 @@ from torch.func import vmap
 
 from engine.heads import Head, with_head
 from engine.learners import Learner, Params
+from engine.losses import ACCURACY, ERROR, Measure, are_values, uninformed
 from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import tree_map
 
@@ -27,9 +28,7 @@ DIVERGED = 100.0  # times the loss of knowing nothing
 
 def knowing_nothing(distribution: TaskDistribution, tasks: Task) -> float:
     """The loss of saying 0 everywhere (mean over tasks and queries), or of all classes being equally likely."""
-    if tasks.query_y.is_floating_point():
-        return float(tasks.query_y.double().square().mean())
-    return float(np.log(distribution.spec.output_dim))
+    return uninformed(distribution.spec, tasks.query_y)
 
 
 def diverged(losses: np.ndarray, nothing: float | np.ndarray) -> np.ndarray:
@@ -51,7 +50,7 @@ class Scores(NamedTuple):
     @property
     def measure(self) -> str:
         """What `headline` holds: "mse" or "accuracy"."""
-        return "mse" if self.accuracies is None else "accuracy"
+        return self._measure.name
 
     @property
     def headline(self) -> Tensor:
@@ -61,7 +60,11 @@ class Scores(NamedTuple):
     @property
     def worst(self) -> float:
         """What a task that diverged counts as in a median: an infinite error, or no right answer."""
-        return math.inf if self.accuracies is None else 0.0
+        return self._measure.worst
+
+    @property
+    def _measure(self) -> Measure:
+        return ERROR if self.accuracies is None else ACCURACY
 
     def diverged(self, nothing: float) -> np.ndarray:
         """Which tasks diverged, (N,); `nothing` is the loss of knowing nothing."""
@@ -90,7 +93,7 @@ def step_scores(
         heads: output layers to start from instead of the learned one, one per task (see `engine.heads`).
         device: where to compute, a chunk of tasks at a time; where everything already is unless given.
     """
-    classes = not tasks.query_y.is_floating_point()
+    classes = not are_values(tasks.query_y)
 
     def one(task: Task, head: Head | None = None) -> tuple[Tensor, ...]:
         start = params if head is None else with_head(params, head)

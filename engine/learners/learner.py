@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from engine import losses
 from engine.networks import Acting, Network
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree
@@ -20,17 +21,6 @@ from engine.trees import Tree
 Params = dict[str, Any]  # named groups of named tensors: {"net": {"weight1": ...}}
 State = dict[str, Any]  # what changes while a learner adapts
 Trajectory = list[State]  # before the first step and after each one: T + 1 states
-
-
-def one_hot(labels: Tensor, like: Tensor) -> Tensor:
-    """Class indices (Q,) as rows (Q, ways) of zeros and ones, with the ways and the dtype of `like` (..., ways)."""
-    classes = torch.arange(like.shape[-1], device=like.device)
-    return (labels.unsqueeze(-1) == classes).to(like.dtype)
-
-
-def as_rows(target: Tensor, like: Tensor) -> Tensor:
-    """Targets as rows of numbers: (K, output_dim) as they are, class indices (K,) as one-hot rows (K, ways)."""
-    return target if target.is_floating_point() else one_hot(target, like)
 
 
 @dataclass(frozen=True)
@@ -149,21 +139,12 @@ class Learner:
         return trajectory
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """What learners minimise: a scalar, or one per seed for a stack of seeds.
-
-        Mean squared error for numbers (Q, output_dim); cross-entropy of the predicted logits (Q, ways) for class
-        indices (Q,), the mean over the Q points.
-        """
-        if target.is_floating_point():
-            return (prediction - target).square().mean((-2, -1))
-        chosen = one_hot(target, prediction)
-        return -(chosen * prediction.log_softmax(-1)).sum(-1).mean(-1)
+        """What learners minimise (`engine.losses`): a scalar, or one per seed for a stack of seeds."""
+        return losses.loss(prediction, target)
 
     def loss_gradient(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The derivative of `loss` with respect to the prediction, of the prediction's shape."""
-        if target.is_floating_point():
-            return (prediction - target) * (2 / (prediction.shape[-2] * prediction.shape[-1]))
-        return (prediction.softmax(-1) - one_hot(target, prediction)) / prediction.shape[-2]
+        return losses.loss_gradient(prediction, target)
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The objective of meta-training for one task: by default, the query loss after T steps (look-ahead)."""

@@ -16,7 +16,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State, as_rows
+from engine.learners.learner import Learner, Params, State
+from engine.losses import are_values, as_rows
 from engine.networks import ANetwork, Network, as_rows_of, perceptron
 from engine.networks import cells as lstm
 from engine.tasks import TaskSpec
@@ -56,7 +57,7 @@ class PooledLSTM(Learner):
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        points = support_y.shape[-2 if support_y.is_floating_point() else -1]
+        points = support_y.shape[-2 if are_values(support_y) else -1]
         state = lstm.zero_state(params["lstm"], points)  # (K, hidden) each
         labels = 1.0 if self.label_in_first_pass else 0.0
         return {**_pool(state), "show_labels": support_x.new_full((), labels)}

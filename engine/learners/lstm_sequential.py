@@ -17,8 +17,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State, as_rows
+from engine.learners.learner import Learner, Params, State
 from engine.learners.lstm import encoded, hidden, read
+from engine.losses import as_rows
 from engine.networks import ANetwork, perceptron
 from engine.networks import cells as lstm
 from engine.tasks import TaskSpec

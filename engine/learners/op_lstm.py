@@ -18,7 +18,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State, as_rows
+from engine.learners.learner import Learner, Params, State
+from engine.losses import are_values, as_rows
 from engine.networks import STANDARD_BIASED, Acting, ANetwork, Layer, as_rows_of
 from engine.networks import cells as lstm
 from engine.tasks import TaskSpec
@@ -86,7 +87,7 @@ class OPLSTM(Learner):
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         state: State = {}
-        points = support_y.shape[-2 if support_y.is_floating_point() else -1]
+        points = support_y.shape[-2 if are_values(support_y) else -1]
         for place, layer in self.written:
             weight = params["net"][layer.weight]
             state[f"H{place}"] = weight

@@ -16,9 +16,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State, one_hot
+from engine.learners.learner import Learner, Params, State
+from engine.losses import one_hot
 from engine.networks import STANDARD_BIASED, ANetwork
-from engine.tasks import TaskSpec
+from engine.tasks import TaskSpec, Values
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ProtoNet(Learner):
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         return {
-            "embedding": self.encoder.init(generator, replace(spec, output_dim=self.embedding)),
+            "embedding": self.encoder.init(generator, replace(spec, targets=Values(self.embedding))),
             "blank": {"prototypes": torch.zeros(spec.output_dim, self.embedding)},  # before the step; no loss sees them
         }
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import BadInput, BadRun, quoted
-from engine.tasks import TaskSpec
+from engine.tasks import Classes, TaskSpec, Values
 
 
 def checked_inputs(spec: TaskSpec, name: str, x: Any, device: torch.device) -> Tensor:
@@ -21,10 +21,11 @@ def checked_inputs(spec: TaskSpec, name: str, x: Any, device: torch.device) -> T
 def checked_support(spec: TaskSpec, support_x: Any, support_y: Any, device: torch.device) -> tuple[Tensor, Tensor]:
     """A support set as tensors (K, *input_shape) and (K, output_dim), or class indices (K,); raises BadInput."""
     x = checked_inputs(spec, "support_x", support_x, device)
-    if spec.kind == "regression":
-        y = _rows("support_y", support_y, (spec.output_dim,), device)
-    else:
-        y = _classes(support_y, spec.output_dim, device)
+    match spec.targets:
+        case Values(size):
+            y = _rows("support_y", support_y, (size,), device)
+        case Classes(ways):
+            y = _classes(support_y, ways, device)
     if len(x) != len(y) or not len(x):
         raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
     return x, y

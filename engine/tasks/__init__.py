@@ -6,7 +6,8 @@ from engine.tasks.families import SineFamilies, all_families
 from engine.tasks.gaussian import GaussianClasses
 from engine.tasks.polynomials import Polynomials
 from engine.tasks.sine import Sine
-from engine.tasks.task import NoisyTask, Task, TaskDistribution, TaskSpec, stream
+from engine.tasks.spec import LINE, Classes, Image, Numbers, TaskSpec, Values
+from engine.tasks.task import NoisyTask, Task, TaskDistribution, stream
 
 TASKS: dict[str, type[TaskDistribution]] = {
     cls.name: cls for cls in (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses)
@@ -25,9 +26,13 @@ def task_class(name: str) -> type[TaskDistribution]:
 
 
 __all__ = [
+    "LINE",
     "TASKS",
+    "Classes",
     "GaussianClasses",
+    "Image",
     "NoisyTask",
+    "Numbers",
     "Polynomials",
     "Sine",
     "SineComposition",
@@ -35,6 +40,7 @@ __all__ = [
     "Task",
     "TaskDistribution",
     "TaskSpec",
+    "Values",
     "all_families",
     "stream",
     "task_class",

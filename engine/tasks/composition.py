@@ -13,7 +13,8 @@ from pydantic import Field
 
 from engine.tasks.ranges import Range, uniform
 from engine.tasks.sine import Wave
-from engine.tasks.task import Task, TaskDistribution, TaskSpec
+from engine.tasks.spec import LINE
+from engine.tasks.task import Task, TaskDistribution
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SineComposition(TaskDistribution):
 
     name = "sine-composition"
     summary = "Regress the sum of two sine waves with frequencies up to 2.5 from a few points."
-    spec = TaskSpec(input_shape=(1,), output_dim=1, kind="regression")
+    spec = LINE
 
     shots: Annotated[int, Field(ge=1, le=10_000)] = 10
     queries: Annotated[int, Field(ge=1, le=10_000)] = 50

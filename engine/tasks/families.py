@@ -21,7 +21,8 @@ from torch import Tensor
 
 from engine.errors import BadConfig, quoted
 from engine.tasks.ranges import uniform
-from engine.tasks.task import Task, TaskDistribution, TaskSpec
+from engine.tasks.spec import LINE
+from engine.tasks.task import Task, TaskDistribution
 
 FACTORS = ("amplitude", "frequency", "phase", "offset")
 RANGES = {"amplitude": (0.1, 5.0), "frequency": (0.8, 3.0), "phase": (0.0, math.pi), "offset": (-2.0, 2.0)}
@@ -77,7 +78,7 @@ class SineFamilies(TaskDistribution):
 
     name = "sine-families"
     summary = "Regress y = A sin(w x + p) + c, where only the chosen factors differ between tasks."
-    spec = TaskSpec(input_shape=(1,), output_dim=1, kind="regression")
+    spec = LINE
 
     shots: Annotated[int, Field(ge=1, le=10_000)] = 10
     queries: Annotated[int, Field(ge=1, le=10_000)] = 50

@@ -12,7 +12,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.tasks.task import Task, TaskDistribution, TaskSpec
+from engine.tasks.spec import Classes, Numbers, TaskSpec
+from engine.tasks.task import Task, TaskDistribution
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class GaussianClasses(TaskDistribution):
 
     @property
     def spec(self) -> TaskSpec:
-        return TaskSpec(input_shape=(self.dimensions,), output_dim=self.ways, kind="classification")
+        return TaskSpec(Numbers(self.dimensions), Classes(self.ways))
 
     def sample(self, generator: torch.Generator, tasks: int) -> Task:
         return self.sample_with_means(generator, tasks)[0]

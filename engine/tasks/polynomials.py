@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.tasks.ranges import Range, uniform
-from engine.tasks.task import Task, TaskDistribution, TaskSpec
+from engine.tasks.spec import LINE
+from engine.tasks.task import Task, TaskDistribution
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Polynomials(TaskDistribution):
 
     name = "polynomials"
     summary = "Regress a polynomial (of order 2) with random coefficients from a few points."
-    spec = TaskSpec(input_shape=(1,), output_dim=1, kind="regression")
+    spec = LINE
 
     shots: Annotated[int, Field(ge=1, le=10_000)] = 10
     queries: Annotated[int, Field(ge=1, le=10_000)] = 50

@@ -9,7 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.tasks.ranges import Range, uniform
-from engine.tasks.task import Task, TaskDistribution, TaskSpec
+from engine.tasks.spec import LINE
+from engine.tasks.task import Task, TaskDistribution
 
 
 class Wave(NamedTuple):
@@ -44,7 +45,7 @@ class Sine(TaskDistribution):
 
     name = "sine"
     summary = "Regress y = a sin(x + phi), a ~ U(0.1, 5), phi ~ U(0, pi), x ~ U(-5, 5), from a few points."
-    spec = TaskSpec(input_shape=(1,), output_dim=1, kind="regression")
+    spec = LINE
 
     shots: Annotated[int, Field(ge=1, le=10_000)] = 10
     queries: Annotated[int, Field(ge=1, le=10_000)] = 50

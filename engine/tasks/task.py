@@ -1,12 +1,13 @@
 """A task, a distribution of tasks, and the random streams that keep training, validation and test apart."""
 
-import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from engine.tasks.spec import TaskSpec
 
 STREAMS = ("init", "train", "validation", "test", "page", "noise", "head")
 
@@ -32,20 +33,6 @@ class NoisyTask(NamedTuple):
     query_x: Tensor
     query_y: Tensor
     noise: Tensor
-
-
-@dataclass(frozen=True)
-class TaskSpec:
-    """What a learner must know of a task to build its networks."""
-
-    input_shape: tuple[int, ...]
-    output_dim: int
-    kind: Literal["regression", "classification"]
-
-    @property
-    def input_size(self) -> int:
-        """How many numbers an input consists of."""
-        return math.prod(self.input_shape)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from engine.runs.ensembles import Ensemble
+from engine.tasks import Classes
 from probes.asking import Progress
 from probes.tools import scoring
 
@@ -61,7 +62,7 @@ class Shots:
 
 def applies(ensemble: Ensemble) -> str | None:
     """None for regression; with classes, points come per class and a prefix of them lacks some."""
-    if ensemble.distribution.spec.kind != "regression":
+    if isinstance(ensemble.distribution.spec.targets, Classes):
         return "Support sets are shortened point by point, which only regression tasks allow."
     return None
 

@@ -34,8 +34,8 @@ from torch import Tensor
 from torch.func import vmap
 
 from engine.learners import Learner, Params, State
-from engine.learners.learner import as_rows
 from engine.learners.op_lstm import OPLSTM
+from engine.losses import are_values, as_rows
 from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
@@ -239,7 +239,7 @@ def heads(net: perceptron.Net, task: Task, start: Tensor, smallest: float) -> di
     y = as_rows(task.support_y, a[-1])
     left = y - (a[-2] @ start.mT + net[f"bias{last}"].unsqueeze(-2))
     nearest = start + (torch.linalg.pinv(a[-2], rtol=smallest) @ left).mT
-    if task.support_y.is_floating_point():
+    if are_values(task.support_y):
         means = y.mT @ a[-2] / len(y)
     else:
         means = 2 * (y.mT @ a[-2]) / y.sum(-2).unsqueeze(-1)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.learners import Params
 from engine.learners.op_lstm import OPLSTM
+from engine.losses import are_values
 from engine.networks import cells as lstm
 from engine.runs.run import Run
 from engine.tasks import Task
@@ -74,7 +75,7 @@ def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
     gated = readings.like(GatedOPLSTM, learner)
     trajectory = gated.adapt(params, task.support_x, task.support_y)
     order = task.support_x[:, 0].argsort()
-    width = task.support_y.shape[-1] if task.support_y.is_floating_point() else 1
+    width = task.support_y.shape[-1] if are_values(task.support_y) else 1
     heard = [(u, said) for name, u, said in gated.trace if name == readings.OUTPUT]
     tops = [held for name, held, _ in gated.trace if name == f"{readings.OUTPUT} top"]
     errors = torch.stack([u[::width, 0] - u[::width, 1] for u, _ in heard], 1)[order]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from engine import losses
 from engine.heads import Head, with_head
 from engine.learners import Params
 from engine.runs.ensembles import Ensemble
@@ -100,4 +101,4 @@ def shared(progress: Progress, done: int, total: int) -> Progress:
 
 def measure(distribution: TaskDistribution) -> str:
     """What a loss is, for people."""
-    return "mean squared error" if distribution.spec.kind == "regression" else "cross-entropy"
+    return losses.measure(distribution.spec).loss

@@ -6,12 +6,12 @@ from torch.func import grad
 
 from engine.learners import MAML, SAP, FiLM
 from engine.networks import MLP, perceptron
-from engine.tasks import Sine, TaskSpec, stream
+from engine.tasks import Numbers, Sine, TaskSpec, Values, stream
 from engine.trees import count, tree_map
 from tests.engine.conftest import double, init
 
 SMALL = {"network": MLP((6, 5)), "steps": 2, "inner_lr": 0.05}
-SEVERAL = TaskSpec((3,), 2, "regression")
+SEVERAL = TaskSpec(Numbers(3), Values(2))
 
 
 def anywhere(learner, seed: int = 0, spec: TaskSpec = Sine.spec) -> dict:
@@ -98,7 +98,7 @@ def as_sap(film: FiLM, params) -> tuple[SAP, dict, dict[str, str]]:
     for layer in range(1, last):
         same |= {f"hidden{layer}.vector-scale": f"gamma{layer}", f"hidden{layer}.vector-shift": f"beta{layer}"}
     same |= {"output.scale": f"gamma{last}", "output.shift": f"beta{last}"}
-    spec = TaskSpec(params["net"]["weight1"].shape[1:], params["net"][f"bias{last}"].shape[0], "regression")
+    spec = TaskSpec(Numbers(params["net"]["weight1"].shape[1]), Values(params["net"][f"bias{last}"].shape[0]))
     theirs = anywhere(sap, 5, spec)  # whatever the other operations are, at strength 0 they do not matter
     theirs["net"] = params["net"]
     for name, key in same.items():

@@ -10,7 +10,7 @@ from torch.func import functional_call, grad
 from engine.learners import OPLSTM
 from engine.learners.op_lstm import FirstOrderOPLSTM
 from engine.networks import MLP, perceptron
-from engine.tasks import Sine, TaskSpec, stream
+from engine.tasks import Numbers, Sine, TaskSpec, Values, stream
 from engine.trees import count, leaves, tree_map
 
 OPEN, SHUT = 40.0, -40.0
@@ -93,7 +93,7 @@ def test_prototype_rule(task):
     """With H_0 = 0 and a candidate that reads the label only, one pass writes the class means into the head."""
     ways, shots, d = 4, 3, 6
     learner = OPLSTM(network=MLP((d,), output_bias=True), cell_sizes=(), normalise=False, steps=1)
-    spec = TaskSpec((5,), ways, "regression")
+    spec = TaskSpec(Numbers(5), Values(ways))
     params = tree_map(torch.Tensor.double, learner.init(stream("init", 8), spec))
     params["net"]["weight2"].zero_()
     params["output_lstm"], params["body_lstm"] = memoryless((1.0, 0.0)), memoryless((0.0, 1.0))

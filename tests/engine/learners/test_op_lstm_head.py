@@ -9,7 +9,7 @@ from torch.func import grad
 from engine.learners import OPLSTM, ProtoNet
 from engine.networks import MLP
 from engine.networks import cells as lstm
-from engine.tasks import GaussianClasses, Task, TaskSpec, stream
+from engine.tasks import Classes, GaussianClasses, Numbers, Task, TaskSpec, stream
 from engine.trees import tree_map
 from tests.engine.conftest import double
 from tests.engine.learners.test_op_lstm import memoryless
@@ -22,7 +22,7 @@ def head(dimensions: int, ways: int, cell: dict, **config) -> tuple[OPLSTM, dict
     learner = OPLSTM(
         **{"network": MLP((), output_bias=True), "cell_sizes": (), "steps": 1, "normalise": False, **config}
     )
-    params = double(learner.init(stream("init", 5), TaskSpec((dimensions,), ways, "classification")))
+    params = double(learner.init(stream("init", 5), TaskSpec(Numbers(dimensions), Classes(ways))))
     params["net"] = tree_map(torch.zeros_like, params["net"])
     params["output_lstm"] = cell
     return learner, params
@@ -80,7 +80,7 @@ def test_from_unequal_logits_the_same_cell_leaves_that_gradient():
 def test_no_cell_sees_the_softmax_normaliser():
     """Equal label and logit in one coordinate give an equal signal there, however the other logits differ."""
     learner = OPLSTM(network=MLP((), output_bias=True), steps=1)
-    params = double(learner.init(stream("init", 3), TaskSpec((3,), 3, "classification")))
+    params = double(learner.init(stream("init", 3), TaskSpec(Numbers(3), Classes(3))))
     params["net"]["weight1"], params["net"]["bias1"] = torch.eye(3).double(), torch.zeros(3).double()  # logits = x
     logits = torch.tensor([[0.5, 2.0, -1.0], [0.5, -3.0, 0.1]], dtype=torch.float64)
     labels = torch.tensor([0, 0])

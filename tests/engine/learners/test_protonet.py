@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestCentroid
 
 from engine.learners import LEARNERS, ProtoNet
 from engine.networks import MLP, perceptron
-from engine.tasks import GaussianClasses, Task, TaskSpec, stream
+from engine.tasks import Classes, GaussianClasses, Numbers, Task, TaskSpec, stream
 from engine.trees import count, tree_map
 from tests.engine.conftest import double
 
@@ -15,7 +15,7 @@ from tests.engine.conftest import double
 def identity(dimensions: int, ways: int) -> tuple[ProtoNet, dict]:
     """A ProtoNet whose embedding is its input."""
     learner = ProtoNet(encoder=MLP((), output_bias=True), embedding=dimensions)
-    params = double(learner.init(stream("init"), TaskSpec((dimensions,), ways, "classification")))
+    params = double(learner.init(stream("init"), TaskSpec(Numbers(dimensions), Classes(ways))))
     params["embedding"]["weight1"].copy_(torch.eye(dimensions))
     params["embedding"]["bias1"].zero_()
     return learner, params
@@ -45,7 +45,7 @@ def test_unbalanced_classes_have_their_own_means():
 
 def test_before_its_step_every_class_is_equally_likely():
     learner = ProtoNet()
-    params = learner.init(stream("init"), TaskSpec((2,), 5, "classification"))
+    params = learner.init(stream("init"), TaskSpec(Numbers(2), Classes(5)))
     first = learner.adapt(params, torch.ones(5, 2), torch.arange(5))[0]
     logits = learner.predict(params, first, torch.randn(9, 2, generator=stream("page")))
     torch.testing.assert_close(logits.softmax(-1), torch.full((9, 5), 0.2))
@@ -71,6 +71,6 @@ def test_meta_gradient_is_autograd_of_the_textbook_loss():
 def test_it_learns_classes_only():
     assert LEARNERS["protonet"].kinds == ("classification",)
     params = ProtoNet(encoder=MLP((), output_bias=True), embedding=3).init(
-        stream("init"), TaskSpec((2,), 5, "classification")
+        stream("init"), TaskSpec(Numbers(2), Classes(5))
     )
     assert count(params["embedding"]) == 2 * 3 + 3

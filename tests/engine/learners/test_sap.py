@@ -9,7 +9,7 @@ from torch.func import grad
 from engine.errors import BadConfig
 from engine.learners import SAP, FirstOrderSAP, make
 from engine.networks import MLP, perceptron
-from engine.tasks import Sine, TaskSpec, stream
+from engine.tasks import Numbers, Sine, TaskSpec, Values, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import double, init
 
@@ -94,7 +94,7 @@ def test_three_steps_are_gradient_descent_on_the_operations(sap, seed, task):
 
 
 def test_inputs_and_outputs_of_several_dimensions_share_one_scalar_each():
-    spec = TaskSpec((3,), 2, "regression")
+    spec = TaskSpec(Numbers(3), Values(2))
     sap = replace(FORMS["first tensor"], inner_lr=0.05)
     params = anywhere(sap, 0, spec)
     assert all(
@@ -169,7 +169,7 @@ def test_the_published_starts_do_not(form, task):
 def test_the_published_low_rank_start_weakens_all_units_but_the_first():
     """Seven multiplications weigh 1/7 each, and ranks 5, 10 and 15 let the first 5, 10 and 15 units pass."""
     sap = SAP(network=MLP((40,)))
-    params = double(sap.init(stream("init"), TaskSpec((1,), 40, "regression")))
+    params = double(sap.init(stream("init"), TaskSpec(Numbers(1), Values(40))))
     params["net"] |= {"weight1": torch.ones_like(params["net"]["weight1"]), "weight2": torch.eye(40).double()}
     x = torch.ones(1, 1, dtype=torch.float64)  # every hidden unit is 1, and every output reads one of them
     factors = sap.predict(params, sap.start(params, x, x), x)[0]

@@ -9,7 +9,7 @@ from torch.func import grad, vmap
 from engine.execution.gradients import meta_gradient
 from engine.learners import MAML, MTNet, TNet
 from engine.networks import MLP, perceptron
-from engine.tasks import NoisyTask, Sine, TaskSpec, stream
+from engine.tasks import Classes, NoisyTask, Numbers, Sine, TaskSpec, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
 
@@ -147,7 +147,7 @@ def test_parameter_counts():
     assert MTNet().noise_size(Sine.spec) == 81
     headless = MTNet(mask_head=False)
     assert count(headless.init(stream("init"), Sine.spec)["masks"]) == headless.noise_size(Sine.spec) == 80
-    ways = TaskSpec((2,), 5, "classification")
+    ways = TaskSpec(Numbers(2), Classes(5))
     assert count(MTNet().init(stream("init"), ways)["masks"]) == MTNet().noise_size(ways) == 85
 
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from engine.configure import configure
 from engine.errors import BadConfig
-from engine.tasks import GaussianClasses, TaskSpec, stream
+from engine.tasks import Classes, GaussianClasses, Numbers, TaskSpec, stream
 
 
 def test_shapes_and_balance():
@@ -54,8 +54,8 @@ def test_two_classes_are_as_hard_as_the_spread_says(spread):
 
 
 def test_the_spec_follows_the_parameters():
-    assert GaussianClasses(ways=7, dimensions=3).spec == TaskSpec((3,), 7, "classification")
-    assert GaussianClasses().spec == TaskSpec((2,), 5, "classification")
+    assert GaussianClasses(ways=7, dimensions=3).spec == TaskSpec(Numbers(3), Classes(7))
+    assert GaussianClasses().spec == TaskSpec(Numbers(2), Classes(5))
 
 
 def test_one_way_is_refused():
