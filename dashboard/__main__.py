@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from dashboard.views.train.readonly import VARIABLE, read_only
 
-PROJECT = Path(__file__).resolve().parents[1]
+APP = Path(__file__).resolve().with_name("app.py")
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +74,7 @@ def main(given: list[str] | None = None) -> None:
         parser.error(f"--port must be between 1 and 65535, not {arguments.port}")
     if arguments.read_only:
         os.environ[VARIABLE] = "1"
-    os.chdir(PROJECT)  # Streamlit reads .streamlit/config.toml from here
+    sys.argv[0] = str(APP)  # Streamlit reads the .streamlit/config.toml beside what was started, by any name
     import streamlit as st
     from starlette.middleware import Middleware
 
@@ -88,7 +88,7 @@ def main(given: list[str] | None = None) -> None:
         print(WARNING, flush=True)
     how = {"headless": arguments.headless, "read_only": read_only(), "also": arguments.allowed_host}
     guard = [] if arguments.allow_embedding else [Middleware(Guard, hosts=frozenset(arguments.allowed_host))]
-    app = st.App(PROJECT / "dashboard" / "app.py", middleware=guard)
+    app = st.App(APP, middleware=guard)
     app.run(config=settings(arguments.host, arguments.port, **how))
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import streamlit as st
 
-PROJECT = Path(__file__).resolve().parent.parent
-if str(PROJECT) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the project's
-    sys.path.insert(0, str(PROJECT))
+HERE = Path(__file__).resolve().parent
+if str(HERE.parent) not in sys.path:  # `streamlit run` puts this file's folder on the path, not the package's
+    sys.path.insert(0, str(HERE.parent))
 
 from dashboard.serving import server as serving  # noqa: E402 - found by the lines above
-from dashboard.widgets import links  # noqa: E402
+from dashboard.widgets import library, links  # noqa: E402
 
 if serving.served():
     serving.tune()  # `streamlit run` comes here first; `python -m dashboard` has done it
-st.set_page_config(page_title="Innerloop", page_icon=str(PROJECT / "dashboard" / "icon.png"), layout="wide")
-st.logo(str(PROJECT / "dashboard" / "logo.svg"), size="large")
+st.set_page_config(page_title="Innerloop", page_icon=str(HERE / "icon.png"), layout="wide")
+st.logo(str(HERE / "logo.svg"), size="large")
 pages = [
     st.Page(
         "views/live/live.py",
@@ -84,5 +84,7 @@ pages = [
 page = st.navigation(pages)
 links.clean(page.url_path)
 above = st.container()  # takes no room while there is nothing to say
+if missing := library.nothing_shipped():
+    above.info(missing)
 page.run()
 links.tell(above)

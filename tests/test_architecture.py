@@ -115,12 +115,12 @@ def test_the_hidden_option_that_a_drag_needs_exists_and_is_off():
     options = config.get_config_options()
     assert "runner.postScriptGC" in options, "this Streamlit has no runner.postScriptGC"
     assert options["runner.postScriptGC"].default_val is True
-    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    settings = tomllib.loads((ROOT / "dashboard" / ".streamlit" / "config.toml").read_text())
     assert settings["runner"]["postScriptGC"] is False
 
 
 def test_every_setting_is_one_that_streamlit_knows():
-    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    settings = tomllib.loads((ROOT / "dashboard" / ".streamlit" / "config.toml").read_text())
 
     def leaves(table: dict[str, object], prefix: str = "") -> list[str]:
         return [
@@ -130,11 +130,11 @@ def test_every_setting_is_one_that_streamlit_knows():
         ]
 
     unknown = set(leaves(settings)) - set(config.get_config_options())
-    assert not unknown, f".streamlit/config.toml sets {sorted(unknown)}"
+    assert not unknown, f"dashboard/.streamlit/config.toml sets {sorted(unknown)}"
 
 
 def test_the_server_is_for_this_machine_and_tells_nobody():
-    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    settings = tomllib.loads((ROOT / "dashboard" / ".streamlit" / "config.toml").read_text())
     assert settings["server"]["address"] == "127.0.0.1"
     assert settings["browser"]["gatherUsageStats"] is False
 

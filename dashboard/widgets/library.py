@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,14 +11,15 @@ from safetensors import safe_open
 
 from dashboard.widgets import families
 from engine.learners import LEARNERS
+from engine.runs import places
 from engine.runs.ensembles import Ensemble, find_ensembles
 from engine.runs.folders import run_folders
 from engine.runs.groups import groups, largest
 from engine.runs.run import RECORD, TRAINED, WEIGHTS, find
 
-PROJECT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = PROJECT / "checkpoints"
-RUNS = Path(os.environ.get("INNERLOOP_RUNS") or PROJECT / "runs").resolve()  # the user's own
+CHECKPOINTS = places.shipped().resolve()
+PROJECT = CHECKPOINTS.parent  # paths below it are shown from here
+RUNS = places.own_runs().resolve()  # the user's own
 ANSWERS = CHECKPOINTS / "answers"  # of probes that take long, see `probes.answers`
 OWN = "my-"  # before the name of a folder below `runs/`
 
@@ -76,6 +76,11 @@ def shown(path: Path) -> str:
     """A path as people read it: from the project, or from the folder that holds the own runs."""
     home = PROJECT if path.is_relative_to(PROJECT) else RUNS.parent
     return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+
+
+def nothing_shipped() -> str:
+    """Where to get the shipped runs, in one sentence, where there are none of them; "" where there are."""
+    return "" if _folders(CHECKPOINTS) else places.NOTHING_SHIPPED
 
 
 def title(collection: str) -> str:

@@ -11,7 +11,7 @@ from engine.cli import training as cli_jobs
 from engine.cli.console import bar, device_option, json_option, parse_settings, run, show
 from engine.configure import plain_value
 from engine.errors import BadConfig
-from engine.runs.places import own_runs
+from engine.runs.places import own_runs, shipped
 
 METRICS: tuple[str, ...] = (
     "validation",
@@ -81,7 +81,7 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     """Lists the run folders below ROOTS (default: checkpoints and runs)."""
     from engine.runs.run import broken, find
 
-    rows, roots = [], roots or (Path("checkpoints"), own_runs())
+    rows, roots = [], roots or (shipped(), own_runs())
     for path, record in find(*roots):
         metrics = record.get("metrics") or {}
         row = {"path": str(path), **{key: record.get(key) for key in ("learner", "task", "shots", "seed", "status")}}

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from engine.cli.console import bar, device_option, json_option, parse_settings, show
+from engine.runs.places import shipped
 
 CLASSES = " (accuracy in place of mse where there are classes)"
 
@@ -49,7 +50,9 @@ def evaluate(
 
 
 @click.command()
-@click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
+@click.option(
+    "--root", default=shipped, show_default="checkpoints", type=click.Path(path_type=Path), help="Run folders."
+)
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @device_option
 @json_option(
@@ -70,7 +73,9 @@ def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--root", default="checkpoints", show_default=True, type=click.Path(path_type=Path), help="Run folders.")
+@click.option(
+    "--root", default=shipped, show_default="checkpoints", type=click.Path(path_type=Path), help="Run folders."
+)
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
 @device_option
 @json_option(
@@ -96,8 +101,8 @@ def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
 @click.option("--train", "training", is_flag=True, help="Train and measure again (minutes) first.")
 @click.option(
     "--root",
-    default="checkpoints/structure",
-    show_default=True,
+    default=lambda: shipped() / "structure",
+    show_default="checkpoints/structure",
     type=click.Path(path_type=Path),
     help="Where results are.",
 )

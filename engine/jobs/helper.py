@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import Any
 
 from engine.jobs.processes import keep_memory
 from engine.runs.ensembles import Ensemble
+from engine.runs.places import PACKAGES
 from engine.runs.run import load
 
 MOST_OPEN = 256  # ensembles that a helper keeps
 PATIENCE_S = 5.0  # at least; one that does not answer for so long is taken to hang
 STARTING_S = 120.0  # until it says that it is ready
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Helper:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            cwd=PROJECT,
+            cwd=PACKAGES,  # where `-m` finds it
         )
         theirs.close()
         self._due = time.monotonic() + self.starting_s

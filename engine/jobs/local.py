@@ -22,7 +22,7 @@ from engine.jobs import tickets
 from engine.runs.files import write_json
 from engine.runs.folders import inside, refuse_link
 from engine.runs.locks import Locks, held
-from engine.runs.places import own_runs
+from engine.runs.places import PACKAGES, own_runs
 from engine.runs.run import ENDED, RECORD, find, read_record
 from engine.training.plans import CANCEL, Plan, now, plan_of
 
@@ -318,7 +318,7 @@ def _spawn(folder: Path, locks: Locks, ticket: int, slots: int, queue: Path | No
             stderr=log,
             pass_fds=[*locks.descriptors, ticket],
             start_new_session=True,
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=PACKAGES,  # where `-m` finds it
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     threading.Thread(target=worker.wait, daemon=True).start()  # so that no zombie stays when it ends

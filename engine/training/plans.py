@@ -19,6 +19,7 @@ from engine.learners import Learner, learner_class
 from engine.runs.files import write_json
 from engine.runs.folders import refuse_link
 from engine.runs.history import HISTORY
+from engine.runs.places import project
 from engine.runs.record import checked
 from engine.runs.run import KEPT, RECORD, WEIGHTS, describe, read_record
 from engine.tasks import TaskDistribution, task_class
@@ -221,10 +222,11 @@ def earlier_versions(record: dict[str, Any], reached: int) -> list[dict[str, Any
 @functools.cache
 def commit() -> str | None:
     """The commit of the code that runs, with a + if it was changed since; None outside a git checkout."""
-    here = Path(__file__).resolve().parent
+    if (home := project()) is None:  # a repository around an installed package is somebody else's
+        return None
     command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

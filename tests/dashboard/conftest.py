@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from streamlit import config
 
+from dashboard import __main__ as launcher
 from dashboard.widgets import library
+
+config._main_script_path = str(launcher.APP)  # pages of tests have the settings of served ones
 
 
 @pytest.fixture(scope="module", autouse=True)

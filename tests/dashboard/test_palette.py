@@ -146,7 +146,7 @@ def test_an_unknown_learner_looks_the_same_every_time():
 
 
 def test_the_theme_file_agrees():
-    path = Path(__file__).parents[2] / ".streamlit" / "config.toml"
+    path = Path(__file__).parents[2] / "dashboard" / ".streamlit" / "config.toml"
     theme = tomllib.loads(path.read_text(encoding="utf-8"))["theme"]
     expected = {
         "light": {
@@ -172,7 +172,7 @@ def test_the_theme_file_agrees():
 
 def test_streamlit_knows_every_option_of_the_theme_file():
     """Streamlit warns about an unknown option and goes on; here it is an error."""
-    path = Path(__file__).parents[2] / ".streamlit" / "config.toml"
+    path = Path(__file__).parents[2] / "dashboard" / ".streamlit" / "config.toml"
 
     def options(table: dict, prefix: str = ""):
         for key, value in table.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_a_server_for_others_says_what_they_can_do(words, warned: bool, guarded:
     monkeypatch.setattr("streamlit.App", App)
     monkeypatch.setattr(serving, "tune", lambda: None)
     monkeypatch.setenv(VARIABLE, "")
-    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["innerloop"])
     launcher.main(words)
     said = capsys.readouterr().out.splitlines()
     assert said[1:] == [launcher.WARNING] * warned
