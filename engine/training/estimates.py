@@ -13,6 +13,7 @@ from engine.configure import one_form, plain_values
 from engine.errors import BadInput
 from engine.jobs.processes import cores, keep_memory, peak_memory, step_back
 from engine.learners import Learner, learner_class
+from engine.runs.places import PACKAGES
 from engine.runs.run import find
 from engine.tasks import TaskDistribution
 from engine.training.trainer import Training
@@ -148,7 +149,7 @@ def tried(
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=PACKAGES,  # where `-m` finds it
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )

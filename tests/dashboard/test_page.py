@@ -16,6 +16,7 @@ from dashboard.views.live import parts as live
 from dashboard.widgets import families, library
 from dashboard.widgets.state import View, from_query
 from engine.learners import LEARNERS as REGISTERED
+from engine.runs import places
 from tests.dashboard.pages import app, fine
 
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine-tuned")
@@ -272,13 +273,15 @@ def test_without_a_true_function():
     assert in_address(at) == view(at)
 
 
-def test_a_collection_without_learners_says_how_to_train_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_without_shipped_runs_it_says_where_they_are_and_how_to_train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "sine").mkdir()
     monkeypatch.setattr("dashboard.widgets.library.CHECKPOINTS", tmp_path)
     monkeypatch.setattr("dashboard.widgets.library.PROJECT", tmp_path)
     at = app()
     fine(at.run())
-    assert "python -m engine train" in at.info[0].value
+    shipped, train = [info.value for info in at.info]
+    assert shipped == places.NOTHING_SHIPPED
+    assert "python -m engine train" in train
 
 
 def test_of_many_learners_a_few_of_each_family_are_on_at_first():
