@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -91,3 +93,10 @@ def test_shipped_runs_are_where_the_rule_says(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(ROOT / "docs")
     assert places.shipped() == Path("checkpoints")
     assert places.project() is None
+
+
+def test_the_citation_and_the_licence_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = dict(re.findall(r"^(version|license): (.+)$", (ROOT / "CITATION.cff").read_text(), flags=re.M))
+    assert cited == {"version": project["version"], "license": project["license"]}
+    assert "Copyright 2026 Innerloop contributors" in (ROOT / "LICENSE").read_text()
