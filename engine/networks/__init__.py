@@ -6,10 +6,12 @@ from pydantic import BeforeValidator, InstanceOf
 
 from engine.configure import configure
 from engine.errors import BadConfig, UnknownName, quoted
+from engine.networks.conv import Conv4
 from engine.networks.mlp import MLP
 from engine.networks.network import Acting, Hook, Layer, Net, Network, Point, as_rows_of, keep
+from engine.networks.resnet import ResNet10, ResNet12, ResNet18
 
-NETWORKS: dict[str, type[Network]] = {cls.name: cls for cls in (MLP,)}
+NETWORKS: dict[str, type[Network]] = {cls.name: cls for cls in (MLP, Conv4, ResNet10, ResNet12, ResNet18)}
 
 STANDARD = MLP((40, 40))  # the base network of the dissertation's chapters 3 and 6 on sine waves
 STANDARD_BIASED = MLP((40, 40), output_bias=True)  # that of chapter 5
@@ -53,11 +55,15 @@ __all__ = [
     "STANDARD_BIASED",
     "ANetwork",
     "Acting",
+    "Conv4",
     "Hook",
     "Layer",
     "Net",
     "Network",
     "Point",
+    "ResNet10",
+    "ResNet12",
+    "ResNet18",
     "as_rows_of",
     "keep",
     "make_network",

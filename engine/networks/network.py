@@ -127,7 +127,7 @@ class Network:
 
     @property
     def rowwise(self) -> bool:
-        """Whether a prediction is the same whoever is asked beside it; not with statistics of the batch."""
+        """Whether a prediction of `settled` weights is the same whoever is asked beside it."""
         return True
 
     def refused(self, spec: TaskSpec) -> str | None:
@@ -172,6 +172,21 @@ class Network:
         z = z @ at(f"{head.name}.weight", net[head.weight]).mT
         return at("output", z if head.bias is None else z + net[head.bias].unsqueeze(-2))
 
+    def settled(self, net: Net, support_x: Tensor, at: Hook = keep) -> Net:
+        """The weights with all that a query needs to know of the support, as further tensors: statistics of its norms.
+
+        Networks without such norms give back `net` itself. While a learner adapts it asks about the whole support, with
+        weights as they are. Before it asks about anything else it must settle the weights it has arrived at, with the
+        hook that it will ask through; what it adapts further are the weights, not the settled ones. Meta-gradients
+        pass through the statistics.
+
+        Args:
+            net: the weights, adapted if they are to be; settled ones are settled anew.
+            support_x: the support, (K, *input_shape).
+            at: what stands at the points.
+        """
+        return net
+
     def features(self, net: Net, x: Tensor, at: Hook = keep) -> dict[str, Tensor]:
         """What the layers after the first one read of x, as rows: (K, d) by "hidden 1", "hidden 2" ..."""
         seen: dict[str, Tensor] = {}
@@ -181,7 +196,7 @@ class Network:
             return seen[point]
 
         self.body(net, x, listen)
-        read = [seen[layer.reads] for layer in self.layers[1:]]
+        read = [seen[point] for point in dict.fromkeys(layer.reads for layer in self.layers[1:])]
         return {f"hidden {i}": z if self.broadcasts else z.flatten(1) for i, z in enumerate(read, start=1)}
 
     def pullback(self, net: Net, x: Tensor, at: Hook = keep) -> tuple[Tensor, Callable[[Tensor], Net]]:

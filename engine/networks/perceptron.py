@@ -26,9 +26,9 @@ def init(generator: torch.Generator, sizes: tuple[int, ...], *, output_bias: boo
     last = len(sizes) - 1
     for layer, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
         bound = 1 / math.sqrt(fan_in)
-        net[f"weight{layer}"] = _uniform(generator, bound, (fan_out, fan_in))
+        net[f"weight{layer}"] = uniform(generator, bound, (fan_out, fan_in))
         drawn = layer == last and output_bias
-        net[f"bias{layer}"] = _uniform(generator, bound, (fan_out,)) if drawn else torch.zeros(fan_out)
+        net[f"bias{layer}"] = uniform(generator, bound, (fan_out,)) if drawn else torch.zeros(fan_out)
     return net
 
 
@@ -89,5 +89,6 @@ def forward(net: Net, x: Tensor) -> Tensor:
     return activations(net, x)[-1]
 
 
-def _uniform(generator: torch.Generator, bound: float, shape: tuple[int, ...]) -> Tensor:
+def uniform(generator: torch.Generator, bound: float, shape: tuple[int, ...]) -> Tensor:
+    """Numbers U(-bound, bound)."""
     return (2 * torch.rand(shape, generator=generator) - 1) * bound
