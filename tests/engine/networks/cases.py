@@ -3,7 +3,7 @@
 import torch
 
 from engine.networks import MLP, Conv4, Net, Network, ResNet10, ResNet12, ResNet18
-from engine.tasks import Task, TaskSpec, stream
+from engine.tasks import Classes, Image, Task, TaskSpec, stream
 from engine.trees import tree_map
 from tests.engine.conftest import double
 
@@ -34,7 +34,7 @@ CLASSES = 3
 
 def spec_of(name: str) -> TaskSpec:
     """Three classes of images, of the size that the network of a case takes."""
-    return TaskSpec(CASES[name][1], CLASSES, "classification")
+    return TaskSpec(Image(*CASES[name][1]), Classes(CLASSES))
 
 
 def weights(network: Network, spec: TaskSpec, seed: int = 0) -> Net:

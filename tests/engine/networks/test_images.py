@@ -6,7 +6,7 @@ from torch import nn
 
 from engine.errors import BadConfig
 from engine.networks import Conv4, ResNet10, ResNet12, ResNet18, make_network
-from engine.tasks import TaskSpec, stream
+from engine.tasks import LINE, Classes, Image, TaskSpec, stream
 from engine.trees import count, tree_map
 from tests.engine.networks.cases import CASES, IMAGES, drawn_task, images, spec_of, weights
 
@@ -127,13 +127,13 @@ def test_queries_are_normalised_as_batch_norm_normalises_after_one_batch(name):
     ids=str,
 )
 def test_parameters_are_as_many_as_the_dissertation_has(network, shape, parameters):
-    spec = TaskSpec(shape, 5, "classification")
+    spec = TaskSpec(Image(*shape), Classes(5))
     assert count(network.init(stream("init"), spec)) == parameters
 
 
 def test_conv4_without_padding_has_the_published_maps():
     """84 -> 41 -> 19 -> 8 -> 3 and 576 features without padding, 1,600 with."""
-    spec = TaskSpec((3, 84, 84), 5, "classification")
+    spec = TaskSpec(Image(3, 84, 84), Classes(5))
     pooled = [point.shape for point in Conv4(padding=0).points(spec) if point.kind == "pooled"]
     assert pooled == [(64, side, side) for side in (41, 19, 8, 3)]
     assert Conv4().points(spec)[-2].shape == (5, 1_600)
@@ -141,7 +141,7 @@ def test_conv4_without_padding_has_the_published_maps():
 
 @pytest.mark.parametrize("network", [Conv4(channels=32, blocks=2), ResNet10(width=32)], ids=str)
 def test_init_draws_torch_defaults(network):
-    spec = TaskSpec((3, 28, 28), 5, "classification")
+    spec = TaskSpec(Image(3, 28, 28), Classes(5))
     net = network.init(stream("init"), spec)
     for layer in network.layers:
         bound = net[layer.weight][0].numel() ** -0.5
@@ -153,7 +153,7 @@ def test_init_draws_torch_defaults(network):
 
 
 def test_init_of_resnet12_is_that_of_its_code():
-    spec = TaskSpec((3, 16, 16), 5, "classification")
+    spec = TaskSpec(Image(3, 16, 16), Classes(5))
     net, like = ResNet12(width=32).init(stream("init"), spec), nn.Conv2d(32, 64, 3)
     nn.init.kaiming_normal_(like.weight, mode="fan_out", nonlinearity="leaky_relu")
     weight = next(net[layer.weight] for layer in ResNet12().layers if layer.name == "block2-conv1")
@@ -169,18 +169,21 @@ def test_init_of_resnet12_is_that_of_its_code():
         (Conv4(padding=0), (1, 45, 45), "at least 46x46"),
         (Conv4(padding=0, pool="stride"), (1, 30, 30), "at least 31x31"),
         (ResNet12(), (3, 14, 14), "at least 16x16"),
-        (Conv4(), (1,), "inputs of 3 axes, such as images; those of this task have 1"),
     ],
 )
 def test_images_that_are_too_small_are_refused_in_one_sentence(network, shape, part):
-    assert part in network.refused(TaskSpec(shape, 5, "classification"))
+    assert part in network.refused(TaskSpec(Image(*shape), Classes(5)))
+
+
+def test_what_is_not_an_image_is_refused_in_one_sentence():
+    assert Conv4().refused(LINE) == "Conv4 reads inputs of 3 axes, such as images; those of this task have 1."
 
 
 @pytest.mark.parametrize("network", [Conv4(channels=2), Conv4(channels=2, padding=0), ResNet12(width=2)], ids=str)
 def test_the_smallest_images_that_are_not_refused_fit(network):
     """So the bound in the sentence is the true one."""
     side = 46 if network == Conv4(channels=2, padding=0) else 16
-    spec = TaskSpec((1, side, side), 3, "classification")
+    spec = TaskSpec(Image(1, side, side), Classes(3))
     assert network.refused(spec) is None
     net = weights(network, spec)
     assert network.forward(net, images(spec, 2)).shape == (2, 3)
