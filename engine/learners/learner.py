@@ -117,7 +117,7 @@ class Learner:
     def refused(self, spec: TaskSpec) -> str | None:
         """Why this learner cannot learn tasks of a kind, as one sentence; None if it can."""
         if spec.kind not in self.kinds:
-            return f"{self.title} learns {' and '.join(self.kinds)} only; this task is {spec.kind}."
+            return f"it learns {' and '.join(self.kinds)} tasks; this one is {spec.kind}."
         parts = (getattr(self, field.name) for field in fields(self))
         return next((said for part in parts if isinstance(part, Network) and (said := part.refused(spec))), None)
 

@@ -120,9 +120,8 @@ def plan(
     Raises:
         BadInput: a run of that name exists, or the learner cannot learn this kind of task.
     """
-    if distribution.spec.kind not in learner.kinds:
-        kinds = " and ".join(learner.kinds)
-        raise BadInput(f"{learner.name} learns {kinds} tasks; {distribution.name} is {distribution.spec.kind}.")
+    if (said := learner.refused(distribution.spec)) is not None:
+        raise BadInput(f"{learner.name} on {distribution.name}: {said}")
     folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
     for folder in folders:
         refuse_link(folder)

@@ -70,7 +70,7 @@ def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
     at = opened("train")
     assert command(at) == "python -m engine train maml --shots 10 --seeds 3 --detach"
     at.number_input(key="train-maml-10-training-iterations").set_value(1000)
-    at.text_input(key="train-maml-10-widths").set_value("20, 20")
+    at.text_input(key="train-maml-10-network-widths").set_value("20, 20")
     at.number_input(key="train-maml-10-inner_lr").set_value(0.02)
     at.number_input(key="train-task-sine-noise").set_value(0.5)
     at.text_input(key="train-folder").set_value("mine")
@@ -78,7 +78,7 @@ def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
     for part in (
         "--runs runs/mine",
         "inner_lr=0.02",
-        "'network=MLP((20, 20))'",
+        "'network.widths=[20, 20]'",
         "training.iterations=1000",
         "task.noise=0.5",
     ):
@@ -89,7 +89,7 @@ def test_what_is_changed_is_in_the_shell_command_and_nothing_else():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("train-maml-10-widths", "20, many", "cannot take widths"),
+        ("train-maml-10-network-widths", "20, many", "cannot take widths"),
         ("train-maml-10-inner_clip", "-1", "cannot take inner_clip"),
         ("train-folder", "../../etc", "A folder's name takes"),
         ("train-maml-10-inner_clip", "x", "cannot take inner_clip"),

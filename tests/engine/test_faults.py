@@ -300,7 +300,7 @@ WRONG = {
     "tasks_per_s": "fast",
     "metrics": {"test_mse": "good"},
     "training": {"iterations": "many"},
-    "schema": 2,
+    "schema": 3,
     "group": "maml-k4-s0",
 }
 

@@ -5,7 +5,7 @@ import torch
 from torch.func import vmap
 
 from engine.learners import LEARNERS
-from engine.networks import perceptron
+from engine.networks import keep, perceptron
 from engine.tasks import Sine, stream
 from engine.trees import stack
 from tests.engine.conftest import CASES, double, few, init, short
@@ -56,8 +56,10 @@ def test_features_of_seeds_and_tasks_together_are_those_of_each_alone(name):
 def test_the_network_of_a_state_is_what_predicts(name, task):
     learner, params = short(name), init(short(name))
     state = learner.adapt(params, task.support_x, task.support_y)[-1]
-    net = learner.acting(params, state).weights
-    if net is None:
+    acting = learner.acting(params, state)
+    if acting is None:
         pytest.skip(f"{name} keeps no ReLU network")
     said = learner.predict(params, state, task.query_x)
-    torch.testing.assert_close(perceptron.forward(net, task.query_x), said, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(acting(task.query_x), said, rtol=1e-12, atol=1e-12)
+    assert acting.at is keep, "operations are folded into the weights of an MLP"
+    torch.testing.assert_close(perceptron.forward(acting.weights, task.query_x), said, rtol=1e-12, atol=1e-12)

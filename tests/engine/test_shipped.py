@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.configure import configure
+from engine.configure import configure, flat_values
 from engine.learners import make
-from engine.runs.run import RECORD
+from engine.runs.run import find
 from engine.tasks import task_class
 from engine.training import recipes
 from engine.training.trainer import Training
@@ -32,7 +32,7 @@ def differences(record: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     found = recipes.recipe(record["task"], record["recipe"], record["learner"], record["shots"])
     learner, task = record["learner"], task_class(record["task"])
     sides = [
-        asdict(make(learner, **learning))
+        flat_values(make(learner, **learning))
         | asdict(configure(Training, training, "training"))
         | asdict(configure(task, on, "task"))
         for learning, training, on in (
@@ -46,7 +46,7 @@ def differences(record: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
 @pytest.fixture(scope="module")
 def records() -> dict[str, dict[str, Any]]:
     """The shipped records by folder."""
-    return {str(path.parent.relative_to(ROOT)): json.loads(path.read_text()) for path in sorted(ROOT.rglob(RECORD))}
+    return {str(path.relative_to(ROOT)): record for path, record in find(ROOT)}
 
 
 def test_every_shipped_record_is_its_recipe(records):

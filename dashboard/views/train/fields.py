@@ -9,7 +9,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from streamlit.delta_generator import DeltaGenerator
 
+from engine.configure import plain_value
+from engine.networks import NETWORKS, Network
+
 COLUMNS = 3
+NONE = "none"
+NETWORK = "The function that adapts, with parameters of its own."
 
 
 def explained(cls: type) -> dict[str, str]:
@@ -35,6 +40,28 @@ def choices(cls: type, name: str) -> tuple[Any, ...]:
     return tuple(value for option in options if get_origin(option) is Literal for value in get_args(option))
 
 
+def kinds(cls: type, name: str) -> dict[str, type]:
+    """The networks that a field can hold, by name; none for other fields."""
+    hint = get_type_hints(cls)[name]
+    return dict(NETWORKS) if Network in (hint, *get_args(hint)) else {}
+
+
+def _part(place: DeltaGenerator, parts: Mapping[str, type], name: str, default: Any, prefix: str) -> Any:
+    """Which network, and its parameters: nothing else has parameters of its own."""
+    given, key = plain_value(default) or {}, f"{prefix}-{name}"
+    usual = given.get("name", NONE) if given else NONE
+    options = [*parts] if given else [NONE, *parts]
+    row = place.container(border=True)
+    chosen = row.selectbox(
+        name.replace("_", " "), options, index=options.index(usual), key=key, bind="query-params", help=NETWORK
+    )
+    if chosen == NONE or chosen not in parts:
+        return None
+    inner = {field.name: given.get(field.name, field.default) for field in fields(parts[chosen])}
+    known = inner if chosen == usual else {}
+    return {"name": chosen, **draw(row, parts[chosen], list(inner), known, key)}
+
+
 def draw(
     place: DeltaGenerator, cls: type, names: Sequence[str], defaults: Mapping[str, Any], prefix: str
 ) -> dict[str, Any]:
@@ -54,7 +81,9 @@ def draw(
         default = defaults.get(name, known[name])
         column, key, label = columns[index % COLUMNS], f"{prefix}-{name}", name.replace("_", " ")
         common: dict[str, Any] = {"key": key, "help": helps.get(name), "bind": "query-params"}
-        if options := choices(cls, name):
+        if parts := kinds(cls, name):
+            values[name] = _part(place, parts, name, default, prefix)
+        elif options := choices(cls, name):
             values[name] = column.selectbox(label, options, index=options.index(default), **common)
         elif isinstance(default, bool):
             values[name] = column.checkbox(label, default, **common)

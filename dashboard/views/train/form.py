@@ -128,6 +128,8 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
     made = configure(cls, own, f"learner {cls.name}")
     training = configure(Training, values, "training")
     distribution = configure(task, {**drawn, "shots": shots}, f"task {task.name}")
+    if (said := made.refused(distribution.spec)) is not None:
+        raise EngineError(f"{cls.title} on {task.name}: {said}")
     if not NAME.fullmatch(collection or ""):
         raise EngineError(f"A folder's name takes a-z, 0-9 and -, at most 40 of them; {collection!r} was given.")
     compiled = more.checkbox(

@@ -23,7 +23,7 @@ COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # test
 COMMANDS += ["export", "import"]  # tests/engine/test_archive.py
 COMPUTE = ("train", "resume", "evaluate", "table", "reproduce", "structure")
 TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
-TINY += ["task.queries=6", "widths=[5]"]
+TINY += ["task.queries=6", "network.widths=[5]"]
 
 
 def run(capsys, *arguments):
@@ -65,7 +65,7 @@ def test_learners_and_tasks(capsys):
     rows = as_json(capsys, "learners")
     assert [row["name"] for row in rows] == list(LEARNERS)
     assert all(row["family"] and row["reference"] and row["summary"] for row in rows)
-    assert next(row for row in rows if row["name"] == "maml")["parameters"]["widths"] == [40, 40]
+    assert next(row for row in rows if row["name"] == "maml")["parameters"]["network"]["widths"] == [40, 40]
     rows = as_json(capsys, "tasks")
     assert [row["name"] for row in rows] == list(TASKS)
     sine, classes = rows[0], next(row for row in rows if row["name"] == "gaussian-classes")
@@ -76,7 +76,7 @@ def test_learners_and_tasks(capsys):
 
 def test_train_obeys_its_options(trained, capsys, tmp_path):
     record = read_record(trained[1])
-    assert record["hyper_parameters"]["widths"] == [5]
+    assert record["hyper_parameters"]["network"] == {"name": "mlp", "widths": [5], "output_bias": False}
     assert (record["hyper_parameters"]["steps"], record["task_parameters"]["queries"]) == (2, 6)
     assert (record["training"]["iterations"], record["training"]["meta_batch"]) == (3, 2)
     expected = recipes.recipe("sine", "default", "maml", 4).training["lr"]  # where no option says otherwise
@@ -180,7 +180,10 @@ def test_a_run_that_exists_is_replaced_only_on_request(trained, capsys):
 MISTAKES = [
     (["train", "mamal"], "There is no learner called 'mamal'; known are"),
     (["train", "maml", "--task", "cosine"], "There is no task called 'cosine'"),
-    (["train", "protonet", "--task", "sine"], "protonet learns classification tasks; sine is regression."),
+    (
+        ["train", "protonet", "--task", "sine"],
+        "protonet on sine: it learns classification tasks; this one is regression.",
+    ),
     (["train", "maml", "--task", "sine-families", "--set", "task.varied=hue"], "each named once; 'hue' is unknown."),
     (["train"], "Say either which learner to train, or --all."),
     (["train", "maml", "--all"], "Say either which learner to train, or --all."),

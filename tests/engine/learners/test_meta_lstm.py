@@ -156,7 +156,9 @@ def test_a_gate_reads_its_own_last_value(task):
     for before, after in ((start, first), (first, second)):
         for name in ("I", "F"):
             gate = before[name.lower()]
-            read = torch.cat([lstm.output(params["lstm"], after), flatten(before["net"])[:, None], gate[:, None]], 1)
+            read = torch.cat(
+                [lstm.output(params["lstm"], after), flatten(learner.network, before["net"])[:, None], gate[:, None]], 1
+            )
             drive = (read * params["gates"][f"W_{name}"]).sum(1) + params["gates"][f"b_{name}"]
             close(after[name.lower()], drive.sigmoid())
     assert float(start["i"].abs().max()) == float(start["f"].abs().max()) == 0

@@ -5,13 +5,18 @@ import torch
 from torch.func import functional_call, grad
 
 from engine.learners import MAML
-from engine.learners.coordinates import flatten, unflatten
+from engine.learners import coordinates
 from engine.learners.turtle import FirstOrderTurtle, Turtle
 from engine.networks import MLP, perceptron
 from engine.tasks import Sine, stream
 from engine.trees import count, leaves, stack, tree_map
 from tests.engine.conftest import init
 from tests.engine.learners.test_maml import sequential
+
+
+def flatten(net):
+    """The coordinates of a perceptron."""
+    return coordinates.flatten(MLP((1,) * (len(net) // 2 - 1)), net)
 
 
 def close(a, b, tolerance=1e-10):
@@ -144,6 +149,6 @@ def test_coordinates_go_back_to_their_places():
     nets = [perceptron.init(stream("init", seed), (3, 5, 2)) for seed in range(2)]
     for net in (nets[0], stack(nets)):
         backwards = dict(reversed(net.items()))  # as backpropagation gives them
-        close(unflatten(flatten(backwards), net), net, 0.0)
+        close(coordinates.unflatten(MLP((5,)), flatten(backwards), net), net, 0.0)
     assert flatten(nets[0]).shape == (3 * 5 + 5 + 5 * 2 + 2,)
     assert flatten(stack(nets)).shape == (2, 32)

@@ -141,9 +141,11 @@ UNSOUND = {
     "a negative seed": lambda p: changed(p, seed=-1),
     "a seed with a path": lambda p: changed(p, seed="../../x"),
     "another hash": lambda p: changed(p, weights_sha256="0" * 64),
-    "a billion parameters": lambda p: with_parameter(p, "hyper_parameters", "widths", [90_000, 90_000]),
+    "a billion parameters": lambda p: with_parameter(
+        p, "hyper_parameters", "network", {"name": "mlp", "widths": [90_000, 90_000]}
+    ),
     "endless adaptation": lambda p: with_parameter(p, "hyper_parameters", "test_steps", 99_999),
-    "endless layers": lambda p: with_parameter(p, "hyper_parameters", "widths", [1] * 5000),
+    "endless layers": lambda p: with_parameter(p, "hyper_parameters", "network", {"name": "mlp", "widths": [1] * 5000}),
     "a huge task": lambda p: with_parameter(p, "task_parameters", "queries", 10**12),
     "a parameter that does not exist": lambda p: with_parameter(p, "hyper_parameters", "__class__", 1),
     "a rate that is not a number": lambda p: with_parameter(p, "hyper_parameters", "inner_lr", "NaN"),

@@ -152,7 +152,7 @@ def test_bad_points_are_refused_as_a_run_refuses_them(write):
 def test_a_record_edited_by_hand_is_not_shown_as_something_else(write, tmp_path):
     """The group is made by what the record says, and the weights must fit it."""
     record = write(0) / RECORD
-    record.write_text(json.dumps({**json.loads(record.read_text()), "hyper_parameters": {"widths": [7]}}))
+    record.write_text(json.dumps({**json.loads(record.read_text()), "hyper_parameters": {"network": {"widths": [7]}}}))
     found, (complaint,) = find_ensembles(tmp_path, "sine", 5)
     assert found == []
     assert "weights.safetensors" in complaint

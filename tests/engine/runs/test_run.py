@@ -52,7 +52,7 @@ BROKEN = {
     "not JSON": (lambda f: (f / RECORD).write_text("{"), "is not readable JSON"),
     "a list": (lambda f: (f / RECORD).write_text("[]"), "must hold one JSON object"),
     "foreign JSON": (lambda f: (f / RECORD).write_text('{"name": "leftpad"}'), "has schema None"),
-    "other schema": (lambda f: rewrite_record(f, schema=99), "has schema 99; this version reads schema 1"),
+    "other schema": (lambda f: rewrite_record(f, schema=99), "has schema 99; this version reads schemas up to 2"),
     "lacks a key": (lambda f: rewrite_record(f, seed=...), "lacks seed"),
     "unknown learner": (lambda f: rewrite_record(f, learner="gpt"), "no learner called 'gpt'"),
     "learner no text": (lambda f: rewrite_record(f, learner=["maml"]), r"learner must be text, got \['maml'\]"),
@@ -64,7 +64,7 @@ BROKEN = {
     "parameters no object": (lambda f: rewrite_record(f, hyper_parameters=5), "hyper_parameters must be an object"),
     "unknown parameter": (lambda f: rewrite_record(f, hyper_parameters={"depth": 3}), "has no parameter 'depth'"),
     "networks of terabytes": (
-        lambda f: rewrite_record(f, hyper_parameters={"widths": [10**7, 10**7]}),
+        lambda f: rewrite_record(f, hyper_parameters={"network": {"widths": [10**5, 10**5, 10**5]}}),
         "describes networks that are too large to build",
     ),
     "huge record": (lambda f: (f / RECORD).write_text(" " * 1_000_001), "larger than 1,000,000 bytes"),
@@ -126,13 +126,13 @@ def test_find_passes_over_broken_records(folder):
 
 
 def test_broken_ones_are_named_with_their_reason(folder):
-    for name, content in (("a", "{"), ("b", '{"schema": 2}'), (".trash", "{")):
+    for name, content in (("a", "{"), ("b", '{"schema": 3}'), (".trash", "{")):
         (folder.parent / name).mkdir()
         (folder.parent / name / RECORD).write_text(content)
     found = dict(broken(folder.parent))
     assert [path.name for path in found] == ["a", "b"]
     assert "is not readable JSON" in found[folder.parent / "a"]
-    assert "has schema 2" in found[folder.parent / "b"]
+    assert "has schema 3" in found[folder.parent / "b"]
 
 
 VALUES = {  # what a record must not hold, as JSON; with what the message says

@@ -128,7 +128,7 @@ BROKEN = {
     "a partner that is gone": ({"group": ["maml-k4-s0", "maml-k4-s9"]}, "no run folder at .*maml-k4-s9"),
     "a partner outside": ({"group": ["../../maml-k4-s0", "../x"]}, "0 of group must hold plain names of folders"),
     "a schedule that does not exist": ({"training": {"schedule": "step"}}, "cannot take schedule = 'step'"),
-    "another network": ({"hyper_parameters": {"widths": [5, 5]}}, "differ in hyper_parameters"),
+    "another network": ({"hyper_parameters": {"network": {"widths": [5, 5]}}}, "differ in hyper_parameters"),
 }
 
 
@@ -249,7 +249,7 @@ def test_metrics_of_classes_are_accuracies(tmp_path):
 
 
 def test_a_learner_of_classes_refuses_waves(tmp_path):
-    with pytest.raises(BadInput, match="protonet learns classification tasks; sine is regression"):
+    with pytest.raises(BadInput, match="protonet on sine: it learns classification tasks; this one is regression"):
         sessions.train(made("protonet"), DISTRIBUTION, plan("protonet"), (0,), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
