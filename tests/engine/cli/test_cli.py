@@ -182,7 +182,7 @@ MISTAKES = [
     (["train", "maml", "--task", "cosine"], "There is no task called 'cosine'"),
     (
         ["train", "protonet", "--task", "sine"],
-        "protonet on sine: it learns classification tasks; this one is regression.",
+        "protonet on sine: it learns classification tasks;",
     ),
     (["train", "maml", "--task", "sine-families", "--set", "task.varied=hue"], "each named once; 'hue' is unknown."),
     (["train"], "Say either which learner to train, or --all."),

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.func import functional_call, grad
 
-from engine.learners import MAML
-from engine.learners import coordinates
+from engine.learners import MAML, coordinates
 from engine.learners.turtle import FirstOrderTurtle, Turtle
 from engine.networks import MLP, perceptron
 from engine.tasks import Sine, stream

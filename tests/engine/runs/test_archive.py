@@ -124,6 +124,10 @@ def changed(parts, **more):
     return {**parts, "run.json": json.dumps({**json.loads(parts["run.json"]), **more}).encode()}
 
 
+def with_network(parts, widths):
+    return with_parameter(parts, "hyper_parameters", "network", {"name": "mlp", "widths": widths})
+
+
 def with_parameter(parts, group, key, value):
     return changed(parts, **{group: {**json.loads(parts["run.json"])[group], key: value}})
 
@@ -145,7 +149,7 @@ UNSOUND = {
         p, "hyper_parameters", "network", {"name": "mlp", "widths": [90_000, 90_000]}
     ),
     "endless adaptation": lambda p: with_parameter(p, "hyper_parameters", "test_steps", 99_999),
-    "endless layers": lambda p: with_parameter(p, "hyper_parameters", "network", {"name": "mlp", "widths": [1] * 5000}),
+    "endless layers": lambda p: with_network(p, [1] * 5000),
     "a huge task": lambda p: with_parameter(p, "task_parameters", "queries", 10**12),
     "a parameter that does not exist": lambda p: with_parameter(p, "hyper_parameters", "__class__", 1),
     "a rate that is not a number": lambda p: with_parameter(p, "hyper_parameters", "inner_lr", "NaN"),
