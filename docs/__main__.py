@@ -1,4 +1,4 @@
-"""`python -m docs`: writes the tables and sentences with numbers of README.md and docs/ anew, between their marks."""
+"""`python -m docs`: writes the tables and sentences with numbers of docs/ anew, between their marks."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""The tables and sentences with numbers of README.md and docs/results.md, from shipped records and answers alone.
+"""The tables and sentences with numbers of docs/, from shipped records and answers, and from the code itself.
 
 Sentences that a page says too are said by the same function.
 """
@@ -17,6 +17,7 @@ from dashboard.views.operations.reading import TASKS as SAP_TASKS
 from dashboard.views.operations.reading import answers_sentence
 from dashboard.views.rules import directions, rule, rule_tables
 from dashboard.widgets.numbers import interval, number
+from docs import record
 from docs.measured import ROOT, TASKS, Kept
 from engine.learners import LEARNERS
 from engine.runs.ensembles import Ensemble, find_ensembles
@@ -74,7 +75,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def errors() -> str:
-    """For the README: every learner's error at 5, 10 and 20 points, the best at 10 points first."""
+    """At a glance: every learner's error at 5, 10 and 20 points, the best at 10 points first."""
     order = sorted((row for row in _rows("sine") if row["shots"] == 10), key=lambda row: row["mse"])
     rows = []
     for row in order:
@@ -282,4 +283,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "meta-gradient-cost": meta_gradient_cost,
     "op-lstm": op_lstm,
     "sap": sap,
+    "record": record.fields,
+    "record-limits": record.limits,
 }

@@ -7,7 +7,7 @@ from docs import blocks
 from engine.errors import BadInput
 
 HERE = Path(__file__).resolve().parent
-PAGES = (HERE.parent / "README.md", HERE / "results.md")
+PAGES = (HERE / "results.md", HERE / "record.md")
 BLOCK = re.compile(r"(<!-- begin ([\w-]+) -->\n).*?(<!-- end \2 -->)", re.S)
 
 

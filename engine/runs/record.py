@@ -123,41 +123,66 @@ class Budget(BaseModel):
 
 
 class Record(BaseModel):
-    """The schema of `run.json`."""
+    """The schema of `run.json`; a test compares docs/record.md with it."""
 
-    model_config = ConfigDict(strict=True, extra="allow", populate_by_name=False)
+    model_config = ConfigDict(strict=True, extra="allow", populate_by_name=False, use_attribute_docstrings=True)
 
     number: Literal[2] = Field(alias="schema")
+    """Of this schema; records of earlier ones are read as this one."""
     learner: Text
+    """Its registered name."""
     hyper_parameters: Parameters
+    """Of the learner, its network among them."""
     task: Text
+    """The registered name of the distribution of tasks."""
     task_parameters: Parameters
+    """Of the distribution."""
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    """Of the start and of the tasks met in training."""
     shots: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Support points in training (of each class); those of `task_parameters`."""
     recipe: Text = ""
+    """The collection of recipes that it was trained by."""
     training: Budget = Budget()
+    """Budget, optimiser and schedule; pages reckon with `iterations` and `meta_batch`."""
     group: Annotated[
         list[Annotated[str, Field(max_length=200), AfterValidator(_folder_name)]], Field(max_length=1000)
     ] = []
+    """The names of the run folders that were trained together, this one among them."""
     iteration: Count = 0
+    """Meta-updates done so far."""
     device: Text = ""
+    """What it was trained on."""
     compiled: bool = False
+    """Whether with torch.compile."""
     threads: Annotated[int, Field(ge=0, le=10_000)] = 1
+    """Of PyTorch."""
     versions: Annotated[dict[str, Any], AfterValidator(_small)] = {}
+    """Of the code and the libraries."""
     seconds: Number = 0
+    """What the training took so far, all seeds together."""
     tasks_per_s: Number = 0
+    """Tasks per second, all seeds together."""
     memory: Number = 0
+    """The most bytes that the training held at once."""
     pid: Annotated[int, Field(ge=0, le=LARGEST_WHOLE)] = 0
+    """The process that trains or trained it."""
     updated: Text = ""
+    """When the record was last written."""
     status: Status = "queued"
+    """Where it stands."""
     error: Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_writable)] | None = None
+    """Why it failed or diverged."""
     metrics: Annotated[
         dict[Annotated[str, Field(max_length=100), AfterValidator(_printable)], Measured | None],
         Field(max_length=100),
         BeforeValidator(_small),
     ] = {}
+    """Measured at the end: `test_...` on fresh tasks, `best_iteration` on validation tasks ..."""
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = ""
+    """Of the file of weights, which must agree."""
     imported: bool = False
+    """Whether it came from an archive."""
 
     @model_validator(mode="after")
     def _together(self) -> "Record":
