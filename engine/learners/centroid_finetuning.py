@@ -23,7 +23,8 @@ from torch import Tensor
 
 from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
-from engine.networks import STANDARD, ANetwork
+from engine.learners.support import carried, remembered, settled
+from engine.networks import STANDARD, ANetwork, Net
 from engine.tasks import Task, TaskSpec
 
 SCALE = 2.0
@@ -68,30 +69,33 @@ class CentroidFinetuning(Learner):
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         head = params["head"]
-        return {"head": head, "moments": fresh_moments(head, beta1=0.9), "features": self._features(params, support_x)}
+        features = self._features(params["body"], support_x)
+        moments = fresh_moments(head, beta1=0.9)
+        return {"head": head, "moments": moments, "features": features, **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         head, features = state["head"], state["features"]  # (K, d), of length 1: the body is frozen
         g = _backward(head, features, self.loss_gradient(_scores(head, features), support_y))
         head, moments = adam(head, g, state["moments"], self.inner_lr)
-        return {"head": head, "moments": moments, "features": features}
+        return {"head": head, "moments": moments, "features": features, **carried(state)}
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
-        hidden = self.network.features(params["body"], x)
-        return {**hidden, list(hidden)[-1]: self._features(params, x)}
+        body = settled(self.network, params["body"], state)
+        hidden = self.network.features(body, x)
+        return {**hidden, list(hidden)[-1]: self._features(body, x)}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return _scores(state["head"], self._features(params, x))
+        return _scores(state["head"], self._features(settled(self.network, params["body"], state), x))
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The direct loss on support and query pooled: nothing adapts in pre-training."""
         x = torch.cat([task.support_x, task.query_x])
         y = torch.cat([task.support_y, task.query_y])
-        return self.loss(_scores(params["head"], self._features(params, x)), y)
+        return self.loss(_scores(params["head"], self._features(params["body"], x)), y)
 
-    def _features(self, params: Params, x: Tensor) -> Tensor:
+    def _features(self, body: Net, x: Tensor) -> Tensor:
         """What the head reads, (K, d), each row of length 1."""
-        raw = self.network.body(params["body"], x)
+        raw = self.network.body(body, x)
         return raw * (raw.square().sum(-1, keepdim=True) + TINY).rsqrt()
 
 

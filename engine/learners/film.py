@@ -21,6 +21,7 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.operations import At, scaling_site
 from engine.tasks import TaskSpec
@@ -63,7 +64,7 @@ class FiLM(Learner):
         return {"net": self.network.init(generator, spec), "film": film}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return {"film": params["film"]}
+        return {"film": params["film"], **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         film = state["film"]
@@ -76,10 +77,11 @@ class FiLM(Learner):
             g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
-        return {"film": descend(film, g, self.inner_lr)}
+        return {"film": descend(film, g, self.inner_lr), **carried(state)}
 
     def acting(self, params: Params, state: State) -> Acting:
-        return self.network.plain(params["net"], self._at(self._by_point(state["film"])))
+        at = self._at(self._by_point(state["film"]))
+        return self.network.plain(settled(self.network, params["net"], state, at), at)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return self.acting(params, state)(x)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import Task, TaskSpec
 
@@ -56,21 +57,23 @@ class Finetuning(Learner):
         weight, bias = (params["net"][key] for key in self.network.head.keys)
         head = {"head": torch.cat([weight, bias.unsqueeze(-1)], dim=-1)}  # (output_dim, d + 1), the bias last
         features = _with_one(self.network.body(params["net"], support_x))
-        return {**head, "moments": fresh_moments(head, beta1=0.9), "features": features}
+        moments = fresh_moments(head, beta1=0.9)
+        return {**head, "moments": moments, "features": features, **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         features = state["features"]  # (K, d + 1): the body is frozen
         delta = self.loss_gradient(features @ state["head"].mT, support_y)  # (K, output_dim)
         g = {"head": delta.mT @ features}
         head, moments = adam({"head": state["head"]}, g, state["moments"], self.inner_lr)
-        return {**head, "moments": moments, "features": features}
+        return {**head, "moments": moments, "features": features, **carried(state)}
 
     def acting(self, params: Params, state: State) -> Acting:
         weight, bias = self.network.head.keys
-        return Acting(self.network, {**params["net"], weight: state["head"][..., :-1], bias: state["head"][..., -1]})
+        net = {**params["net"], weight: state["head"][..., :-1], bias: state["head"][..., -1]}
+        return Acting(self.network, settled(self.network, net, state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return _with_one(self.network.body(params["net"], x)) @ state["head"].mT
+        return _with_one(self.network.body(settled(self.network, params["net"], state), x)) @ state["head"].mT
 
     def meta_loss(self, params: Params, task: Task) -> Tensor:
         """The direct loss on support and query pooled: nothing adapts in pre-training."""

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.losses import are_values, as_rows
 from engine.networks import ANetwork, Network, as_rows_of, perceptron
 from engine.networks import cells as lstm
@@ -60,13 +61,14 @@ class PooledLSTM(Learner):
         points = support_y.shape[-2 if are_values(support_y) else -1]
         state = lstm.zero_state(params["lstm"], points)  # (K, hidden) each
         labels = 1.0 if self.label_in_first_pass else 0.0
-        return {**_pool(state), "show_labels": support_x.new_full((), labels)}
+        kept = remembered(self.encoder, support_x) if self.encoder else {}
+        return {**_pool(state), "show_labels": support_x.new_full((), labels), **kept}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         labels = state["show_labels"] * as_rows(support_y, params["readout"]["bias1"])
         u = torch.cat([read(self.encoder, params, support_x), labels], dim=-1)  # (K, inputs)
-        memory = {key: value for key, value in state.items() if key != "show_labels"}
-        return {**_pool(lstm.step(params["lstm"], u, memory)), "show_labels": torch.ones_like(state["show_labels"])}
+        memory = lstm.step(params["lstm"], u, state)
+        return {**_pool(memory), "show_labels": torch.ones_like(state["show_labels"]), **carried(state)}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return perceptron.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
@@ -76,12 +78,12 @@ class PooledLSTM(Learner):
 
     def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
         """The LSTM's state after the one step that reads the queries x (Q, d)."""
-        x = read(self.encoder, params, x)
+        x = read(self.encoder, params, x, state)
         blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         memory = {
             key: value if key.startswith("h") else torch.zeros_like(value[..., :1, :])
             for key, value in state.items()
-            if key != "show_labels"
+            if key.startswith(("h", "c"))
         }
         return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)
 
@@ -94,10 +96,10 @@ def encoded(encoder: Network | None, generator: torch.Generator, spec: TaskSpec)
     return {"encoder": {key: net[key] for key in net if key not in head.keys}}, net[head.weight].shape[-1]
 
 
-def read(encoder: Network | None, params: Params, x: Tensor) -> Tensor:
-    """Inputs (K, *input_shape) as rows of numbers (K, size)."""
+def read(encoder: Network | None, params: Params, x: Tensor, state: State | None = None) -> Tensor:
+    """Inputs (K, *input_shape) as rows of numbers (K, size): the support, or, with the state that it led to, queries."""
     if encoder is not None:
-        return encoder.body(params["encoder"], x)
+        return encoder.body(settled(encoder, params["encoder"], state or {}), x)
     return as_rows_of(x, params["lstm"]["weight_ih1"].shape[-1] - params["readout"]["bias1"].shape[-1])
 
 

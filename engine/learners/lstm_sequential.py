@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State
 from engine.learners.lstm import encoded, hidden, read
+from engine.learners.support import carried, remembered
 from engine.losses import as_rows
 from engine.networks import ANetwork, perceptron
 from engine.networks import cells as lstm
@@ -65,12 +66,13 @@ class SequentialLSTM(Learner):
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return lstm.zero_state(params["lstm"], 1)  # (1, hidden) each
+        kept = remembered(self.encoder, support_x) if self.encoder else {}
+        return {**lstm.zero_state(params["lstm"], 1), **kept}  # (1, hidden) each
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         labels = as_rows(support_y, params["readout"]["bias1"])
         u = torch.cat([read(self.encoder, params, support_x), labels], dim=-1)  # (K, inputs)
-        return lstm.sequence(params["lstm"], u, state)
+        return {**lstm.sequence(params["lstm"], u, state), **carried(state)}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return perceptron.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
@@ -80,8 +82,9 @@ class SequentialLSTM(Learner):
 
     def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
         """The LSTM's state after the one step that reads the queries x (Q, d)."""
-        x = read(self.encoder, params, x)
+        x = read(self.encoder, params, x, state)
         blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
         kept = ("h", "c") if self.carry_cell else ("h",)
-        memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in state.items()}
+        every = {key: value for key, value in state.items() if key.startswith(("h", "c"))}
+        memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in every.items()}
         return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
@@ -54,22 +55,22 @@ class MAML(Learner):
         return {"net": self.network.init(generator, spec)}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return params["net"]
+        return {"net": params["net"], **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        prediction, back = self.network.pullback(state, support_x)
+        prediction, back = self.network.pullback(state["net"], support_x)
         g = back(self.loss_gradient(prediction, support_y))
         if (limit := self.inner_clip) is not None:
             g = tree_map(lambda entry: entry.clamp(-limit, limit), g)
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
-        return descend(state, g, self.inner_lr)
+        return {"net": descend(state["net"], g, self.inner_lr), **carried(state)}
 
     def acting(self, params: Params, state: State) -> Acting:
-        return Acting(self.network, state)
+        return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state, x)
+        return self.acting(params, state)(x)
 
 
 @dataclass(frozen=True)

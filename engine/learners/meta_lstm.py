@@ -30,6 +30,7 @@ from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.networks import cells as lstm
 from engine.tasks import TaskSpec
@@ -93,7 +94,8 @@ class MetaLSTM(Learner):
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         gates = torch.zeros_like(flatten(self.network, params["net"]))  # (N,)
-        return {"net": params["net"], "i": gates, "f": gates, **lstm.zero_state(params["lstm"], gates.shape[-1])}
+        memory = lstm.zero_state(params["lstm"], gates.shape[-1])
+        return {"net": params["net"], "i": gates, "f": gates, **memory, **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         theta = flatten(self.network, state["net"])  # (N,)
@@ -107,7 +109,8 @@ class MetaLSTM(Learner):
             shared = preprocess(loss).unsqueeze(-2)  # (1, 2)
             z = torch.cat(torch.broadcast_tensors(shared, preprocess(g)), dim=-1)  # (N, 4)
         new = self.gates(params, state, z, theta)
-        return {"net": unflatten(self.network, new["f"] * theta - new["i"] * g, state["net"]), **new}
+        net = unflatten(self.network, new["f"] * theta - new["i"] * g, state["net"])
+        return {"net": net, **new, **carried(state)}
 
     def gates(self, params: Params, state: State, z: Tensor, theta: Tensor) -> State:
         """The rule itself: the gates i and f (N,) and the new memory, on seeing z (N, inputs) at weights theta (N,)."""
@@ -119,10 +122,10 @@ class MetaLSTM(Learner):
         return {"i": i, "f": f, **memory}
 
     def acting(self, params: Params, state: State) -> Acting:
-        return Acting(self.network, state["net"])
+        return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state["net"], x)
+        return self.acting(params, state)(x)
 
 
 def _gate(weight: Tensor, bias: Tensor, h: Tensor, theta: Tensor, before: Tensor) -> Tensor:

@@ -19,8 +19,9 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.losses import are_values, as_rows
-from engine.networks import STANDARD_BIASED, Acting, ANetwork, Layer, as_rows_of
+from engine.networks import STANDARD_BIASED, Acting, ANetwork, Layer, Net, as_rows_of
 from engine.networks import cells as lstm
 from engine.tasks import TaskSpec
 
@@ -70,7 +71,7 @@ class OPLSTM(Learner):
 
     def refused(self, spec: TaskSpec) -> str | None:
         if not all(layer.dense for _, layer in self.written):
-            return f"{self.title} cannot write into convolutions: on {self.network.title} it needs writes = head."
+            return f"it cannot write into convolutions; on {self.network.title} it needs writes = head."
         return super().refused(spec)
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
@@ -86,7 +87,7 @@ class OPLSTM(Learner):
         return params
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state: State = {}
+        state: State = remembered(self.network, support_x)
         points = support_y.shape[-2 if are_values(support_y) else -1]
         for place, layer in self.written:
             weight = params["net"][layer.weight]
@@ -101,7 +102,7 @@ class OPLSTM(Learner):
         if self.normalise:
             squares = torch.stack([d.square().sum((-2, -1)) for d in delta.values()]).sum(0)
             scale = (params["step_length"]["gamma"] / (squares + TINY**2).sqrt())[..., None, None]
-        return new | {name: state[name] + scale * d for name, d in reversed(delta.items())}
+        return new | {name: state[name] + scale * d for name, d in reversed(delta.items())} | carried(state)
 
     def signals(
         self, params: Params, state: State, support_x: Tensor, support_y: Tensor
@@ -113,7 +114,7 @@ class OPLSTM(Learner):
             a[point] = value
             return value
 
-        prediction = self.network.forward(self.acting(params, state).weights, support_x, listen)
+        prediction = self.network.forward(self._weights(params, state), support_x, listen)
         hide = torch.Tensor.detach if self.first_order else lambda tensor: tensor
         new: State = {}
         delta: dict[str, Tensor] = {}
@@ -139,16 +140,19 @@ class OPLSTM(Learner):
         return memory, lstm.output(params[cells], memory).squeeze(-1)
 
     def acting(self, params: Params, state: State) -> Acting:
-        """The network with the current weights H and the fixed biases."""
+        return Acting(self.network, settled(self.network, self._weights(params, state), state))
+
+    def _weights(self, params: Params, state: State) -> Net:
+        """The current weights H with the fixed biases."""
         net = {**params["net"], **{layer.weight: state[f"H{place}"] for place, layer in self.written}}
         if self.writes == "head":
             head = self.network.head
             bias = params["shared"]["bias"].unsqueeze(-1)
             net[str(head.bias)] = bias.expand(net[head.weight].shape[:-1])
-        return Acting(self.network, net)
+        return net
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(self.acting(params, state).weights, x)
+        return self.acting(params, state)(x)
 
     def _cells(self, layer: Layer) -> str:
         return "output_lstm" if layer.name == self.network.head.name else "body_lstm"

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.losses import one_hot
 from engine.networks import STANDARD_BIASED, ANetwork
 from engine.tasks import TaskSpec, Values
@@ -54,20 +55,18 @@ class ProtoNet(Learner):
         }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return {"prototypes": params["blank"]["prototypes"]}
+        return {"prototypes": params["blank"]["prototypes"], **remembered(self.encoder, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         z = self.encoder.forward(params["embedding"], support_x)  # (K, d)
         member = one_hot(support_y, state["prototypes"].mT)  # (K, ways)
         counts = member.sum(-2).clamp_min(1).unsqueeze(-1)  # (ways, 1)
-        return {"prototypes": member.mT @ z / counts}
+        return {"prototypes": member.mT @ z / counts, **carried(state)}
 
     def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
-        return {
-            **self.encoder.features(params["embedding"], x),
-            "embedding": self.encoder.forward(params["embedding"], x),
-        }
+        net = settled(self.encoder, params["embedding"], state)
+        return {**self.encoder.features(net, x), "embedding": self.encoder.forward(net, x)}
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        z = self.encoder.forward(params["embedding"], x)  # (Q, d)
+        z = self.encoder.forward(settled(self.encoder, params["embedding"], state), x)  # (Q, d)
         return -(z.unsqueeze(-2) - state["prototypes"].unsqueeze(-3)).square().sum(-1)  # (Q, ways)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from engine.learners.inner import adam, descend, fresh_moments
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree, tree_map
@@ -60,7 +61,7 @@ class Reptile(Learner):
         return {"net": net, "moments": fresh_moments(net, BETA1)} if self.inner_optimiser == "adam" else {"net": net}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state: State = {"net": params["net"]}
+        state: State = {"net": params["net"], **remembered(self.network, support_x)}
         if self.inner_optimiser == "adam":
             state["moments"] = fresh_moments(params["net"], BETA1)
         return state
@@ -69,15 +70,15 @@ class Reptile(Learner):
         prediction, back = self.network.pullback(state["net"], support_x)
         g = back(self.loss_gradient(prediction, support_y))
         if self.inner_optimiser == "sgd":
-            return {"net": descend(state["net"], g, self.inner_lr)}
+            return {"net": descend(state["net"], g, self.inner_lr), **carried(state)}
         net, moments = adam(state["net"], g, state["moments"], self.inner_lr, BETA1, BETA2)
-        return {"net": net, "moments": moments}
+        return {"net": net, "moments": moments, **carried(state)}
 
     def acting(self, params: Params, state: State) -> Acting:
-        return Acting(self.network, state["net"])
+        return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state["net"], x)
+        return self.acting(params, state)(x)
 
     def displaced(self, params: Params, task: Task) -> dict[str, Any]:
         """theta_T, and the optimiser's state, after T mini-batch steps on support and query merged."""
@@ -92,5 +93,6 @@ class Reptile(Learner):
     def meta_gradient(self, params: Params, task: Task) -> tuple[Tree, Tensor]:
         """theta_0 - theta_T: the outer optimiser, plain SGD with learning rate epsilon, then makes Reptile's step."""
         final = self.displaced(params, task)
-        loss = self.loss(self.predict(params, final, task.query_x), task.query_y)
+        asked = {**final, **remembered(self.network, task.support_x)}
+        loss = self.loss(self.predict(params, asked, task.query_x), task.query_y)
         return tree_map(lambda before, after: before - after, params, final), loss

@@ -130,6 +130,11 @@ class SAP(Learner):
             found |= zip(names, values, strict=True)
         return found
 
+    def refused(self, spec: TaskSpec) -> str | None:
+        if not all(layer.dense for layer in self.network.layers):
+            return f"its operations mix rows of units; {self.network.title} has images between its layers."
+        return super().refused(spec)
+
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         net, width = self.network.init(generator, spec), self._widths()
         phi: Named = {}

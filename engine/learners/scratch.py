@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine.learners.inner import adam, fresh_moments
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree, tree_map
@@ -52,19 +53,20 @@ class Scratch(Learner):
         return {"net": self.network.init(generator, spec)}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return {"net": params["net"], "moments": fresh_moments(params["net"], beta1=0.9)}
+        moments = fresh_moments(params["net"], beta1=0.9)
+        return {"net": params["net"], "moments": moments, **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         prediction, back = self.network.pullback(state["net"], support_x)
         g = back(self.loss_gradient(prediction, support_y))
         net, moments = adam(state["net"], g, state["moments"], self.inner_lr)
-        return {"net": net, "moments": moments}
+        return {"net": net, "moments": moments, **carried(state)}
 
     def acting(self, params: Params, state: State) -> Acting:
-        return Acting(self.network, state["net"])
+        return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state["net"], x)
+        return self.acting(params, state)(x)
 
     def meta_gradient(self, params: Params, task: Task) -> tuple[Tree, Tensor]:
         """Zero, with the query loss of the random network: there is nothing to learn across tasks."""

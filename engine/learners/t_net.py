@@ -28,6 +28,7 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork, Net
 from engine.operations import At, matrix_site
 from engine.tasks import NoisyTask, Task, TaskSpec
@@ -68,7 +69,7 @@ class TNet(Learner):
         return {"net": self.network.init(generator, spec), "transforms": transforms}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return {"net": params["net"]}
+        return {"net": params["net"], **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         prediction, back = self.network.pullback(state["net"], support_x, self._at(params))
@@ -84,7 +85,8 @@ class TNet(Learner):
         return g
 
     def acting(self, params: Params, state: State) -> Acting:
-        return self.network.plain(state["net"], self._at(params))
+        at = self._at(params)
+        return self.network.plain(settled(self.network, state["net"], state, at), at)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return self.acting(params, state)(x)
@@ -120,7 +122,7 @@ class MTNet(TNet):
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         masks = {name: (zeta > 0).to(zeta.dtype) for name, zeta in params["masks"].items()}
-        return {"net": params["net"], "masks": masks}
+        return {**super().start(params, support_x, support_y), "masks": masks}
 
     def masked(self, state: State, g: Net) -> Net:
         kept, ranks = dict(g), self.network.ranks

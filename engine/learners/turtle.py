@@ -25,6 +25,7 @@ from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork, perceptron
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
@@ -72,7 +73,7 @@ class Turtle(Learner):
         return params
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state: State = {"net": params["net"]}
+        state: State = {"net": params["net"], **remembered(self.network, support_x)}
         if self.use_history:  # the first H is the first gradient: nothing is remembered yet
             state |= {
                 "H": flatten(self.network, tree_map(torch.zeros_like, params["net"])),
@@ -97,17 +98,17 @@ class Turtle(Learner):
         move = unflatten(self.network, self.move(params, seen), net)
         if self.param_lr:
             move = tree_map(torch.mul, params["learning_rates"], move)
-        return {"net": tree_map(torch.add, net, move), **new}
+        return {"net": tree_map(torch.add, net, move), **new, **carried(state)}
 
     def move(self, params: Params, seen: Tensor) -> Tensor:
         """The rule itself: m_phi (N,) of what it sees, the gradients g and, with history, H: (N, 1) or (N, 2)."""
         return perceptron.forward(params["optimiser"], seen).squeeze(-1)
 
     def acting(self, params: Params, state: State) -> Acting:
-        return Acting(self.network, state["net"])
+        return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(state["net"], x)
+        return self.acting(params, state)(x)
 
 
 @dataclass(frozen=True)

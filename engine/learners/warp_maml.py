@@ -23,6 +23,7 @@ from torch import Tensor
 
 from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
+from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork, Layer
 from engine.operations import At, matrix_site
 from engine.tasks import Task, TaskSpec
@@ -69,7 +70,7 @@ class WarpMAML(Learner):
         return {"net": self.network.init(generator, spec), "warp": warp}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return {"net": params["net"]}
+        return {"net": params["net"], **remembered(self.network, support_x)}
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         net = state["net"]
@@ -78,10 +79,12 @@ class WarpMAML(Learner):
         if self.first_order:
             g = tree_map(torch.Tensor.detach, g)
         new, first = descend(net, g, self.inner_lr), self.network.layers[0].keys
-        return {"net": {**new, **{key: net[key] for key in first}} if self.freeze_first else new}
+        fixed = {key: net[key] for key in first} if self.freeze_first else {}
+        return {"net": {**new, **fixed}, **carried(state)}
 
     def acting(self, params: Params, state: State) -> Acting:
-        return self.network.plain(state["net"], self._at(params["warp"]))
+        at = self._at(params["warp"])
+        return self.network.plain(settled(self.network, state["net"], state, at), at)
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return self.acting(params, state)(x)

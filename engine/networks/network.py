@@ -130,6 +130,11 @@ class Network:
         """Whether a prediction of `settled` weights is the same whoever is asked beside it."""
         return True
 
+    @property
+    def settles(self) -> bool:
+        """Whether queries need something of the support, which `settled` weights have."""
+        return False
+
     def refused(self, spec: TaskSpec) -> str | None:
         """Why inputs of a task do not fit, as one sentence; None if they do."""
         axes = len(spec.input_shape)

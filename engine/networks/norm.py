@@ -63,8 +63,12 @@ class Normed(Network):
         """Not with statistics of the batch; with those of the support, once the weights are settled."""
         return self.norm != "batch"
 
+    @property
+    def settles(self) -> bool:
+        return self.norm == "support"
+
     def settled(self, net: Net, support_x: Tensor, at: Hook = keep) -> Net:
-        if self.norm != "support":
+        if not self.settles:
             return net
         places = {layer.linear: place for place, layer in enumerate(self.layers[:-1], start=1)}
         found: Net = {}
@@ -75,7 +79,7 @@ class Normed(Network):
                 found[f"mean{place}"], found[f"variance{place}"] = moments(value, OF_CHANNELS)
             return value
 
-        own = {key: net[key] for key in self.ranks}  # without the statistics of an earlier support
+        own = {key: value for key, value in net.items() if not key.startswith(("mean", "variance"))}  # earlier ones
         self.body(own, support_x, listen)
         return own | found
 
