@@ -31,15 +31,11 @@ OF_GROUPS = (2, 3, 4)  # of (K, groups, d / groups, h, w): the channels of a gro
 Norm = Literal["batch", "support", "group", "none"]
 
 
-def moments(z: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Mean and variance over some axes, which stay as axes of length 1."""
+def moments(z: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance over some axes, which stay as axes of length 1, and z without its mean."""
     mean = z.mean(axes, keepdim=True)
-    return mean, (z - mean).square().mean(axes, keepdim=True)
-
-
-def standardised(z: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """(z - mean) / sqrt(variance + 1e-5)."""
-    return (z - mean) * (variance + EPSILON).rsqrt()
+    centred = z - mean
+    return mean, centred.square().mean(axes, keepdim=True), centred
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +72,7 @@ class Normed(Network):
         def listen(point: str, value: Tensor) -> Tensor:
             value = at(point, value)
             if place := places.get(point):
-                found[f"mean{place}"], found[f"variance{place}"] = moments(value, OF_CHANNELS)
+                found[f"mean{place}"], found[f"variance{place}"] = moments(value, OF_CHANNELS)[:2]
             return value
 
         own = {key: value for key, value in net.items() if not key.startswith(("mean", "variance"))}  # earlier ones
@@ -87,14 +83,16 @@ class Normed(Network):
         """What the norm of the layer at a place makes of z (K, d, h, w)."""
         if self.norm == "none":
             return z
+        scale, shift = (net[key][:, None, None] for key in self.keys_of_norm(place))
         if self.norm == "group":
-            grouped = z.unflatten(1, (self.groups, -1))
-            z = standardised(grouped, *moments(grouped, OF_GROUPS)).flatten(1, 2)
-        elif f"mean{place}" in net:
-            z = standardised(z, net[f"mean{place}"], net[f"variance{place}"])
+            scale, shift = (value.unflatten(0, (self.groups, -1)) for value in (scale, shift))
+            z = z.unflatten(1, (self.groups, -1))
+        if f"mean{place}" in net:
+            centred, variance = z - net[f"mean{place}"], net[f"variance{place}"]
         else:
-            z = standardised(z, *moments(z, OF_CHANNELS))
-        return z * net[f"scale{place}"][:, None, None] + net[f"shift{place}"][:, None, None]
+            _, variance, centred = moments(z, OF_GROUPS if self.norm == "group" else OF_CHANNELS)
+        z = centred * ((variance + EPSILON).rsqrt() * scale) + shift  # one map of full size is kept for the way back
+        return z.flatten(1, 2) if self.norm == "group" else z
 
     def keys_of_norm(self, place: int) -> tuple[str, ...]:
         """The keys of the tensors that the norm of the layer at a place has."""
