@@ -229,7 +229,7 @@ def network(operations: Sequence[str], relative: np.ndarray, chosen: str | None,
 
 def effect(
     grid: np.ndarray,
-    truth: np.ndarray,
+    truth: np.ndarray | None,
     points: np.ndarray,
     whole: np.ndarray,
     off: np.ndarray,
@@ -238,12 +238,12 @@ def effect(
     *,
     dark: bool,
 ) -> go.Figure:
-    """A sine, its points, and the learner with everything adapting and with one operation held still."""
+    """A task of one input, its points, and the learner with everything adapting and with one operation held still."""
     figure = go.Figure()
     tone = colour(name, dark)
-    figure.add_scatter(
-        x=grid, y=truth, mode="lines", name="truth", line={"color": grey(dark), "dash": "dash", "width": 1.5}
-    )
+    if truth is not None:
+        dashed = {"color": grey(dark), "dash": "dash", "width": 1.5}
+        figure.add_scatter(x=grid, y=truth, mode="lines", name="truth", line=dashed)
     for curve, label, dash, width in ((whole, "all adapt", "solid", 2.5), (off, words, "dot", 2.0)):
         for seed, values in enumerate(curve):
             figure.add_scatter(
@@ -270,7 +270,7 @@ def effect(
         hovertemplate="x %{x:.2f}<br>y %{y:.2f}<extra></extra>",
     )
     figure.update_xaxes(title_text="x", showgrid=False)
-    reach = 1.6 * float(np.abs(truth).max()) + 0.6
+    reach = 1.6 * float(np.abs(points[:, 1] if truth is None else truth).max()) + 0.6
     figure.update_yaxes(title_text="y", range=[-reach, reach])
     figure.update_layout(
         height=420,

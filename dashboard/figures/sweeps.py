@@ -10,14 +10,6 @@ from plotly.subplots import make_subplots
 from dashboard.figures import marks, palette
 from dashboard.figures.marks import Label
 
-AXIS_WORDS = {
-    "amplitude": "amplitude a",
-    "frequency": "frequency f",
-    "phase": "phase φ (radians)",
-    "inputs": "half-width r of the inputs [-r, r]",
-    "noise": "noise on the support labels (sd)",
-}
-
 
 @dataclass(frozen=True)
 class Sweep:
@@ -128,6 +120,7 @@ def over_two(
     trained: tuple[tuple[float, float], tuple[float, float]],
     words: tuple[str, str],
     *,
+    titles: tuple[str, str],
     compared: bool,
     dark: bool,
 ) -> go.Figure:
@@ -138,6 +131,7 @@ def over_two(
         axes: (name, values (n,)) of the vertical axis, (name, values (m,)) of the horizontal one.
         trained: (low, high) of both in training, drawn as a frame.
         words: the title of the colour bar, and of a value in the hover.
+        titles: of both axes.
         compared: values are ratios: white is 1, one colour for less, the other for more.
         dark: colours for the dark background.
     """
@@ -167,8 +161,8 @@ def over_two(
     )
     marks.laid_out(fig, 470)
     _frame(fig, x, y, trained, dark)
-    fig.update_xaxes(title_text=AXIS_WORDS[second], type="category", showgrid=False)
-    fig.update_yaxes(title_text=AXIS_WORDS[first], type="category", showgrid=False)
+    fig.update_xaxes(title_text=titles[1], type="category", showgrid=False)
+    fig.update_yaxes(title_text=titles[0], type="category", showgrid=False)
     return fig
 
 

@@ -76,13 +76,22 @@ def scatter(
     return fig
 
 
-def fits(found: Sequence[Fit], points: np.ndarray, grid: np.ndarray, truth: np.ndarray, dark: bool) -> go.Figure:
-    """One sine task: its points, the true wave, and each learner's curve with the range of its seeds."""
+def fits(
+    found: Sequence[Fit],
+    points: np.ndarray,
+    grid: np.ndarray,
+    truth: np.ndarray | None,
+    dark: bool,
+    name: str = "true function",
+) -> go.Figure:
+    """One task: its points, the true function by its `name` if it is known, each learner's curve, its seeds' range."""
     fig = go.Figure()
     ink = marks.ink(dark)
     neutral = {"color": ink, "dash": "dot", "width": 1.6}
-    fig.add_scatter(x=grid, y=truth, mode="lines", line=neutral, opacity=0.7, name="true wave", hoverinfo="skip")
-    labels = [Label(float(grid[-1]), float(truth[-1]), "true wave", ink)]
+    labels = []
+    if truth is not None:
+        fig.add_scatter(x=grid, y=truth, mode="lines", line=neutral, opacity=0.7, name=name, hoverinfo="skip")
+        labels.append(Label(float(grid[-1]), float(truth[-1]), name, ink))
     for fit in found:
         colour, style = marks.colour(fit.name, dark), palette.style(fit.name)
         marks.band(fig, grid, fit.curves.min(0), fit.curves.max(0), colour)

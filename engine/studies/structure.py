@@ -38,7 +38,7 @@ from engine.evaluation import held_out_tasks, knowing_nothing, left_out, mean_er
 from engine.learners import Params
 from engine.learners.sap import SAP
 from engine.runs.files import write_atomically, write_json
-from engine.tasks import SineFamilies, Task, all_families, stream
+from engine.tasks import Drawn, SineFamilies, all_families, stream
 from engine.training.trainer import Progress, Trainer, Training
 from engine.trees import named_leaves, stack, tree_map
 
@@ -64,9 +64,10 @@ MOMENTS = 25  # at how many points of the training the strengths are recorded
 class Mismatched(SineFamilies):
     """The control: each task has the support set of another one, which says nothing about its queries."""
 
-    def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        drawn = super().sample(generator, tasks)
-        return drawn._replace(support_x=drawn.support_x.roll(1, 0), support_y=drawn.support_y.roll(1, 0))
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        drawn = super().draw(generator, tasks)
+        task = drawn.task._replace(support_x=drawn.task.support_x.roll(1, 0), support_y=drawn.task.support_y.roll(1, 0))
+        return drawn._replace(task=task)
 
 
 def varied(families: list[SineFamilies]) -> np.ndarray:

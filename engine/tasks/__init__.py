@@ -7,7 +7,7 @@ from engine.tasks.gaussian import GaussianClasses
 from engine.tasks.polynomials import Polynomials
 from engine.tasks.sine import Sine
 from engine.tasks.spec import LINE, Classes, Image, Numbers, TaskSpec, Values
-from engine.tasks.task import NoisyTask, Task, TaskDistribution, stream
+from engine.tasks.task import Axis, Drawn, NoisyTask, Task, TaskDistribution, stream
 
 TASKS: dict[str, type[TaskDistribution]] = {
     cls.name: cls for cls in (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses)
@@ -28,7 +28,9 @@ def task_class(name: str) -> type[TaskDistribution]:
 __all__ = [
     "LINE",
     "TASKS",
+    "Axis",
     "Classes",
+    "Drawn",
     "GaussianClasses",
     "Image",
     "NoisyTask",

@@ -5,16 +5,23 @@ can lay the inputs on one even grid that is support and query at once; here the 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from engine.tasks.ranges import Range, uniform
-from engine.tasks.sine import Wave
+from engine.tasks.sine import AXES, Wave
 from engine.tasks.spec import LINE
-from engine.tasks.task import Task, TaskDistribution
+from engine.tasks.task import Axis, Drawn, Task, TaskDistribution
+
+TITLES = {
+    "amplitude": "amplitude A of both waves",
+    "frequency": "frequency w of both waves",
+    "phase": "phase p of both waves (radians)",
+}
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,24 @@ class SineComposition(TaskDistribution):
         """Draws the hidden parameters of one of the two waves for `tasks` tasks."""
         return Wave(*(uniform(generator, bounds, (tasks,)) for bounds in (self.amplitude, self.phase, self.frequency)))
 
-    def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        return self.sample_with_waves(generator, tasks)[0]
+    @property
+    def span(self) -> tuple[float, float]:
+        return self.inputs
 
-    def sample_with_waves(self, generator: torch.Generator, tasks: int) -> tuple[Task, tuple[Wave, Wave]]:
-        """A batch of tasks together with the two waves that were added."""
-        waves = self.wave(generator, tasks), self.wave(generator, tasks)
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return tuple(replace(axis, title=TITLES.get(axis.name, axis.title)) for axis in AXES if axis.name != "noise")
+
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """Hidden are the parameters of both waves: amplitude1, phase1, frequency1, amplitude2 ..."""
+        first, second = self.wave(generator, tasks), self.wave(generator, tasks)
         x = uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
+
+        def truth(x: Tensor) -> Tensor:
+            return first(x) + second(x)
+
         support_x, query_x = x.split([self.shots, self.queries], dim=1)
-        support_y, query_y = (waves[0](x) + waves[1](x)).split([self.shots, self.queries], dim=1)
-        return Task(support_x, support_y, query_x, query_y), waves
+        support_y, query_y = truth(x).split([self.shots, self.queries], dim=1)
+        waves = (("1", first), ("2", second))
+        hidden = {f"{name}{number}": value for number, wave in waves for name, value in wave._asdict().items()}
+        return Drawn(Task(support_x, support_y, query_x, query_y), hidden, truth)

@@ -22,7 +22,7 @@ from torch import Tensor
 from engine.errors import BadConfig, quoted
 from engine.tasks.ranges import uniform
 from engine.tasks.spec import LINE
-from engine.tasks.task import Task, TaskDistribution
+from engine.tasks.task import Drawn, Task, TaskDistribution
 
 FACTORS = ("amplitude", "frequency", "phase", "offset")
 RANGES = {"amplitude": (0.1, 5.0), "frequency": (0.8, 3.0), "phase": (0.0, math.pi), "offset": (-2.0, 2.0)}
@@ -93,11 +93,12 @@ class SineFamilies(TaskDistribution):
         drawn = {factor: uniform(generator, RANGES[factor], (tasks,)) for factor in FACTORS}
         return Factors(*(drawn[f] if f in self.varied else torch.full((tasks,), FIXED[f]) for f in FACTORS))
 
-    def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        return self.sample_with_factors(generator, tasks)[0]
+    @property
+    def span(self) -> tuple[float, float]:
+        return INPUTS
 
-    def sample_with_factors(self, generator: torch.Generator, tasks: int) -> tuple[Task, Factors]:
-        """A batch of tasks together with the functions that made them."""
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """Hidden are all four factors, the fixed ones as well."""
         factors = self.factors(generator, tasks)
         points = self.shots + self.queries
         if self.ordered_grid:
@@ -106,7 +107,7 @@ class SineFamilies(TaskDistribution):
             x = uniform(generator, INPUTS, (tasks, points, 1))
         support_x, query_x = x.split([self.shots, self.queries], dim=1)
         support_y, query_y = factors(x).split([self.shots, self.queries], dim=1)
-        return Task(support_x, support_y, query_x, query_y), factors
+        return Drawn(Task(support_x, support_y, query_x, query_y), factors._asdict(), factors.__call__)
 
 
 def all_families(**parameters: Any) -> list[SineFamilies]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.tasks.spec import Classes, Numbers, TaskSpec
-from engine.tasks.task import Task, TaskDistribution
+from engine.tasks.task import Drawn, Task, TaskDistribution
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,12 @@ class GaussianClasses(TaskDistribution):
     def spec(self) -> TaskSpec:
         return TaskSpec(Numbers(self.dimensions), Classes(self.ways))
 
-    def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        return self.sample_with_means(generator, tasks)[0]
-
-    def sample_with_means(self, generator: torch.Generator, tasks: int) -> tuple[Task, Tensor]:
-        """A batch of tasks together with their class means (tasks, ways, dimensions)."""
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """Hidden are the class means (tasks, ways, dimensions)."""
         means = self.scale * torch.randn((tasks, self.ways, self.dimensions), generator=generator)
         support_x, support_y = self._points(generator, means, self.shots)
         query_x, query_y = self._points(generator, means, self.queries)
-        return Task(support_x, support_y, query_x, query_y), means
+        return Drawn(Task(support_x, support_y, query_x, query_y), {"means": means})
 
     def _points(self, generator: torch.Generator, means: Tensor, of_each: int) -> tuple[Tensor, Tensor]:
         """Inputs (tasks, points, dimensions) and labels (tasks, points), every class equally often."""

@@ -11,8 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.tasks.ranges import Range, uniform
+from engine.tasks.sine import AXES
 from engine.tasks.spec import LINE
-from engine.tasks.task import Task, TaskDistribution
+from engine.tasks.task import Axis, Drawn, Task, TaskDistribution
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,25 @@ class Polynomials(TaskDistribution):
     coefficients: Range = (-1.0, 1.0)
     inputs: Range = (-5.0, 5.0)
 
-    def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        return self.sample_with_coefficients(generator, tasks)[0]
+    @property
+    def span(self) -> tuple[float, float]:
+        return self.inputs
 
-    def sample_with_coefficients(self, generator: torch.Generator, tasks: int) -> tuple[Task, Tensor]:
-        """A batch of tasks together with their coefficients (tasks, order + 1), c_0 first."""
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return tuple(axis for axis in AXES if axis.name == "inputs")
+
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """Hidden are the coefficients (tasks, order + 1), c_0 first."""
         coefficients = uniform(generator, self.coefficients, (tasks, self.order + 1))
         x = uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
-        y = torch.zeros_like(x)
-        for c in coefficients.flip(1).unbind(1):  # Horner's rule, the highest power first
-            y = y * x + c.reshape(-1, 1, 1)
+
+        def truth(x: Tensor) -> Tensor:
+            y = torch.zeros_like(x)
+            for c in coefficients.flip(1).unbind(1):  # Horner's rule, the highest power first
+                y = y * x + c.reshape(-1, 1, 1)
+            return y
+
         support_x, query_x = x.split([self.shots, self.queries], dim=1)
-        support_y, query_y = y.split([self.shots, self.queries], dim=1)
-        return Task(support_x, support_y, query_x, query_y), coefficients
+        support_y, query_y = truth(x).split([self.shots, self.queries], dim=1)
+        return Drawn(Task(support_x, support_y, query_x, query_y), {"coefficients": coefficients}, truth)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.tasks.ranges import Range, uniform
 from engine.tasks.spec import LINE
-from engine.tasks.task import Task, TaskDistribution
+from engine.tasks.task import Axis, Drawn, Task, TaskDistribution
 
 
 class Wave(NamedTuple):
@@ -25,6 +25,15 @@ class Wave(NamedTuple):
         shape = (-1, 1, 1) if self.amplitude.ndim else ()
         a, phase, frequency = (v.reshape(shape) for v in self)
         return a * torch.sin(frequency * x + phase)
+
+
+AXES = (
+    Axis("amplitude", "amplitude a", "hidden", (0.25, 1, 2, 3, 4, 5, 6, 7, 8, 10)),
+    Axis("frequency", "frequency f", "hidden", (0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3)),
+    Axis("phase", "phase φ (radians)", "hidden", tuple(round(math.pi * i / 6, 6) for i in range(13))),
+    Axis("inputs", "half-width r of the inputs [-r, r]", "inputs", (1, 2, 3, 4, 5, 6, 7, 8, 10)),
+    Axis("noise", "noise on the support labels (sd)", "number", (0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2)),
+)
 
 
 @dataclass(frozen=True)
@@ -59,14 +68,16 @@ class Sine(TaskDistribution):
         """Draws the hidden parameters of `tasks` tasks."""
         return Wave(*(uniform(generator, bounds, (tasks,)) for bounds in (self.amplitude, self.phase, self.frequency)))
 
-    def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        return self.sample_with_waves(generator, tasks)[0]
+    @property
+    def span(self) -> tuple[float, float]:
+        return self.inputs
 
-    def sample_with_waves(self, generator: torch.Generator, tasks: int) -> tuple[Task, Wave]:
-        """A batch of tasks together with the functions that made them.
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return AXES
 
-        Support and query inputs are drawn together, i.i.d.; the first `shots` of them are the support.
-        """
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """Support and query inputs are drawn together, i.i.d.; the first `shots` of them are the support."""
         wave = self.waves(generator, tasks)
         x = uniform(generator, self.inputs, (tasks, self.shots + self.queries, 1))
         y = wave(x)
@@ -74,4 +85,4 @@ class Sine(TaskDistribution):
         support_y, query_y = y.split([self.shots, self.queries], dim=1)
         if self.noise:
             support_y = support_y + self.noise * torch.randn(support_y.shape, generator=generator)
-        return Task(support_x, support_y, query_x, query_y), wave
+        return Drawn(Task(support_x, support_y, query_x, query_y), wave._asdict(), wave.__call__)

@@ -1,12 +1,14 @@
 """A task, a distribution of tasks, and the random streams that keep training, validation and test apart."""
 
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.errors import BadInput, quoted
 from engine.tasks.spec import TaskSpec
 
 STREAMS = ("init", "train", "validation", "test", "page", "noise", "head")
@@ -35,12 +37,49 @@ class NoisyTask(NamedTuple):
     noise: Tensor
 
 
+class Drawn(NamedTuple):
+    """A batch of N tasks with what is known of them and no learner sees.
+
+    Attributes:
+        task: every tensor has a leading axis N.
+        hidden: what the tasks were made of, by name, such as "amplitude" (N,) or "means" (N, ways, dimensions).
+        truth: the true functions: inputs (N, points, *input_shape), or (1, points, ...) for all tasks alike, as targets
+            (N, points, output_dim) in the type of the inputs, float64 for those; None where there are none that are
+            known everywhere.
+    """
+
+    task: Task
+    hidden: dict[str, Tensor]
+    truth: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Something that a shift may move: all tasks get one value of it, and what else there is stays as it was drawn.
+
+    Attributes:
+        name: of the parameter of the distribution.
+        title: in words, with its symbol.
+        moves: what the parameter is: the range of a "hidden" number (both of its ends become the value v), that of the
+            "inputs" (it becomes [-v, v]), or a "number" (it becomes v).
+        stops: values that are worth a look.
+        bounds: the least and the largest value that is allowed.
+    """
+
+    name: str
+    title: str
+    moves: Literal["hidden", "inputs", "number"]
+    stops: tuple[float, ...]
+    bounds: tuple[float, float] = (0.0, 100.0)
+
+
 @dataclass(frozen=True)
 class TaskDistribution:
-    """A distribution over tasks: a frozen set of parameters with `sample`.
+    """A distribution over tasks: a frozen set of parameters with `draw`.
 
     Subclasses state `name`, `summary` and `spec` and draw only from the generator they are given. `shots` and `queries`
-    count the points of a regression task, and the points of each class of a classification task.
+    count the points of a regression task, and the points of each class of a classification task. `axes` says along
+    what its tasks can be moved, and `span` between which bounds the inputs lie where they are single numbers.
 
     Attributes:
         shots: support points (of each class, where there are classes).
@@ -58,9 +97,60 @@ class TaskDistribution:
         """What learners must know: a class attribute where no parameter changes it, a property where one does."""
         raise NotImplementedError(f"{type(self).__name__} must define spec")
 
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """Draws a batch of `tasks` tasks."""
+        raise NotImplementedError(f"{type(self).__name__} must define draw")
+
     def sample(self, generator: torch.Generator, tasks: int) -> Task:
-        """Draws a batch: every tensor of the Task has a leading axis of length `tasks`."""
-        raise NotImplementedError(f"{type(self).__name__} must define sample")
+        """What learners see of the same batch."""
+        return self.draw(generator, tasks).task
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Lowest and highest input, for tasks of one number: what a curve is drawn over; None for others."""
+        return None
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What a shift may move; nothing unless a subclass says so."""
+        return ()
+
+    def axis(self, name: str) -> Axis:
+        """The axis of a name.
+
+        Raises:
+            BadInput: its tasks cannot be moved along it.
+        """
+        known = {axis.name: axis for axis in self.axes}
+        if name not in known:
+            along = f"along {', '.join(known)}" if known else "along nothing"
+            raise BadInput(f"Tasks of {self.name} can be moved {along}; {quoted(name)} was asked for.")
+        return known[name]
+
+    def moved(self, name: str, value: float) -> Self:
+        """The distribution with all tasks at one value of one axis.
+
+        Raises:
+            BadInput: there is no such axis, or the value is not within its bounds.
+        """
+        axis = self.axis(name)
+        low, high = axis.bounds
+        if not low <= value <= high:
+            raise BadInput(f"The {name} of {self.name} can be moved to {low:g} to {high:g}; {value:g} was asked for.")
+        ends: dict[str, Any] = {"hidden": (value, value), "inputs": (-value, value), "number": value}
+        return replace(self, **{name: ends[axis.moves]})
+
+    def trained(self, name: str) -> tuple[float, float]:
+        """Lowest and highest value of an axis in this distribution; inputs of [-r, r] cover every smaller range.
+
+        Raises:
+            BadInput: there is no such axis.
+        """
+        axis, found = self.axis(name), getattr(self, name)
+        if axis.moves == "number":
+            return (found, found)
+        low, high = found
+        return (low, high) if axis.moves == "hidden" else (0.0, max(abs(low), abs(high)))
 
 
 def stream(purpose: str, seed: int = 0, index: int = 0) -> torch.Generator:

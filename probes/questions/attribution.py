@@ -37,12 +37,12 @@ from torch import Tensor
 from engine.errors import BadInput
 from engine.learners import Learner
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine
+from engine.tasks import LINE, TaskDistribution
 from engine.trees import repeat
 from probes.asking import Progress, part
 from probes.tools.coalitions import baselines, coalitions_of, shapley_values
 from probes.tools.conductance import Units, in_type, nothing, through_layers
-from probes.tools.representations import tasks_of
+from probes.tools.representations import tasks_of, truths
 
 QUESTION = "Which support points, labels, layers and units made a prediction?"
 MOST_POINTS = 20
@@ -128,7 +128,7 @@ class Attributions:
         grid: the even inputs, (queries,).
         at: the place of the query among them.
         exact: whether Shapley values come from all coalitions.
-        truth: the true function at the even inputs, (queries,); NaN for points that were given.
+        truth: the true function at the even inputs, (queries,); NaN for points that were given and where it is unknown.
         answers: one for each learner.
     """
 
@@ -141,8 +141,8 @@ class Attributions:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for learners of sine waves: one input, and a grid of queries."""
-    if not isinstance(ensemble.distribution, Sine):
+    """None for learners of functions of one number, over a grid of queries."""
+    if ensemble.distribution.spec != LINE or ensemble.distribution.span is None:
         return f"Attributions are drawn over one input; {ensemble.learner.title} was trained on other tasks."
     return None
 
@@ -154,8 +154,8 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         BadInput: all coalitions of too many points were asked for.
     """
     distribution = ensembles[0].distribution
-    assert isinstance(distribution, Sine)
-    grid = np.linspace(*distribution.inputs, QUERIES)
+    assert distribution.span is not None
+    grid = np.linspace(*distribution.span, QUERIES)
     points, truth = support_of(distribution, config, grid)
     exact = not config.orders or len(points) <= FEW
     if exact and len(points) > MOST_EXACT:
@@ -167,16 +167,16 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     return Attributions(points, grid, at, exact, truth, answers)
 
 
-def support_of(distribution: Sine, config: Config, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The support (K, 2) that a configuration means, and the true function on the grid (NaN for given points)."""
+def support_of(distribution: TaskDistribution, config: Config, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The support (K, 2) that a configuration means, and the true function on the grid (NaN where it is unknown)."""
     if config.points:
         return np.array(config.points, float), np.full(len(grid), np.nan)
-    tasks, hidden = tasks_of(distribution, TASKS)
+    tasks, _ = tasks_of(distribution, TASKS)
     if tasks.support_x.shape[1] > MOST_POINTS:
         raise BadInput(f"At most {MOST_POINTS} points are attributed to; these tasks have {tasks.support_x.shape[1]}.")
     points = torch.cat([tasks.support_x[config.task], tasks.support_y[config.task]], -1).double().numpy()
-    truth = hidden["amplitude"][config.task] * np.sin(grid + hidden["phase"][config.task])
-    return points, np.asarray(truth)
+    truth = truths(distribution, TASKS, torch.as_tensor(grid).unsqueeze(-1))
+    return points, np.full(len(grid), np.nan) if truth is None else truth[config.task]
 
 
 def _answer(

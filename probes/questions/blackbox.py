@@ -37,10 +37,11 @@ from engine.evaluation import diverged
 from engine.learners import Learner, Params
 from engine.learners.maml import MAML
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, Task, stream
+from engine.tasks import LINE, Task, TaskDistribution, stream
 from engine.trees import leaves, repeat
 from probes.asking import Progress
 from probes.questions.updates import in_type_of
+from probes.tools.representations import has_truth
 
 QUESTION = "Which algorithm does a learner resemble by its predictions, and does the order of the support matter?"
 SINES, KERNEL, LINES, NEAREST = "sine basis", "kernel ridge", "linear ridge", "nearest point"
@@ -149,9 +150,10 @@ class Boxes:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for learners of sine waves, whose true function is known everywhere."""
-    if not isinstance(ensemble.distribution, Sine):
-        return f"Algorithms are fitted to sine waves; {ensemble.learner.title} was trained on other tasks."
+    """None for learners of functions of one number that are known everywhere, otherwise one sentence."""
+    distribution = ensemble.distribution
+    if distribution.spec != LINE or distribution.span is None or not has_truth(distribution):
+        return f"Algorithms are fitted to known functions of one number; {ensemble.learner.title} learned others."
     return None
 
 
@@ -159,12 +161,10 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     """Lays every learner's predictions beside those of the algorithms."""
     shots = tuple(sorted(set(config.shots)))
     first = ensembles[0].distribution
-    assert isinstance(first, Sine)
     known = algorithms(first, replace(config, shots=shots))
     progress(0.3)
     boxes, (_, grid, truth) = [], _drawn(first, max(shots), config.tasks, config.points)
     for index, ensemble in enumerate(ensembles):
-        assert isinstance(ensemble.distribution, Sine)
         tasks = _drawn(ensemble.distribution, max(shots), config.tasks, config.points)[0]
         columns = []
         for done, k in enumerate(shots, start=1):
@@ -206,12 +206,16 @@ def mistakes(a: np.ndarray, b: np.ndarray, truth: np.ndarray) -> np.ndarray:
         return np.asarray(sums[0] / np.sqrt(sums[1] * sums[2]))
 
 
-def _drawn(distribution: Sine, shots: int, tasks: int, points: int, index: int = 0) -> tuple[Task, Tensor, np.ndarray]:
+def _drawn(
+    distribution: TaskDistribution, shots: int, tasks: int, points: int, index: int = 0
+) -> tuple[Task, Tensor, np.ndarray]:
     """Held-out tasks (index 0; others for tuning), the even inputs (points, 1), and the true functions there."""
     wide, source = replace(distribution, shots=shots, queries=1), "page" if index else "test"
-    drawn, wave = wide.sample_with_waves(stream(source, index), tasks)
-    grid = torch.linspace(*distribution.inputs, points).unsqueeze(-1)
-    return drawn, grid, wave(grid.expand(tasks, -1, -1))[..., 0].double().numpy()
+    drawn = wide.draw(stream(source, index), tasks)
+    assert distribution.span is not None
+    assert drawn.truth is not None
+    grid = torch.linspace(*distribution.span, points).unsqueeze(-1)
+    return drawn.task, grid, drawn.truth(grid.expand(tasks, -1, -1))[..., 0].double().numpy()
 
 
 def predictions(
@@ -246,7 +250,6 @@ def _said(
 def shuffled(ensemble: Ensemble, config: Config) -> Order:
     """A learner's predictions with the support of each task in many orders, the first of them as drawn."""
     distribution = ensemble.distribution
-    assert isinstance(distribution, Sine)
     tasks, grid, truth = _drawn(distribution, distribution.shots, config.ordered, config.points)
     k, rng = distribution.shots, np.random.default_rng(0)
     orders = np.stack([np.arange(k), *(rng.permutation(k) for _ in range(config.orders - 1))])
@@ -268,7 +271,7 @@ def shuffled(ensemble: Ensemble, config: Config) -> Order:
 
 
 @lru_cache(maxsize=8)
-def algorithms(distribution: Sine, config: Config) -> tuple[Algorithm, ...]:
+def algorithms(distribution: TaskDistribution, config: Config) -> tuple[Algorithm, ...]:
     """What every algorithm says, computed once for a distribution; `config.shots` must ascend."""
     largest = max(config.shots)
     tasks, grid, truth = _drawn(distribution, largest, config.tasks, config.points)

@@ -30,9 +30,19 @@ from sklearn.preprocessing import StandardScaler
 from engine.evaluation import held_out_tasks, knowing_nothing, mean_errors
 from engine.learners import Params
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine
 from probes.asking import Progress, part
-from probes.tools.representations import AFTER, BEFORE, PREDICTION, inputs, represent, tasks_of, untrained, why_not
+from probes.tools.representations import (
+    AFTER,
+    BEFORE,
+    PREDICTION,
+    hidden_numbers,
+    inputs,
+    represent,
+    tasks_of,
+    truths,
+    untrained,
+    why_not,
+)
 
 QUESTION = "How broad are a learner's features: what can be read off them linearly?"
 STRENGTHS = np.logspace(-6, 3, 10)
@@ -118,8 +128,9 @@ class Broadness:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner of sine waves with hidden layers, otherwise one sentence."""
-    if not isinstance(ensemble.distribution, Sine):
+    """None for a learner of waves that differ in `PARAMETERS`, with hidden layers, otherwise one sentence."""
+    known, axes = hidden_numbers(ensemble.distribution), {axis.name for axis in ensemble.distribution.axes}
+    if not set(PARAMETERS) <= set(known) or "frequency" not in axes:
         return f"Fresh functions are sine waves; {ensemble.learner.title} was trained on {ensemble.distribution.name}."
     return why_not(ensemble)
 
@@ -211,6 +222,6 @@ def _errors(ensemble: Ensemble, params: Params, tasks: int) -> tuple[list[float]
 def _truth(ensemble: Ensemble, config: Config) -> np.ndarray:
     """What the recipe makes of the true function's values at the same places."""
     _, hidden = tasks_of(ensemble.distribution, config.tasks)
-    x = inputs(ensemble.distribution, config.places).double().numpy()[:, 0]
-    values = hidden["amplitude"][:, None] * np.sin(x + hidden["phase"][:, None])
+    values = truths(ensemble.distribution, config.tasks, inputs(ensemble.distribution, config.places))
+    assert values is not None  # of waves it is known
     return decoded(values, np.stack([hidden[name] for name in PARAMETERS], 1))

@@ -22,10 +22,9 @@ from sklearn.decomposition import PCA
 
 from engine.errors import BadInput
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine
 from probes.asking import Progress, part
 from probes.questions.similarity import u_centred, unit
-from probes.tools.representations import PREDICTION, inputs, represent, tasks_of, why_not
+from probes.tools.representations import PREDICTION, hidden_numbers, inputs, represent, tasks_of, truths, why_not
 
 QUESTION = "Which learners, tasks and steps lie close to each other in what they see or say?"
 CAP = 2000
@@ -88,8 +87,8 @@ class Map:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner of sine waves with hidden layers, otherwise one sentence."""
-    if not isinstance(ensemble.distribution, Sine):
+    """None for a learner of waves with amplitude and phase and with hidden layers, otherwise one sentence."""
+    if not {"amplitude", "phase"} <= set(hidden_numbers(ensemble.distribution)):
         name = ensemble.distribution.name
         return f"Maps are of tasks with amplitude and phase; {ensemble.learner.title} was trained on {name}."
     return why_not(ensemble)
@@ -105,7 +104,8 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     x = inputs(first, config.places)
     tasks, parameters = tasks_of(first, config.tasks)
     places = x.double().numpy()[:, 0]
-    truth = parameters["amplitude"][:, None] * np.sin(places + parameters["phase"][:, None])  # (tasks, places)
+    truth = truths(first, config.tasks, x)  # (tasks, places)
+    assert truth is not None  # of waves it is known
     columns: list[np.ndarray] = []  # of each learner: learner, seed, task, step, share, error; (6, points)
     codes, said = [], []
     share = part(progress, 0.0, 0.4)

@@ -24,11 +24,11 @@ from engine.learners import Learner, Params, State
 from engine.learners.lstm import PooledLSTM
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, Task
+from engine.tasks import Task
 from probes.asking import Progress
 from probes.questions.broadness import PARAMETERS, decoded
 from probes.questions.updates import in_type_of
-from probes.tools.representations import tasks_of, untrained
+from probes.tools.representations import hidden_numbers, tasks_of, untrained
 
 QUESTION = "What does the hidden state of a plain LSTM hold of the task, after each example?"
 
@@ -81,11 +81,12 @@ def applies_to(learner: Learner) -> bool:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for plain LSTMs on sine waves, otherwise one sentence."""
+    """None for plain LSTMs on waves that differ in `PARAMETERS`, otherwise one sentence."""
     title = ensemble.learner.title
     if not applies_to(ensemble.learner):
         return f"{title} keeps nothing in a hidden state that a query would read."
-    return None if isinstance(ensemble.distribution, Sine) else f"{title} was not trained on sine waves."
+    known = set(PARAMETERS) <= set(hidden_numbers(ensemble.distribution))
+    return None if known else f"{title} was not trained on waves with an amplitude and a phase."
 
 
 def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Memories:

@@ -23,7 +23,7 @@ import torch
 from pydantic import Field
 
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine
+from engine.tasks import LINE
 from probes.asking import Progress
 from probes.questions.attribution import FEW
 from probes.tools.coalitions import Coalitions, shapley_values
@@ -73,9 +73,9 @@ class AllShares:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for learners of sine waves from few points, otherwise one sentence."""
+    """None for learners of functions of one number from few points, otherwise one sentence."""
     distribution, title = ensemble.distribution, ensemble.learner.title
-    if not isinstance(distribution, Sine):
+    if distribution.spec != LINE or distribution.span is None:
         return f"Influence is measured over one input; {title} was trained on other tasks."
     few = distribution.shots <= FEW
     return None if few else f"Exact Shapley values need at most {FEW} points; {title} was trained on more."
@@ -86,8 +86,8 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     answers = []
     for index, ensemble in enumerate(ensembles):
         distribution = ensemble.distribution
-        assert isinstance(distribution, Sine)
-        grid = np.linspace(*distribution.inputs, config.inputs)
+        assert distribution.span is not None
+        grid = np.linspace(*distribution.span, config.inputs)
         drawn, _ = tasks_of(distribution, config.tasks)
         supports = torch.cat([drawn.support_x, drawn.support_y], -1).double().numpy()  # (tasks, K, 2)
         found, control = [], as_drawn(ensemble)

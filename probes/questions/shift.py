@@ -1,15 +1,15 @@
 """What happens when test tasks leave the training distribution? Along one axis, or over two.
 
-For sine waves y = a sin(f x + phi): all tasks get the same amplitude a, frequency f, phase phi, range of inputs
-[-r, r] (support and query) or noise on the support labels; everything else is drawn as in training, with the same
-random numbers for every value, so that the same tasks are moved. Errors are query errors against the true function
+All tasks get the same value of one axis of their distribution (`engine.tasks.Axis`): of sine waves
+y = a sin(f x + phi), the amplitude a, frequency f, phase phi, range of inputs [-r, r] (support and query) or noise on
+the support labels. Everything else is drawn as in training, with the same random numbers for every value, so that the
+same tasks are moved. Errors are query errors against the true function
 after the learner's last inner step; since a larger wave is wronger to miss, `nothing` gives the error of saying 0.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -17,32 +17,24 @@ from pydantic import Field
 
 from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, Task
+from engine.tasks import Axis, Task, TaskDistribution, Values
 from engine.trees import tree_map
 from probes.asking import Progress
 from probes.tools import scoring
 
 QUESTION = "What happens to the error when test tasks leave the training distribution?"
-Axis = Literal["amplitude", "frequency", "phase", "inputs", "noise"]
-AXES: dict[str, tuple[float, ...]] = {
-    "amplitude": (0.25, 1, 2, 3, 4, 5, 6, 7, 8, 10),
-    "frequency": (0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3),
-    "phase": tuple(round(math.pi * i / 6, 6) for i in range(13)),
-    "inputs": (1, 2, 3, 4, 5, 6, 7, 8, 10),
-    "noise": (0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2),
-}
-Values = tuple[Annotated[float, Field(ge=0, le=100)], ...]
+Stops = tuple[Annotated[float, Field(ge=0, le=100)], ...]
 
 
 @dataclass(frozen=True)
 class Config:
-    """How many held-out tasks, and the values of one axis or, as a map, of two (none: a default list for the axis)."""
+    """How many held-out tasks, and the values of one axis or, as a map, of two (none: those that the axis names)."""
 
     tasks: Annotated[int, Field(ge=1, le=10_000)] = 100
-    axis: Axis = "amplitude"
-    values: Values = ()
-    second: Axis | None = None
-    second_values: Values = ()
+    axis: str = "amplitude"
+    values: Stops = ()
+    second: str | None = None
+    second_values: Stops = ()
 
 
 @dataclass(frozen=True)
@@ -78,17 +70,30 @@ class Shift:
 
 
 def applies(ensemble: Ensemble) -> str | None:
-    """None for sine waves, otherwise one sentence."""
-    if not isinstance(ensemble.distribution, Sine):
-        return f"Tasks can be moved along these axes for sine waves only, not for {ensemble.distribution.name}."
+    """None for tasks of numbers that can be moved along something, otherwise one sentence."""
+    distribution = ensemble.distribution
+    if not distribution.axes or not isinstance(distribution.spec.targets, Values):
+        return f"Tasks of {distribution.name} cannot be moved along anything that a squared error would tell."
     return None
 
 
+def axes_of(ensembles: Sequence[Ensemble]) -> dict[str, Axis]:
+    """The axes along which the tasks of all of them can be moved, by name, in the order of the first."""
+    moving = [ensemble.distribution for ensemble in ensembles if applies(ensemble) is None]
+    shared = [{axis.name: axis for axis in distribution.axes} for distribution in moving]
+    return {name: axis for name, axis in shared[0].items() if all(name in one for one in shared)} if shared else {}
+
+
 def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Shift:
-    """Adapts every seed to the moved tasks."""
-    values = _values(config.axis, config.values)
+    """Adapts every seed to the moved tasks.
+
+    Raises:
+        BadInput: the tasks of one of them cannot be moved along an axis, or not so far.
+    """
+    first = ensembles[0].distribution
+    values = _values(first, config.axis, config.values)
     second = config.second if config.second != config.axis else None
-    others = _values(second, config.second_values) if second else np.zeros(1)
+    others = _values(first, second, config.second_values) if second else np.zeros(1)
     answers = []
     for i, ensemble in enumerate(ensembles):
         show = scoring.shared(progress, i, len(ensembles))
@@ -96,8 +101,8 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     return Shift(config.axis, values, second, others, answers)
 
 
-def _values(axis: str, given: Values) -> np.ndarray:
-    return np.array(sorted(set(given or AXES[axis])), float)
+def _values(distribution: TaskDistribution, axis: str, given: Stops) -> np.ndarray:
+    return np.array(sorted(set(given or distribution.axis(axis).stops)), float)
 
 
 def _asked(
@@ -108,12 +113,11 @@ def _asked(
     progress: Progress,
 ) -> Shifted:
     distribution = ensemble.distribution
-    assert isinstance(distribution, Sine)
     places = []
     for value in first[1]:
         for other in second[1]:
-            there = moved(distribution, first[0], float(value))
-            there = moved(there, second[0], float(other)) if second[0] else there
+            there = distribution.moved(first[0], float(value))
+            there = there.moved(second[0], float(other)) if second[0] else there
             places.append(held_out_tasks(there, config.tasks))
     shape = (len(first[1]), len(second[1]))
     tasks: Task = tree_map(lambda *leaves: torch.cat(leaves), *places)
@@ -127,18 +131,6 @@ def _asked(
     return Shifted(ensemble.learner.name, seeds, kept, ran_away.sum((0, 1)), nothing, trained_ranges(distribution))
 
 
-def moved(distribution: Sine, axis: str, value: float) -> Sine:
-    """The distribution with all tasks at one value of one axis."""
-    changes: dict[str, Any] = {"inputs": {"inputs": (-value, value)}, "noise": {"noise": value}}
-    return replace(distribution, **changes.get(axis, {axis: (value, value)}))
-
-
-def trained_ranges(distribution: Sine) -> dict[str, tuple[float, float]]:
-    """(low, high) of each axis in training; inputs of [-r, r] cover every smaller range."""
-    return {
-        "amplitude": distribution.amplitude,
-        "frequency": distribution.frequency,
-        "phase": distribution.phase,
-        "inputs": (0.0, max(abs(end) for end in distribution.inputs)),
-        "noise": (distribution.noise, distribution.noise),
-    }
+def trained_ranges(distribution: TaskDistribution) -> dict[str, tuple[float, float]]:
+    """(low, high) of each axis in training."""
+    return {axis.name: distribution.trained(axis.name) for axis in distribution.axes}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.func import vmap
 
 from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, Task, TaskDistribution, stream
+from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import tree_map
 
 BEFORE, AFTER = "before", "after"
@@ -20,21 +21,38 @@ CHUNK = 50  # tasks at once: bounds memory
 
 
 def inputs(distribution: TaskDistribution, points: int) -> Tensor:
-    """The inputs at which features are looked at: an even grid over the range of sine waves, else drawn queries.
+    """The inputs at which features are looked at: an even grid over the range of single numbers, else drawn queries.
 
     They depend on the distribution's kind of input alone, so all learners are asked at the same ones.
     """
-    if isinstance(distribution, Sine):
-        return torch.linspace(*distribution.inputs, points).unsqueeze(-1)
+    if distribution.span:
+        return torch.linspace(*distribution.span, points).unsqueeze(-1)
     return distribution.sample(stream("page", 8), points).query_x[:, 0]
 
 
 def tasks_of(distribution: TaskDistribution, tasks: int) -> tuple[Task, dict[str, np.ndarray]]:
-    """Held-out tasks, the same for all learners, with their hidden parameters where these have names, (tasks,) each."""
-    if not isinstance(distribution, Sine):
-        return distribution.sample(stream("test"), tasks), {}
-    drawn, wave = distribution.sample_with_waves(stream("test"), tasks)
-    return drawn, {"amplitude": wave.amplitude.double().numpy(), "phase": wave.phase.double().numpy()}
+    """Held-out tasks, the same for all learners, with the hidden numbers in which they differ, (tasks,) each."""
+    drawn = distribution.draw(stream("test"), tasks)
+    return drawn.task, {name: drawn.hidden[name].double().numpy() for name in hidden_numbers(distribution)}
+
+
+def truths(distribution: TaskDistribution, tasks: int, x: Tensor) -> np.ndarray | None:
+    """The true functions of the same tasks at inputs x (points, 1): (tasks, points) float64; None if unknown."""
+    truth = distribution.draw(stream("test"), tasks).truth
+    return None if truth is None else truth(x.double().unsqueeze(0))[..., 0].numpy()
+
+
+@lru_cache(maxsize=64)
+def hidden_numbers(distribution: TaskDistribution) -> tuple[str, ...]:
+    """The hidden numbers in which tasks of a distribution differ, by name: one for each task."""
+    hidden = distribution.draw(stream("page"), 2).hidden
+    return tuple(name for name, of in hidden.items() if of.shape == (2,) and bool(of[0] != of[1]))
+
+
+@lru_cache(maxsize=64)
+def has_truth(distribution: TaskDistribution) -> bool:
+    """Whether the true functions of its tasks are known everywhere."""
+    return distribution.draw(stream("page"), 1).truth is not None
 
 
 def untrained(ensemble: Ensemble) -> Params:

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from engine.tasks import Sine, stream
+from engine.tasks.sine import Wave
 from engine.tasks.task import STREAMS
 
 
 def test_ranges_and_shapes():
-    task, wave = Sine(shots=7).sample_with_waves(stream("test"), 4000)
+    task, hidden, _ = Sine(shots=7).draw(stream("test"), 4000)
+    wave = Wave(**hidden)
     assert task.support_x.shape == (4000, 7, 1)
     assert task.query_y.shape == (4000, 50, 1)
     for values, (low, high) in ((wave.amplitude, (0.1, 5.0)), (wave.phase, (0, math.pi)), (task.query_x, (-5, 5))):
@@ -23,7 +25,8 @@ def test_ranges_and_shapes():
 
 def test_labels_are_the_stated_function():
     shifted = Sine(shots=5, amplitude=(7, 9), frequency=(2, 3), phase=(4, 5), inputs=(10, 12))
-    task, wave = shifted.sample_with_waves(stream("test"), 10)
+    task, hidden, _ = shifted.draw(stream("test"), 10)
+    wave = Wave(**hidden)
     a, phase, f = (v.double().numpy()[:, None, None] for v in wave)
     for x, y in ((task.support_x, task.support_y), (task.query_x, task.query_y)):
         np.testing.assert_allclose(y.numpy(), a * np.sin(f * x.double().numpy() + phase), atol=1e-4)

@@ -14,7 +14,7 @@ from engine.errors import BadConfig, BadInput
 from engine.evaluation import held_out_tasks, step_scores
 from engine.heads import fresh_heads
 from engine.runs.ensembles import Ensemble
-from engine.tasks import GaussianClasses, TaskDistribution, stream
+from engine.tasks import GaussianClasses, Polynomials, SineComposition, TaskDistribution, stream
 from probes import asking
 from probes.questions import shift
 
@@ -40,13 +40,13 @@ def test_more_shots_are_the_same_tasks_with_more_points(name: str):
                 assert found.losses[seed, i, j] == pytest.approx(float(wrong.square().mean()), rel=1e-4)
 
 
-@pytest.mark.parametrize("axis", list(shift.AXES))
+@pytest.mark.parametrize("axis", [axis.name for axis in Sine().axes])
 def test_a_shift_is_the_evaluation_on_the_shifted_distribution(axis: str):
     made = ensemble("maml")
     values = (0.5, 2.0)
     found = asking.ask("shift", [made], {"tasks": 5, "axis": axis, "values": values})
     for i, value in enumerate(values):
-        there = held_out_tasks(shift.moved(made.distribution, axis, value), 5)
+        there = held_out_tasks(made.distribution.moved(axis, value), 5)
         for seed, run in enumerate(made.runs):
             expected = step_scores(run.learner, run.params, there).losses[:, -1].numpy()
             assert found.answers[0].losses[seed, :, i, 0] == pytest.approx(expected, rel=1e-4)
@@ -58,7 +58,7 @@ def test_a_map_holds_every_pair_of_values():
     settings = {"axis": "amplitude", "values": (1.0, 4.0), "second": "frequency", "second_values": (1.0, 2.0, 3.0)}
     both = asking.ask("shift", [made], {"tasks": 3, **settings})
     assert both.answers[0].losses.shape == (1, 3, 2, 3)
-    there = shift.moved(shift.moved(made.distribution, "amplitude", 4.0), "frequency", 2.0)
+    there = made.distribution.moved("amplitude", 4.0).moved("frequency", 2.0)
     expected = step_scores(made.learner, made.runs[0].params, held_out_tasks(there, 3)).losses[:, -1].numpy()
     assert both.answers[0].losses[0, :, 1, 1] == pytest.approx(expected, rel=1e-4)
 
@@ -68,6 +68,18 @@ def test_the_same_waves_are_moved():
     found = asking.ask("shift", [ensemble("maml")], {"tasks": 6, "axis": "amplitude", "values": (1.0, 3.0)})
     one, three = found.answers[0].nothing[:, 0]
     assert three == pytest.approx(9 * one, rel=1e-5)
+
+
+def test_tasks_of_different_kinds_are_moved_along_what_they_share():
+    """A sum of waves has no noise to move, a polynomial only its inputs."""
+    waves, sums, powers = (ensemble("maml", of(shots=3), seeds=1) for of in (Sine, SineComposition, Polynomials))
+    assert list(shift.axes_of([waves])) == ["amplitude", "frequency", "phase", "inputs", "noise"]
+    assert list(shift.axes_of([waves, sums])) == ["amplitude", "frequency", "phase", "inputs"]
+    assert list(shift.axes_of([powers, waves])) == ["inputs"]
+    found = asking.ask("shift", [powers], {"tasks": 3, "axis": "inputs"})
+    assert found.values.tolist() == list(powers.distribution.axis("inputs").stops)
+    with pytest.raises(BadInput, match=r"Tasks of polynomials can be moved along inputs; 'amplitude' was asked for\."):
+        asking.ask("shift", [powers], {"tasks": 3})
 
 
 def test_where_training_was():
@@ -96,7 +108,7 @@ def test_who_has_no_such_question_says_so():
     classes = ensemble("maml", GaussianClasses(shots=2))
     with pytest.raises(BadInput, match="shortened"):
         asking.ask("shots", [classes], {})
-    with pytest.raises(BadInput, match="sine waves only"):
+    with pytest.raises(BadInput, match="cannot be moved"):
         asking.ask("shift", [classes], {})
     with pytest.raises(BadInput, match="no learned output layer"):
         asking.ask("heads", [ensemble("lstm")], {})
@@ -104,5 +116,5 @@ def test_who_has_no_such_question_says_so():
 
 @pytest.mark.parametrize("values", [{"axis": "height"}, {"tasks": 0}, {"values": (-1.0,)}, {"second": "x"}])
 def test_bad_settings_are_refused(values: dict[str, object]):
-    with pytest.raises(BadConfig):
+    with pytest.raises((BadConfig, BadInput)):
         asking.ask("shift", [ensemble("maml")], values)

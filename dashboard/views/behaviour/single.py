@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 
 from dashboard.figures import tasks as task_figures
 from dashboard.views.behaviour import tables, words
@@ -10,10 +11,11 @@ from dashboard.views.behaviour.controls import behaved, choose_one, pair, row
 from dashboard.widgets import page
 from dashboard.widgets.numbers import number
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, stream
+from engine.tasks import LINE
 from probes.tools.adaptation import adaptation
-from probes.tools.representations import tasks_of
+from probes.tools.representations import tasks_of, truths
 
+SYMBOLS = {"amplitude": "a", "phase": "φ", "frequency": "f"}
 TASK, OPEN = "behaviour-task", "behaviour-open"
 state = st.session_state
 
@@ -82,37 +84,36 @@ def take_task(key: str) -> None:
 
 
 def show_one_task(two: list[Ensemble], tasks: int, chosen: int) -> None:
-    """The curves of both learners on one sine task."""
+    """The curves of both learners on one task of one input."""
     distribution = two[0].distribution
-    if not isinstance(distribution, Sine):
-        st.caption("Curves are drawn for sine waves only.")
+    if distribution.spec != LINE or distribution.span is None:
+        st.caption("Curves are drawn for functions of one number only.")
         return
     drawn, hidden = tasks_of(distribution, tasks)
-    a, phase = (float(hidden[name][chosen]) for name in ("amplitude", "phase"))
-    _, wave = distribution.sample_with_waves(stream("test"), tasks)
-    f = float(wave.frequency[chosen])
-    grid = np.linspace(*distribution.inputs, 161)
+    about = "".join(f" {SYMBOLS.get(name, name)} = {float(values[chosen]):.2f}," for name, values in hidden.items())
+    grid = np.linspace(*distribution.span, 161)
+    known = truths(distribution, tasks, torch.as_tensor(grid).unsqueeze(-1))
+    truth = None if known is None else known[chosen]
     points = np.concatenate([drawn.support_x[chosen].numpy(), drawn.support_y[chosen].numpy()], -1).astype(float)
-
-    def truth(x: np.ndarray) -> np.ndarray:
-        return a * np.sin(f * x + phase)
-
-    query_x = drawn.query_x[chosen, :, 0].numpy()
+    query_x, query_y = (values[chosen, :, 0].numpy() for values in (drawn.query_x, drawn.query_y))
     fits = []
     for ensemble in two:
         last = ensemble.learner.evaluation_steps
-        said = adaptation(ensemble, points, grid, [last], truth, query_x)
+        said = adaptation(ensemble, points, grid, [last], lambda _: query_y, query_x)
         fits.append(
             task_figures.Fit(
                 ensemble.learner.name, ensemble.learner.title, said.curves[0], float(said.errors[0].mean())
             )
         )
-    table = pd.DataFrame({"x": grid, "true wave": truth(grid)} | {fit.title: fit.curves.mean(0) for fit in fits})
+    name = "true wave" if "amplitude" in hidden else "true function"
+    table = pd.DataFrame(
+        {"x": grid} | ({} if truth is None else {name: truth}) | {fit.title: fit.curves.mean(0) for fit in fits}
+    )
     page.frame(
         f"What do they make of task {chosen}?",
-        f"y over x; a = {a:.2f}, φ = {phase:.2f}; {len(points)} support points. Lines: means of the seeds, "
+        f"y over x;{about.rstrip(',')}{';' if about else ''} {len(points)} support points. Lines: means of the seeds, "
         "areas: their range.",
-        task_figures.fits(fits, points, grid, truth(grid), page.dark()),
+        task_figures.fits(fits, points, grid, truth, page.dark(), name),
         "behaviour-one",
         read=words.TASKS,
         data=table,

@@ -1,5 +1,7 @@
 """Loss against shots, against a shift along one axis, and over two."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import streamlit as st
 
@@ -8,9 +10,9 @@ from dashboard.views.behaviour import sweep_tables, tables, words
 from dashboard.views.behaviour.controls import axis_of_losses, choose_one, one_by_one, pick, row, seeds_of
 from dashboard.widgets import page
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine
+from engine.tasks import Axis
 from probes import asking
-from probes.questions.shift import AXES, trained_ranges
+from probes.questions.shift import axes_of, trained_ranges
 
 
 def show_shots(ensembles: list[Ensemble], tasks: int) -> None:
@@ -45,9 +47,12 @@ def show_shots(ensembles: list[Ensemble], tasks: int) -> None:
 
 def show_shift(ensembles: list[Ensemble], tasks: int) -> None:
     """Loss along one axis out of the training range, and the map over two."""
-    names, fewer = tables.titles(ensembles), max(tasks // 4, 20)
+    names, fewer, axes = tables.titles(ensembles), max(tasks // 4, 20), axes_of(ensembles)
+    if not axes:
+        st.info("Choose learners of tasks that can be moved along the same axis.", icon=":material/info:")
+        return
     with row():
-        axis = pick("Moved", list(AXES), "moved", "amplitude")
+        axis = pick("Moved", list(axes), "moved", first_of(axes, "amplitude"))
         unit = pick("Loss", ("MSE", "share of saying 0"), "unit", "MSE")
     answers = one_by_one("shift", ensembles, "Moving the tasks of", tasks=fewer, axis=axis)
     if not answers:
@@ -60,11 +65,11 @@ def show_shift(ensembles: list[Ensemble], tasks: int) -> None:
     measure = "error as a share of saying 0" if relative else "mean squared error"
     page.frame(
         f"What happens when the {axis if axis != 'inputs' else 'range of inputs'} leaves the training range?",
-        f"Query {measure} over {figures.AXIS_WORDS[axis]}, after the last inner step: mean with 95 % interval, "
+        f"Query {measure} over {axes[axis].title}, after the last inner step: mean with 95 % interval, "
         f"{fewer:,} held-out tasks at every value, {seeds_of(ensembles)}.",
         figures.along(
             sweeps,
-            figures.AXIS_WORDS[axis],
+            axes[axis].title,
             measure,
             log=axis_of_losses(),
             dark=page.dark(),
@@ -76,10 +81,15 @@ def show_shift(ensembles: list[Ensemble], tasks: int) -> None:
         data=sweep_tables.sweep_rows(sweeps, axis),
         says=f"{sweep_tables.shift_sentence(found, names, trained, relative=relative)} {away}".strip(),
     )
-    show_map(ensembles, fewer)
+    show_map(ensembles, fewer, axes)
 
 
-def show_map(ensembles: list[Ensemble], tasks: int) -> None:
+def first_of(axes: Mapping[str, Axis], wanted: str) -> str:
+    """The wanted axis, or the first where there is no such one."""
+    return wanted if wanted in axes else next(iter(axes))
+
+
+def show_map(ensembles: list[Ensemble], tasks: int, known: Mapping[str, Axis]) -> None:
     """The map over two axes, for one learner or two; computed on demand."""
     if not st.toggle("Map over two axes", key="behaviour-map", bind="query-params"):
         return
@@ -96,7 +106,8 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
             bind="query-params",
             width=190,
         )
-        axes = [choose_axis("Upwards", "map-up", "amplitude"), choose_axis("To the right", "map-right", "frequency")]
+        choices = (("Upwards", "map-up", "amplitude"), ("To the right", "map-right", "frequency"))
+        axes = [choose_axis(known, label, key, first_of(known, wanted)) for label, key, wanted in choices]
     up, right = axes
     if up == right:
         st.info("Choose two different axes.", icon=":material/info:")
@@ -109,9 +120,7 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
         return
     names = tables.titles(two)
     table, values = sweep_tables.mapped(answers)
-    compared, distribution = len(two) == 2, two[0].distribution
-    assert isinstance(distribution, Sine)
-    ranges = trained_ranges(distribution)
+    compared, ranges = len(two) == 2, trained_ranges(two[0].distribution)
     title = " and ".join(names.values())
     page.frame(
         f"Where does {names[learner]} hold out better than {names[str(against)]}?"
@@ -124,6 +133,7 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
             ((up, answers[0].values), (right, answers[0].second_values)),
             (ranges[up], ranges[right]),
             ("times the error" if compared else "MSE", "ratio" if compared else "MSE"),
+            titles=(known[up].title, known[right].title),
             compared=compared,
             dark=page.dark(),
         ),
@@ -134,10 +144,10 @@ def show_map(ensembles: list[Ensemble], tasks: int) -> None:
     )
 
 
-def choose_axis(label: str, key: str, default: str) -> str:
+def choose_axis(axes: Mapping[str, Axis], label: str, key: str, default: str) -> str:
     """One axis along which tasks move, kept in the URL."""
-    options = list(AXES)
+    options = list(axes)
     found = st.selectbox(
         label, options, index=options.index(default), key=f"behaviour-{key}", bind="query-params", width=150
     )
-    return found if found in AXES else default
+    return found if found in axes else default

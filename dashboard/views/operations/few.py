@@ -1,4 +1,4 @@
-"""How few operations would do: the pruning curves, the operations kept at n, and a sine learned with these only."""
+"""How few operations would do: the pruning curves, the operations kept at n, and a task learned with these only."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
 from dashboard.views.behaviour.controls import pair
-from dashboard.views.operations import sine, words
+from dashboard.views.operations import single, words
 from dashboard.views.operations.reading import TASKS, curve_rows, enough, pruning_rows, pruning_sentence
 from dashboard.widgets import numbers, page
 from engine.runs.ensembles import Ensemble
@@ -35,7 +35,7 @@ def show_few(ensemble: Ensemble, found: Anatomy, baseline: float) -> None:
         width=420,
     )
     order = controls.segmented_control(
-        "On the sine, taken",
+        "On the task, taken",
         list(ORDERS),
         default="worth",
         key="sap-order",
@@ -63,7 +63,7 @@ def show_few(ensemble: Ensemble, found: Anatomy, baseline: float) -> None:
             says=pruning_sentence(found, baseline),
         )
     with right:
-        _show_sine(ensemble, orders[order], n, int(number), ORDERS[order], float(losses[order][n].mean()), baseline)
+        _show_task(ensemble, orders[order], n, int(number), ORDERS[order], float(losses[order][n].mean()), baseline)
 
 
 def kept_lists(orders: dict[str, Sequence[str]], n: int) -> None:
@@ -75,19 +75,21 @@ def kept_lists(orders: dict[str, Sequence[str]], n: int) -> None:
         st.markdown(f"**{ORDERS[name].capitalize()}**, {n} of {len(order)} adapt{told}:&ensp;{' '.join(chips)}")
 
 
-def _show_sine(
+def _show_task(
     ensemble: Ensemble, order: Sequence[str], n: int, number: int, taken: str, error: float, baseline: float
 ) -> None:
-    found = sine.compared(ensemble, order[n:], number)
+    found = single.compared(ensemble, order[n:], number)
+    if found is None:
+        return
     count = {0: "none", 1: "the first"}.get(n, f"the first {n}")
     label = "none adapts" if not n else "all adapt" if n == len(order) else f"only {n} adapt"
     page.frame(
         "What does it learn with these only?",
         f"{found.subtitle} The other {len(order) - n} operations stay at their start.",
-        sine.drawn(found, label, ensemble.learner.name),
+        single.drawn(found, label, ensemble.learner.name),
         "sap-few-sine",
         read=words.FEW,
-        data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, label),
+        data=curve_rows(found.grid, found.whole, found.changed, found.seeds, label),
         says=f"Error on this task **{numbers.number(found.before, 3)}** with all {len(order)} adapting, "
         f"**{numbers.number(found.after, 3)}** with {count} taken {taken}; over {TASKS} tasks "
         f"{numbers.number(baseline, 3)} and {numbers.number(error, 3)}.",

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.figures import operations as figures
 from dashboard.figures.operations import spoken
 from dashboard.views.behaviour.controls import pair
-from dashboard.views.operations import moments, sine, words
+from dashboard.views.operations import moments, single, words
 from dashboard.views.operations.reading import TASKS, along_rows, anatomy, curve_rows, strength_rows, strength_sentence
 from dashboard.widgets import numbers, page
 from engine.runs.ensembles import Ensemble
@@ -77,7 +77,7 @@ def measured(strengths: np.ndarray, alpha: float | None) -> np.ndarray:
 
 
 def show_effect(ensemble: Ensemble) -> None:
-    """The network drawn with its operations; one that is clicked is switched off on a sine."""
+    """The network drawn with its operations; one that is clicked is switched off on one task."""
     found = anatomy(ensemble, importance=False)
     if found is None:
         return
@@ -125,15 +125,17 @@ def _first(value: Any) -> Any:
 
 
 def _show_curves(ensemble: Ensemble, operation: str, number: int) -> None:
-    found = sine.compared(ensemble, [operation], number)
+    found = single.compared(ensemble, [operation], number)
+    if found is None:
+        return
     label = spoken(operation)
     page.frame(
         "What would it do without this one?",
         found.subtitle,
-        sine.drawn(found, f"without {label}", ensemble.learner.name),
+        single.drawn(found, f"without {label}", ensemble.learner.name),
         "sap-effect",
         read=words.EFFECT,
-        data=curve_rows(sine.GRID, found.whole, found.changed, found.seeds, "one still"),
+        data=curve_rows(found.grid, found.whole, found.changed, found.seeds, "one still"),
         says=f"Error on this task **{numbers.number(found.before, 3)}** with all operations adapting, "
         f"**{numbers.number(found.after, 3)}** with {label} held still.",
     )

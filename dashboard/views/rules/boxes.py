@@ -22,7 +22,7 @@ def show_boxes(ensembles: list[Ensemble]) -> None:
     """Errors by shots, whose mistakes are alike, and orders of the support."""
     kept = suited("blackbox", ensembles)
     if not kept:
-        st.info("Choose a learner that was trained on sine waves.", icon=":material/info:")
+        st.info("Choose a learner of functions of one number that are known everywhere.", icon=":material/info:")
         return
     found: list[Boxes] = answers("blackbox", kept, "Trying every support size on", **CONFIG)
     if not found:

@@ -7,7 +7,7 @@ import torch
 
 from engine.learners import CentroidFinetuning
 from engine.networks import perceptron
-from engine.tasks import GaussianClasses, stream
+from engine.tasks import Drawn, GaussianClasses, stream
 from engine.training.trainer import Trainer, Training
 from engine.trees import tree_map
 from tests.engine.conftest import double
@@ -87,14 +87,16 @@ def test_pre_training_minimises_the_direct_loss_of_all_points(task):
 class SameClasses(GaussianClasses):
     """Every task has the same class means, so that a label means the same in all of them."""
 
-    def sample(self, generator, tasks):
-        task, means = self.sample_with_means(generator, tasks)
+    def draw(self, generator, tasks):
+        task, hidden, _ = super().draw(generator, tasks)
+        means = hidden["means"]
         fixed = torch.randn(means.shape[1:], generator=stream("page"))
 
         def moved(x, y):
             return x - means[torch.arange(tasks)[:, None], y] + fixed[y]
 
-        return task._replace(support_x=moved(task.support_x, task.support_y), query_x=moved(task.query_x, task.query_y))
+        x = {"support_x": moved(task.support_x, task.support_y), "query_x": moved(task.query_x, task.query_y)}
+        return Drawn(task._replace(**x), {"means": fixed.expand_as(means)})
 
 
 def test_pre_training_learns_where_labels_are_shared():

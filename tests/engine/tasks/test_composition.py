@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 
 from engine.tasks import SineComposition, stream
+from engine.tasks.sine import Wave
+
+
+def waves_of(hidden: dict) -> list[Wave]:
+    """Both waves of a batch."""
+    return [Wave(*(hidden[f"{name}{number}"] for name in Wave._fields)) for number in (1, 2)]
 
 
 def test_ranges_and_shapes():
-    task, waves = SineComposition(shots=7).sample_with_waves(stream("test"), 4000)
+    task, hidden, _ = SineComposition(shots=7).draw(stream("test"), 4000)
     assert (task.support_x.shape, task.query_y.shape) == ((4000, 7, 1), (4000, 50, 1))
-    for wave in waves:
+    for wave in waves_of(hidden):
         for values, (low, high) in zip(wave, ((0.1, 5.0), (0, math.pi), (0.0, 2.5)), strict=True):
             margin = 0.02 * (high - low)
             assert low <= float(values.min()) < low + margin
@@ -23,10 +29,10 @@ def test_ranges_and_shapes():
 
 def test_labels_are_the_sum_of_both_waves():
     shifted = SineComposition(shots=5, frequency=(2, 3), inputs=(1, 2))
-    task, waves = shifted.sample_with_waves(stream("test"), 10)
+    task, hidden, _ = shifted.draw(stream("test"), 10)
     for x, y in ((task.support_x, task.support_y), (task.query_x, task.query_y)):
         expected = np.zeros(x.shape)
-        for wave in waves:
+        for wave in waves_of(hidden):
             a, p, w = (v.double().numpy()[:, None, None] for v in wave)
             expected += a * np.sin(w * x.double().numpy() + p)
         np.testing.assert_allclose(y.numpy(), expected, atol=1e-5)
@@ -34,6 +40,6 @@ def test_labels_are_the_sum_of_both_waves():
 
 
 def test_the_two_waves_are_independent():
-    _, (one, two) = SineComposition().sample_with_waves(stream("test"), 4000)
+    one, two = waves_of(SineComposition().draw(stream("test"), 4000).hidden)
     for a, b in zip(one, two, strict=True):
         assert abs(np.corrcoef(a, b)[0, 1]) < 0.06

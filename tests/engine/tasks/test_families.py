@@ -9,6 +9,7 @@ import torch
 from engine.configure import configure
 from engine.errors import BadConfig
 from engine.tasks import SineFamilies, all_families, stream
+from engine.tasks.families import Factors
 
 TABLE = {  # factor: range if varied, value if fixed
     "amplitude": ((0.1, 5.0), 1.0),
@@ -42,7 +43,8 @@ def test_there_are_fifteen_families():
 
 
 def test_labels_are_the_stated_function():
-    task, factors = SineFamilies(shots=5, queries=7).sample_with_factors(stream("test"), 10)
+    task, hidden, _ = SineFamilies(shots=5, queries=7).draw(stream("test"), 10)
+    factors = Factors(**hidden)
     assert (task.support_x.shape, task.query_y.shape) == ((10, 5, 1), (10, 7, 1))
     a, w, p, c = (v.double().numpy()[:, None, None] for v in factors)
     for x, y in ((task.support_x, task.support_y), (task.query_x, task.query_y)):
@@ -63,7 +65,8 @@ def test_support_and_query_lie_on_the_whole_interval():
 
 def test_families_that_share_a_factor_meet_the_same_values():
     one, two = SineFamilies(varied=("phase",)), SineFamilies(varied=("amplitude", "phase"))
-    (task, few), (other, more) = (family.sample_with_factors(stream("test"), 20) for family in (one, two))
+    (task, few, _), (other, more, _) = (family.draw(stream("test"), 20) for family in (one, two))
+    few, more = Factors(**few), Factors(**more)
     assert torch.equal(few.phase, more.phase)
     assert torch.equal(task.query_x, other.query_x)
     assert not torch.equal(few.amplitude, more.amplitude)

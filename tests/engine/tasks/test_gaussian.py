@@ -11,7 +11,8 @@ from engine.tasks import Classes, GaussianClasses, Numbers, TaskSpec, stream
 
 
 def test_shapes_and_balance():
-    task, means = GaussianClasses(ways=4, shots=3, queries=6, dimensions=7).sample_with_means(stream("test"), 20)
+    task, hidden, _ = GaussianClasses(ways=4, shots=3, queries=6, dimensions=7).draw(stream("test"), 20)
+    means = hidden["means"]
     assert means.shape == (20, 4, 7)
     assert (task.support_x.shape, task.query_x.shape) == ((20, 12, 7), (20, 24, 7))
     for y, of_each in ((task.support_y, 3), (task.query_y, 6)):
@@ -27,9 +28,8 @@ def test_labels_come_in_random_order():
 
 
 def test_points_are_their_class_mean_plus_noise_of_the_stated_spread():
-    task, means = GaussianClasses(ways=3, shots=50, dimensions=4, scale=2.0, spread=0.7).sample_with_means(
-        stream("test"), 200
-    )
+    task, hidden, _ = GaussianClasses(ways=3, shots=50, dimensions=4, scale=2.0, spread=0.7).draw(stream("test"), 200)
+    means = hidden["means"]
     gaps = torch.cat(
         [task.support_x[i] - means[i][task.support_y[i]] for i in range(200)]
         + [task.query_x[i] - means[i][task.query_y[i]] for i in range(200)]
@@ -39,7 +39,8 @@ def test_points_are_their_class_mean_plus_noise_of_the_stated_spread():
 
 
 def test_means_are_new_in_every_task_and_no_point_comes_twice():
-    task, means = GaussianClasses().sample_with_means(stream("test"), 30)
+    task, hidden, _ = GaussianClasses().draw(stream("test"), 30)
+    means = hidden["means"]
     assert len(means.reshape(-1, 2).unique(dim=0)) == 150
     assert len(torch.cat([task.support_x, task.query_x], 1).reshape(-1, 2).unique(dim=0)) == 30 * 5 * 20
 
@@ -47,7 +48,8 @@ def test_means_are_new_in_every_task_and_no_point_comes_twice():
 @pytest.mark.parametrize("spread", [0.2, 0.5, 1.0])
 def test_two_classes_are_as_hard_as_the_spread_says(spread):
     """The nearest of two known means errs with probability Phi(-|mu_1 - mu_0| / (2 spread))."""
-    task, means = GaussianClasses(ways=2, queries=100, spread=spread).sample_with_means(stream("test"), 1000)
+    task, hidden, _ = GaussianClasses(ways=2, queries=100, spread=spread).draw(stream("test"), 1000)
+    means = hidden["means"]
     wrong = torch.cdist(task.query_x, means).argmin(-1) != task.query_y
     expected = stats.norm.cdf(-(means[:, 0] - means[:, 1]).norm(dim=-1).numpy() / (2 * spread)).mean()
     assert float(wrong.double().mean()) == pytest.approx(expected, abs=0.005)

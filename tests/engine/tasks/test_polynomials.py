@@ -10,7 +10,8 @@ from engine.tasks import Polynomials, stream
 
 @pytest.mark.parametrize("order", [0, 1, 2, 5])
 def test_labels_are_the_polynomial_of_the_stated_order(order):
-    task, coefficients = Polynomials(shots=5, order=order).sample_with_coefficients(stream("test"), 10)
+    task, hidden, _ = Polynomials(shots=5, order=order).draw(stream("test"), 10)
+    coefficients = hidden["coefficients"]
     assert coefficients.shape == (10, order + 1)
     for x, y in ((task.support_x, task.support_y), (task.query_x, task.query_y)):
         for i in range(10):
@@ -19,7 +20,8 @@ def test_labels_are_the_polynomial_of_the_stated_order(order):
 
 
 def test_coefficients_and_inputs_are_uniform():
-    task, coefficients = Polynomials().sample_with_coefficients(stream("test"), 4000)
+    task, hidden, _ = Polynomials().draw(stream("test"), 4000)
+    coefficients = hidden["coefficients"]
     for values, bound in ((coefficients[:, 0], 1), (coefficients[:, 2], 1), (task.support_x, 5), (task.query_x, 5)):
         assert (float(values.min()), float(values.max())) == pytest.approx((-bound, bound), rel=0.01)
         assert float(values.mean()) == pytest.approx(0, abs=0.03 * bound)
