@@ -36,10 +36,8 @@ def keep(point: str, value: Tensor) -> Tensor:
 
 
 def as_rows_of(x: Tensor, size: int) -> Tensor:
-    """Inputs (K, *input_shape) as rows (K, size): the last axes as one, leading ones (a stack) as they are."""
-    while x.ndim > 1 and x.shape[-1] < size:
-        x = x.flatten(-2)
-    return x
+    """Rows (K, size) as they are, images (K, channels, height, width) of so many numbers as rows; stacks stay stacks."""
+    return x if x.shape[-1] == size else x.flatten(-3)
 
 
 @dataclass(frozen=True)
