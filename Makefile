@@ -9,7 +9,7 @@ help:
 	@echo "make run    set up and open the dashboard (PORT=8501)"
 	@echo "make test   set up and run the tests"
 	@echo "make lint   formatting, style and types"
-	@echo "make docs   the numbers in README.md and docs/, from the shipped runs"
+	@echo "make docs   the numbers in docs/ from the shipped runs, and the site in site/"
 	@echo "make bench  speed of the meta-step, and of a drag in a real browser"
 
 run: .venv/run.stamp
@@ -32,8 +32,9 @@ bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/meta_step.py
 	$(BIN)/python tests/benchmarks/drag.py
 
-docs: .venv/run.stamp
+docs: .venv/docs.stamp
 	$(BIN)/python -m docs --measure
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Innerloop needs Python 3.11 or newer: make PYTHON=python3.12 run"; exit 1; }
@@ -48,5 +49,9 @@ docs: .venv/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-oracle.txt
 	@touch $@
 
+.venv/docs.stamp: requirements-docs.txt .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache site

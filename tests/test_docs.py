@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,7 +94,30 @@ def test_every_learner_says_what_it_follows():
     assert named == set(LEARNERS)
 
 
+def test_the_readme_is_a_shop_window():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 100
+
+
+def test_every_page_is_in_the_site_and_the_reference_names_what_exists():
+    every = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    nav = (ROOT / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    assert set(re.findall(r"[\w/-]+\.md", nav)) == every
+    for path in (ROOT / "docs" / "reference").glob("*.md"):
+        named = re.findall(r"^::: (\S+)$", path.read_text(), flags=re.M)
+        assert named, path.name
+        for name in named:
+            assert pkgutil.resolve_name(name).__doc__, f"{path.name}: {name}"
+
+
+def test_the_site_builds_strictly(tmp_path: Path):
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed: `make docs` installs it and builds the site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "MAML" in (tmp_path / "site" / "reference" / "learners" / "index.html").read_text()
+
+
 def test_links_from_page_to_page_lead_somewhere():
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"\]\(([\w./-]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
