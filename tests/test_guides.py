@@ -54,7 +54,7 @@ def test_the_learner_moves_every_weight_equally_far_and_learns(monkeypatch: pyte
         sides = [{**params["net"], key: params["net"][key] + side * nudge} for side in (1, -1)]
         up, down = (learner.loss(learner.network.forward(net, task.support_x), task.support_y) for net in sides)
         expected = params["net"][key][at] - 0.01 * torch.sign(up - down)
-        torch.testing.assert_close(trajectory[1][key][at], expected, rtol=0, atol=1e-15)
+        torch.testing.assert_close(trajectory[1]["net"][key][at], expected, rtol=0, atol=1e-15)
     before, after = trained(learner, Sine())
     assert after < 0.8 * before
 
@@ -81,12 +81,12 @@ def test_the_network_is_one_that_learners_adapt(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_task_is_one_that_learners_learn(monkeypatch: pytest.MonkeyPatch):
     distribution = example("task", monkeypatch).Steps(shots=6, queries=30)
-    task = distribution.sample(stream("page"), 50)
+    task, hidden, truth = distribution.draw(stream("page"), 50)
     x, y = torch.cat([task.support_x, task.query_x], 1), torch.cat([task.support_y, task.query_y], 1)
-    heights = y.abs()
-    assert torch.equal(heights.amin(1), heights.amax(1)) and heights.min() >= 0.5 and heights.max() <= 3
-    rising = torch.where(y > 0, x, torch.inf).amin(1) > torch.where(y < 0, x, -torch.inf).amax(1)
-    assert rising.all(), "one place in each, low before it and high behind it"
+    assert torch.equal(y.abs(), hidden["height"][:, None, None].expand_as(y))
+    assert torch.equal(y > 0, x > hidden["place"][:, None, None])
+    assert torch.equal(truth(x), y) and truth(x.double()).dtype == torch.float64
+    assert 0.5 <= hidden["height"].min() <= hidden["height"].max() <= 3 and hidden["place"].abs().max() <= 3
     before, after = trained(MAML(network=MLP((20,)), steps=1, test_steps=1), distribution)
     assert after < 0.9 * before
 
