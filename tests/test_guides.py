@@ -43,10 +43,10 @@ def trained(learner, distribution) -> tuple[float, float]:
 
 
 def test_the_learner_moves_every_weight_equally_far_and_learns(monkeypatch: pytest.MonkeyPatch):
-    learner = example("learner", monkeypatch).SignMAML(inner_lr=0.01)
+    learner = example("learner", monkeypatch).SignMAML(steps=1, inner_lr=0.01)
     task = tree_map(lambda v: v[0].double(), Sine(shots=7).sample(stream("page"), 1))
     params = tree_map(torch.Tensor.double, learner.init(stream("init"), Sine().spec))
-    trajectory = learner.adapt(params, task.support_x, task.support_y, steps=1)
+    trajectory = learner.adapt(params, task.support_x, task.support_y)
     # finite differences say which way the loss falls
     for key, at in (("weight1", (3, 0)), ("bias2", (5,)), ("bias3", (0,))):
         nudge = torch.zeros_like(params["net"][key])
@@ -56,7 +56,7 @@ def test_the_learner_moves_every_weight_equally_far_and_learns(monkeypatch: pyte
         expected = params["net"][key][at] - 0.01 * torch.sign(up - down)
         torch.testing.assert_close(trajectory[1]["net"][key][at], expected, rtol=0, atol=1e-15)
     before, after = trained(learner, Sine())
-    assert after < 0.8 * before
+    assert after < 0.9 * before
 
 
 def test_the_network_is_one_that_learners_adapt(monkeypatch: pytest.MonkeyPatch):
