@@ -170,7 +170,11 @@ def _described(files: dict[str, bytes]) -> tuple[dict[str, Any], list[Any]]:
     if "weights_sha256" not in record:
         raise BadRun(f"{RECORD} lacks weights_sha256.")
     learner = configure(learner_class(record["learner"]), record["hyper_parameters"], f"learner {record['learner']}")
-    distribution = configure(task_class(record["task"]), record["task_parameters"], f"task {record['task']}")
+    task = task_class(record["task"])
+    for name in task.sealed:  # or opening what somebody sent would read a file that its record names
+        if not record["task_parameters"].get(name):
+            raise BadRun(f"{RECORD} lacks {name} of the task {task.name}.")
+    distribution = configure(task, record["task_parameters"], f"task {record['task']}")
     training = record.get("training") and asdict(configure(Training, record["training"], "training"))
     for owner in ("hyper_parameters", "task_parameters"):
         _modest(owner, record[owner])

@@ -7,10 +7,11 @@ from engine.tasks.gaussian import GaussianClasses
 from engine.tasks.polynomials import Polynomials
 from engine.tasks.sine import Sine
 from engine.tasks.spec import LINE, Classes, Image, Numbers, TaskSpec, Values
+from engine.tasks.table import Table
 from engine.tasks.task import Axis, Drawn, NoisyTask, Task, TaskDistribution, stream
 
 TASKS: dict[str, type[TaskDistribution]] = {
-    cls.name: cls for cls in (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses)
+    cls.name: cls for cls in (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses, Table)
 }
 
 
@@ -39,6 +40,7 @@ __all__ = [
     "Sine",
     "SineComposition",
     "SineFamilies",
+    "Table",
     "Task",
     "TaskDistribution",
     "TaskSpec",

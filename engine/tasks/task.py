@@ -12,6 +12,7 @@ from engine.errors import BadInput, quoted
 from engine.tasks.spec import TaskSpec
 
 STREAMS = ("init", "train", "validation", "test", "page", "noise", "head")
+SPLITS = ("train", "validation", "test")
 
 
 class Task(NamedTuple):
@@ -88,6 +89,7 @@ class TaskDistribution:
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    sealed: ClassVar[tuple[str, ...]] = ()  # parameters without which making it would read a file
 
     shots: int = 10
     queries: int = 50
@@ -104,6 +106,11 @@ class TaskDistribution:
     def sample(self, generator: torch.Generator, tasks: int) -> Task:
         """What learners see of the same batch."""
         return self.draw(generator, tasks).task
+
+    @property
+    def missing(self) -> str | None:
+        """What must be set before it can be drawn from, as one sentence; None if nothing."""
+        return None
 
     @property
     def span(self) -> tuple[float, float] | None:
@@ -153,7 +160,23 @@ class TaskDistribution:
         return (low, high) if axis.moves == "hidden" else (0.0, max(abs(low), abs(high)))
 
 
-def stream(purpose: str, seed: int = 0, index: int = 0) -> torch.Generator:
+class Stream(torch.Generator):
+    """A generator that knows what its numbers are for: of a fixed set of tasks it draws its own part (`split_of`)."""
+
+    purpose: str = "test"
+
+
+def split_of(generator: torch.Generator) -> str:
+    """Which of a fixed set of tasks a generator may draw: one of `SPLITS`.
+
+    Those of training for the stream "train", those of validation for "validation" and for "page" (what pages show and
+    probes tune on), those of the test for all others, a plain generator among them.
+    """
+    purpose = getattr(generator, "purpose", "test")
+    return {"train": "train", "validation": "validation", "page": "validation"}.get(purpose, "test")
+
+
+def stream(purpose: str, seed: int = 0, index: int = 0) -> Stream:
     """A CPU generator for one purpose: the same arguments always give the same numbers.
 
     Streams of different purposes, seeds or indices are independent (numpy's SeedSequence mixes them), so training
@@ -167,4 +190,7 @@ def stream(purpose: str, seed: int = 0, index: int = 0) -> torch.Generator:
     """
     entropy = (STREAMS.index(purpose), seed, index)
     state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    found = Stream()
+    found.purpose = purpose
+    found.manual_seed(int(state >> np.uint64(1)))
+    return found

@@ -122,6 +122,8 @@ def plan(
     """
     if (said := learner.refused(distribution.spec)) is not None:
         raise BadInput(f"{learner.name} on {distribution.name}: {said}")
+    if distribution.missing:
+        raise BadInput(distribution.missing)
     folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
     for folder in folders:
         refuse_link(folder)

@@ -46,7 +46,7 @@ def test_losses_and_their_derivatives_are_those_of_torch(leading):
         assert torch.equal(learner.loss_gradient(said, target), losses.loss_gradient(said, target))
 
 
-@pytest.mark.parametrize("name", list(TASKS))
+@pytest.mark.parametrize("name", [name for name, cls in TASKS.items() if cls().missing is None])
 def test_the_targets_of_every_task_are_what_its_spec_says(name):
     distribution = TASKS[name]()
     task, spec = distribution.sample(stream("test"), 3), distribution.spec
