@@ -36,7 +36,7 @@ def keep(point: str, value: Tensor) -> Tensor:
 
 
 def as_rows_of(x: Tensor, size: int) -> Tensor:
-    """Rows (K, size) as they are, images (K, channels, height, width) of so many numbers as rows; stacks stay stacks."""
+    """Rows (K, size) as they are; images (K, channels, height, width) of so many numbers as rows. Stacks stay stacks."""
     return x if x.shape[-1] == size else x.flatten(-3)
 
 
