@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
-from torch.func import vmap
 
+from engine.execution.batching import over_tasks
 from engine.heads import Head, with_head
 from engine.learners import Learner, Params
 from engine.losses import ACCURACY, ERROR, Measure, are_values, uninformed
@@ -106,7 +106,9 @@ def step_scores(
         return losses, right.to(losses).mean(-1)
 
     params = _on(device, params)
-    losses, *accuracies = _by_chunks(one, (tasks,) if heads is None else (tasks, heads), device)
+    losses, *accuracies = _by_chunks(
+        over_tasks(one, learner, device), (tasks,) if heads is None else (tasks, heads), device
+    )
     return Scores(losses, accuracies[0] if classes else None)
 
 
@@ -117,18 +119,18 @@ def final_errors(learner: Learner, params: Params, tasks: Task) -> Tensor:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
         return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
 
-    errors: Tensor = _by_chunks(one, (tasks,))
+    errors: Tensor = _by_chunks(over_tasks(one, learner, tasks.query_x.device), (tasks,))
     return errors
 
 
 def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None = None) -> Any:
-    """What a function of one task (and its head) gives for N of them, (N, ...), without gradients.
+    """What a function of a batch of tasks (and their heads) gives for N of them, (N, ...), without gradients.
 
     With a device, chunks are moved there, and the results to the processor.
     """
     starts = range(0, len(batches[0].query_x), CHUNK)
     with torch.no_grad():
-        chunks = [vmap(function)(*_on(device, tree_map(lambda v: v[i : i + CHUNK], batches))) for i in starts]  # noqa: B023
+        chunks = [function(*_on(device, tree_map(lambda v: v[i : i + CHUNK], batches))) for i in starts]  # noqa: B023
     return _on(device and "cpu", tree_map(lambda *parts: torch.cat(parts), *chunks))
 
 

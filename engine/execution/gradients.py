@@ -11,20 +11,27 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
+from engine.execution.policy import chunk, compiles_whole, compiling_pays, one_by_one
 from engine.learners import Learner, Params
 from engine.tasks import Task
-from engine.trees import Layout, Tree, leaves, tree_map
+from engine.trees import Layout, Tree, leaves, stack, tree_map
 
 MetaGradient = Callable[[Params, Any], tuple[Tree, Tensor]]  # (parameters, a Task or NoisyTask)
 
 
-def meta_gradient(learner: Learner) -> MetaGradient:
+def meta_gradient(learner: Learner, device: str | torch.device = "cpu") -> MetaGradient:
     """The averaged meta-gradient of a batch of tasks for a stack of seeds, as one function.
+
+    Args:
+        learner: whose.
+        device: where it will run, which decides whether tasks are taken one by one (`policy.one_by_one`).
 
     Returns:
         f(params, tasks) -> (gradient, loss): params and gradient with a leading axis of seeds, tasks with axes
         (seeds, meta_batch), loss (seeds,).
     """
+    if one_by_one(learner, device):
+        return _looped(learner)
     if type(learner).meta_gradient is not Learner.meta_gradient:
 
         def one_seed(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
@@ -49,10 +56,31 @@ def meta_gradient(learner: Learner) -> MetaGradient:
     return of_seeds
 
 
+def _looped(learner: Learner) -> MetaGradient:
+    """The same, task after task, so that the graph of one is in memory at a time."""
+
+    def of_seeds(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
+        seeds, batch = tasks.support_y.shape[:2]
+        gradients, losses = [], []
+        for seed in range(seeds):
+            mine = tree_map(lambda p: p[seed], params)  # noqa: B023
+            total: Tree = None
+            loss = tasks.query_x.new_zeros(())
+            for task in range(batch):
+                found, error = learner.meta_gradient(mine, tree_map(lambda v: v[seed, task], tasks))  # noqa: B023
+                total = found if total is None else tree_map(torch.add, total, found)
+                loss = loss + error
+            gradients.append(tree_map(lambda g: g / batch, total))
+            losses.append(loss / batch)
+        return stack(gradients), torch.stack(losses)
+
+    return of_seeds
+
+
 def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = None) -> MetaGradient:
     """The same as `meta_gradient`, with the inner loop in Python around one batched inner step.
 
-    For learners whose unrolled graph would compile too slowly (`compile_whole` is False): `step` is then the
+    For learners whose unrolled graph would compile too slowly (`policy.compiles_whole` is False): `step` is then the
     compiled form of `batched_step(learner)`. A learner that reads its support set in `chunk`s takes each step as one
     call per chunk, so that the compiled graph is no longer than a chunk.
     """
@@ -63,8 +91,8 @@ def stepwise_meta_gradient(learner: Learner, step: Callable[..., Any] | None = N
     def gradient(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
         fresh = tree_map(lambda p: p.detach().requires_grad_(), params)
         state = start(fresh, tasks.support_x, tasks.support_y)
-        chunk = learner.chunk or tasks.support_x.shape[2]
-        chunks = list(zip(tasks.support_x.split(chunk, 2), tasks.support_y.split(chunk, 2), strict=True))
+        size = chunk(learner) or tasks.support_x.shape[2]
+        chunks = list(zip(tasks.support_x.split(size, 2), tasks.support_y.split(size, 2), strict=True))
         for _ in range(learner.train_steps):
             for support_x, support_y in chunks:
                 state = step(fresh, state, support_x, support_y)
@@ -91,13 +119,13 @@ def batched_step(learner: Learner) -> Callable[..., Any]:
 
 def compiled_meta_gradient(learner: Learner) -> MetaGradient:
     """`meta_gradient` through torch.compile: minutes the first time, then several times faster than eager."""
-    if learner.compile_whole:
+    if compiles_whole(learner):
         return _compile(meta_gradient(learner))
     return stepwise_meta_gradient(learner, _compile(batched_step(learner)))
 
 
 def flat_meta_gradient(
-    learner: Learner, layout: Layout, *, compiled: bool
+    learner: Learner, layout: Layout, *, compiled: bool, device: str = "cpu"
 ) -> Callable[[Tensor, Any], tuple[Tensor, Tensor]]:
     """The meta-gradient with parameters and gradient as one tensor (seeds, N) each: a call costs less with fewer."""
 
@@ -108,9 +136,9 @@ def flat_meta_gradient(
 
         return gradient
 
-    if compiled and learner.compile_whole:
+    if compiled and compiles_whole(learner):
         return _compile(flat(meta_gradient(learner)))
-    return flat(compiled_meta_gradient(learner) if compiled else meta_gradient(learner))
+    return flat(compiled_meta_gradient(learner) if compiled else meta_gradient(learner, device))
 
 
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +176,7 @@ def _vectors_compile() -> bool | None:
 
 def worth_compiling(learner: Learner, tasks: int) -> bool:
     """Whether compiling is possible and saves time in a training on so many tasks, of all seeds: the default."""
-    return learner.compiling_pays(tasks) and can_compile()
+    return compiling_pays(learner, tasks) and can_compile()
 
 
 def can_compile() -> bool:

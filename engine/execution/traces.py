@@ -47,8 +47,13 @@ PLAIN = {aten.mm.default: aten.matmul.default}  # the same kernel under a name t
 REWRITTEN = 3  # calls after which TorchScript has done all its rewriting: it does so after the first
 
 
+def _refused(graph: fx.GraphModule) -> bool:
+    """Whether TorchScript cannot take a graph: it knows no derivatives of convolutions."""
+    return any(node.target is aten.convolution_backward.default for node in graph.graph.nodes)
+
+
 class TraceRecording:
-    """The operations of one call, as TorchScript, which starts them from C++."""
+    """The operations of one call, as TorchScript, which starts them from C++; with convolutions, from Python."""
 
     def __init__(self, function: Callable[..., tuple[Tensor, Tensor]], given: Tree):
         flat = list(leaves(given))
@@ -66,7 +71,7 @@ class TraceRecording:
                 found: tuple[Tensor, Tensor] = graph(*values)
                 return found
 
-            self._script = torch.jit.trace(of_graph, tuple(flat), check_trace=False)
+            self._script = of_graph if _refused(graph) else torch.jit.trace(of_graph, tuple(flat), check_trace=False)
 
     def __call__(self, parameters: Tensor, tasks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         """What the function computes from such arguments."""

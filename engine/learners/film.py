@@ -48,7 +48,6 @@ class FiLM(Learner):
     reference = "Perez et al., AAAI 2018; few-shot: Requeima et al., NeurIPS 2019 (CNAPs)"
     formula = r"h^{(l)} = \gamma_l \odot \mathrm{ReLU}(W_l h^{(l-1)} + b_l) + \beta_l, \quad (\gamma, \beta)_{t+1} = (\gamma, \beta)_t - \alpha \nabla_{(\gamma, \beta)_t} \mathcal{L}_{\mathrm{support}}(\theta, \gamma_t, \beta_t)"
     summary = "Shares one network between all tasks; a task only turns its features up or down and shifts them."
-    whole_steps = 1
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5

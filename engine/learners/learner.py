@@ -6,7 +6,7 @@ given as parameters with a leading axis, which broadcasts, for one support set o
 what the live page does, because an operation takes it less time so than through vmap.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from engine import losses
-from engine.networks import Acting, Network
+from engine.networks import Acting, network_of
 from engine.tasks import Task, TaskSpec
 from engine.trees import Tree
 
@@ -29,11 +29,9 @@ class Learner:
 
     Class attributes describe the learner to people: `name` (registry, command line), `title`, `family`,
     `reference`, `formula` (LaTeX), `rule` (how it adapts, as one line of text), `summary` (one sentence).
-    `kinds` says which tasks it can learn. `compile_from` is from how many tasks on, those of all seeds together, a
-    training is done sooner with torch.compile than with a trace (`python tests/benchmarks/compiling.py`); None: never.
-    `running` names groups of parameters that are running averages: they take
-    the value that `meta_gradient` points to (parameter minus gradient) instead of being optimised. `meta_trained` is
-    False for a learner that learns nothing across tasks.
+    `kinds` says which tasks it can learn. `running` names groups of parameters that are running averages: they take the
+    value that `meta_gradient` points to (parameter minus gradient) instead of being optimised. `meta_trained` is False
+    for a learner that learns nothing across tasks.
     """
 
     name: ClassVar[str]
@@ -45,28 +43,8 @@ class Learner:
     summary: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ("regression", "classification")
     permutation_invariant: ClassVar[bool] = True
-    whole_steps: ClassVar[int | None] = None  # so many inner steps are compiled as one graph (None: any number)
-    compile_from: ClassVar[int | None] = 200_000
-    chunk: ClassVar[int | None] = None  # a step is the same as steps on so many support points each, in their order
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
-
-    @property
-    def compile_whole(self) -> bool:
-        """Whether all inner steps are compiled as one graph; where that takes too long, one is, and run in a loop.
-
-        An objective of a learner's own is not cut into steps.
-        """
-        own = type(self).meta_loss is not Learner.meta_loss or type(self).meta_gradient is not Learner.meta_gradient
-        return own or self.whole_steps is None or self.train_steps <= self.whole_steps
-
-    def compiling_pays(self, tasks: int) -> bool:
-        """Whether torch.compile saves more time than it takes in a training on so many tasks, of all seeds together.
-
-        What is compiled step by step only because its whole graph is too long is done sooner without.
-        """
-        fitting = self.compile_whole or self.whole_steps == 0
-        return self.meta_trained and fitting and self.compile_from is not None and tasks >= self.compile_from
 
     def noise_size(self, spec: TaskSpec) -> int:
         """How many uniform numbers meta-training draws for each task (they come as `NoisyTask.noise`); 0: none."""
@@ -118,8 +96,8 @@ class Learner:
         """Why this learner cannot learn tasks of a kind, as one sentence; None if it can."""
         if spec.kind not in self.kinds:
             return f"it learns {' and '.join(self.kinds)} tasks; this one is {spec.kind}."
-        parts = (getattr(self, field.name) for field in fields(self))
-        return next((said for part in parts if isinstance(part, Network) and (said := part.refused(spec))), None)
+        network = network_of(self)
+        return None if network is None else network.refused(spec)
 
     def adapt(self, params: Params, support_x: Tensor, support_y: Tensor, steps: int | None = None) -> Trajectory:
         """The whole adaptation to one support set.

@@ -47,9 +47,6 @@ class SequentialLSTM(Learner):
     )
     summary = "Reads the points one after the other, so that what it learns depends on the order they come in."
     permutation_invariant = False
-    whole_steps = 0
-    compile_from = None
-    chunk = 5  # the time to compile grows faster than the length of the sequence
 
     hidden: Annotated[int, Field(ge=1)] = 40
     layers: Annotated[int, Field(ge=1)] = 2

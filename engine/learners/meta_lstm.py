@@ -67,8 +67,6 @@ class MetaLSTM(Learner):
     reference = "Ravi & Larochelle, ICLR 2017"
     formula = r"\theta_t = f_t \odot \theta_{t-1} - i_t \odot g_t, \quad i_t = \sigma\!\left(W_I [h_t, \theta_{t-1}, i_{t-1}] + b_I\right), \quad f_t = \sigma\!\left(W_F [h_t, \theta_{t-1}, f_{t-1}] + b_F\right)"
     summary = "Keeps the weights as the memory of an LSTM, whose gates have learned how fast each of them learns."
-    whole_steps = 0
-    compile_from = 5_000
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5

@@ -52,8 +52,6 @@ class OPLSTM(Learner):
     summary = (
         "Replaces the error signal of backpropagation by small LSTMs that have learned what to write into the weights."
     )
-    whole_steps = 0
-    compile_from = 25_000
 
     network: ANetwork = STANDARD_BIASED
     writes: Literal["all", "head"] = "all"

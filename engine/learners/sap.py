@@ -71,7 +71,6 @@ class SAP(Learner):
     summary = (
         "Keeps its network and adapts simple operations between the layers, each as strongly as it has learned to."
     )
-    whole_steps = 1
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 1

@@ -54,7 +54,6 @@ class TNet(Learner):
     reference = "Lee & Choi, ICML 2018"
     formula = r"a^{(l)} = \mathrm{ReLU}\!\left(T_l (W_l a^{(l-1)} + b_l)\right), \quad \theta_{t+1} = \theta_t - \alpha \nabla_{\theta_t} \mathcal{L}_{\mathrm{support}}(\theta_t, T), \quad \theta = (W, b)"
     summary = "MAML behind learned matrices that no task changes: they bend the direction of every inner step."
-    whole_steps = 1
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5

@@ -53,7 +53,6 @@ class Turtle(Learner):
     reference = "Huisman, Plaat & van Rijn, Machine Learning 2022"
     formula = r"\theta_{t+1} = \theta_t + \lambda \odot m_\phi(g_t, H_t), \quad g_t = \nabla_{\theta_t} \mathcal{L}_{\mathrm{support}}(\theta_t), \quad H_t = \beta H_{t-1} + (1 - \beta)\, g_t"
     summary = "Replaces the gradient step by a small network that has learned, for every weight alike, how to move."
-    compile_from = 30_000
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5

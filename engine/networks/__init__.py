@@ -8,7 +8,7 @@ from engine.configure import configure
 from engine.errors import BadConfig, UnknownName, quoted
 from engine.networks.conv import Conv4
 from engine.networks.mlp import MLP
-from engine.networks.network import Acting, Hook, Layer, Net, Network, Point, as_rows_of, keep
+from engine.networks.network import Acting, Hook, Layer, Net, Network, Point, as_rows_of, keep, network_of
 from engine.networks.resnet import ResNet10, ResNet12, ResNet18
 
 NETWORKS: dict[str, type[Network]] = {cls.name: cls for cls in (MLP, Conv4, ResNet10, ResNet12, ResNet18)}
@@ -68,4 +68,5 @@ __all__ = [
     "keep",
     "make_network",
     "network_class",
+    "network_of",
 ]

@@ -13,7 +13,7 @@ with what it returns. Probes listen through it, and operations (`engine.operatio
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -36,7 +36,7 @@ def keep(point: str, value: Tensor) -> Tensor:
 
 
 def as_rows_of(x: Tensor, size: int) -> Tensor:
-    """Rows (K, size) as they are; images (K, channels, height, width) of so many numbers as rows. Stacks stay stacks."""
+    """Rows (K, size) as they are; images (K, channels, height, width) of as many numbers as rows; stacks as stacks."""
     return x if x.shape[-1] == size else x.flatten(-3)
 
 
@@ -92,6 +92,12 @@ class Layer:
     def keys(self) -> list[str]:
         """All its tensors, the weight first."""
         return [self.weight, *([self.bias] if self.bias else []), *self.also]
+
+
+def network_of(owner: Any) -> "Network | None":
+    """The network among the hyper-parameters of a learner, or the encoder; None if it has none."""
+    parts = (getattr(owner, field.name) for field in fields(owner))
+    return next((part for part in parts if isinstance(part, Network)), None)
 
 
 class Acting(NamedTuple):

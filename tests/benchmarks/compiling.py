@@ -4,7 +4,7 @@
 
 Method: the shipped recipe of each learner on sine, 10 shots, one thread, all seeds at once, both warmed up. It tells
 milliseconds of an update, the seconds until the first compiled one with an empty cache, and the tasks, of all seeds
-together, from which compiling saves what it takes: `Learner.compile_from` rounds them.
+together, from which compiling saves what it takes: `engine.execution.policy` rounds them.
 """
 
 import argparse

@@ -32,6 +32,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     import torch
 
+    from engine.execution.policy import compiling_pays
     from engine.jobs.processes import keep_memory
     from engine.learners import make
     from engine.tasks import Sine
@@ -50,7 +51,7 @@ def main() -> None:
         first = time.perf_counter() - began
         trainer.run()
         seconds = time.perf_counter() - began
-        usual = learner.compiling_pays(training.total_tasks(seeds)) == (way == "compiled")
+        usual = compiling_pays(learner, training.total_tasks(seeds)) == (way == "compiled")
         row = {"learner": name, "seeds": seeds, "way": way, "default": usual, "seconds": seconds}
         row |= {"cpu_seconds": time.process_time() - cpu, "first_update_s": first}
         row |= {"published_s": PUBLISHED[name] * seeds, "times_faster": PUBLISHED[name] * seeds / seconds}

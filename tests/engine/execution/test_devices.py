@@ -9,6 +9,7 @@ import torch
 from torch.func import vmap
 
 from engine.execution.gradients import meta_gradient, stepwise_meta_gradient
+from engine.execution.policy import compiles_whole
 from engine.tasks import GaussianClasses, NoisyTask, Sine, stream
 from engine.trees import leaves, tree_map
 from tests.engine.conftest import CASES, short
@@ -54,7 +55,7 @@ def test_meta_gradients_stay_on_the_device(given):
     if not learner.meta_trained:
         pytest.skip("learns nothing across tasks")
     stacked = (tree_map(lambda leaf: leaf.unsqueeze(0), params), tree_map(lambda leaf: leaf.unsqueeze(0), tasks))
-    ways = [meta_gradient] + [stepwise_meta_gradient] * (not learner.compile_whole)
+    ways = [meta_gradient] + [stepwise_meta_gradient] * (not compiles_whole(learner))
     for way in ways:
         gradient, loss = way(learner)(*stacked)
         assert {leaf.device for leaf in leaves(gradient)} == {loss.device} == {ELSEWHERE}

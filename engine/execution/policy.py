@@ -1,0 +1,84 @@
+"""How a learner's functions are run fast, in one table: what learners themselves need not know.
+
+What compiles when was measured with `python tests/benchmarks/compiling.py`, and tasks one by one or all at once with
+convolutions on a processor: `vmap` makes those of several tasks one grouped convolution, which is 1 to 3 times slower.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from engine.learners import Learner
+from engine.networks import network_of
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How one learner is run.
+
+    Attributes:
+        whole_steps: so many inner steps are compiled as one graph (None: any number); more would take too long.
+        compile_from: from how many tasks on, those of all seeds together, a training is done sooner with torch.compile
+            than with a trace; None: never.
+        chunk: a step is the same as steps on so many support points each, in their order: the time to compile grows
+            faster than the length of a sequence.
+    """
+
+    whole_steps: int | None = None
+    compile_from: int | None = 200_000
+    chunk: int | None = None
+
+
+USUAL = Policy()
+POLICIES = {
+    "film": Policy(whole_steps=1),
+    "meta-lstm": Policy(whole_steps=0, compile_from=5_000),
+    "meta-lstm-enhanced": Policy(whole_steps=0, compile_from=5_000),
+    "sap": Policy(whole_steps=1),
+    "sap-first-order": Policy(whole_steps=1),
+    "t-net": Policy(whole_steps=1),
+    "mt-net": Policy(whole_steps=1),
+    "lstm-sequential": Policy(whole_steps=0, compile_from=None, chunk=5),
+    "turtle": Policy(compile_from=30_000),
+    "turtle-first-order": Policy(compile_from=30_000),
+    "op-lstm": Policy(whole_steps=0, compile_from=25_000),
+    "op-lstm-first-order": Policy(whole_steps=0, compile_from=25_000),
+}
+
+
+def policy(learner: Learner) -> Policy:
+    """How a learner is run."""
+    return POLICIES.get(learner.name, USUAL)
+
+
+def chunk(learner: Learner) -> int | None:
+    """How many support points a step takes at once; None: all, as it must where an encoder's norms look at all."""
+    return policy(learner).chunk if network_of(learner) is None else None
+
+
+def compiles_whole(learner: Learner) -> bool:
+    """Whether all inner steps are compiled as one graph; where that takes too long, one is, and run in a loop.
+
+    An objective of a learner's own is not cut into steps.
+    """
+    own = type(learner).meta_loss is not Learner.meta_loss or type(learner).meta_gradient is not Learner.meta_gradient
+    whole = policy(learner).whole_steps
+    return own or whole is None or learner.train_steps <= whole
+
+
+def compiling_pays(learner: Learner, tasks: int) -> bool:
+    """Whether torch.compile saves more time than it takes in a training on so many tasks, of all seeds together.
+
+    What is compiled step by step only because its whole graph is too long is done sooner without, and tasks that are
+    taken one by one are not compiled.
+    """
+    found = policy(learner)
+    fitting = compiles_whole(learner) or found.whole_steps == 0
+    pays = found.compile_from is not None and tasks >= found.compile_from
+    return learner.meta_trained and fitting and pays and not one_by_one(learner, "cpu")
+
+
+def one_by_one(learner: Learner, device: str | torch.device) -> bool:
+    """Whether tasks are taken in a plain loop, and not by `vmap`: convolutions on a processor."""
+    network = network_of(learner)
+    return network is not None and not network.broadcasts and torch.device(device).type == "cpu"
