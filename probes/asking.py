@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from engine.configure import configure
-from engine.errors import BadInput, UnknownName
+from engine.errors import BadInput
 from engine.runs.ensembles import Ensemble
 from engine.runs.groups import Found, groups
 from engine.runs.run import load
@@ -36,9 +36,7 @@ def find(name: str) -> ModuleType:
     Raises:
         UnknownName: there is none.
     """
-    if name not in PROBES:
-        raise UnknownName("probe", name, list(PROBES))
-    return import_module(PROBES[name])
+    return import_module(PROBES.known(name))
 
 
 def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progress: Progress = silent) -> Any:

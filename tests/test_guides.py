@@ -19,14 +19,20 @@ from engine.runs.run import describe, load, save
 from engine.tasks import Sine, stream
 from engine.training.trainer import Trainer, Training
 from engine.trees import tree_map
-from probes import PROBES, asking
+from probes import asking
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
+def block(kind: str) -> str:
+    """The one block of Python of a guide."""
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / f"add-a-{kind}.md").read_text(), flags=re.S)
+    return code
+
+
 def example(kind: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The one block of Python of a guide, as a module."""
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / f"add-a-{kind}.md").read_text(), flags=re.S)
+    code = block(kind)
     module = ModuleType(f"example_{kind}")
     monkeypatch.setitem(sys.modules, module.__name__, module)  # where dataclasses look for their types
     exec(compile(code, f"add-a-{kind}.md", "exec"), module.__dict__)
@@ -92,8 +98,8 @@ def test_the_task_is_one_that_learners_learn(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_probe_answers_and_says_whom_it_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    module = example("probe", monkeypatch)
-    monkeypatch.setitem(PROBES, "moved", module.__name__)
+    (tmp_path / "moved.py").write_text(block("probe"))
+    monkeypatch.setenv("INNERLOOP_PLUGINS", str(tmp_path / "moved.py"))
     for name, learner in (("still", MAML(steps=1, test_steps=1, inner_lr=1e-9)), ("moves", MAML())):
         params = learner.init(stream("init"), Sine().spec)
         save(tmp_path / name, params, {**describe(learner, Sine(), 0), "status": "done"})

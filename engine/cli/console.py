@@ -10,6 +10,7 @@ import click
 from tqdm import tqdm
 
 from engine.errors import BadConfig, EngineError, quoted, told
+from engine.registry import complaints
 
 
 def json_option(keys: str, what: str = "a list of objects") -> Callable[[Any], Any]:
@@ -31,7 +32,7 @@ def sentence(error: click.ClickException) -> str:
 def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: str) -> int:
     """Runs a command line; returns its exit code: 2 for a wrong input, which ends in one sentence, 130 if stopped.
 
-    Else 0, or the code that the command itself exits with.
+    Else 0, or the code that the command itself exits with. What is wrong with a plug-in is said at the end.
 
     Args:
         cli: the command, or a group of them.
@@ -39,6 +40,13 @@ def run(cli: click.Command, arguments: list[str] | None, program: str, stopped: 
         program: its name, as people call it.
         stopped: what to say when it is interrupted.
     """
+    code = _run(cli, arguments, program, stopped)
+    for said in complaints():
+        click.echo(f"Warning: {said}", err=True)
+    return code
+
+
+def _run(cli: click.Command, arguments: list[str] | None, program: str, stopped: str) -> int:
     try:
         code = cli.main(arguments, prog_name=program, standalone_mode=False)
     except EngineError as error:

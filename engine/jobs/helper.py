@@ -16,6 +16,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
+from engine import plugins
 from engine.jobs.processes import keep_memory
 from engine.runs.ensembles import Ensemble
 from engine.runs.places import PACKAGES
@@ -78,6 +79,7 @@ class Helper:
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             cwd=PACKAGES,  # where `-m` finds it
+            env=plugins.environment(),
         )
         theirs.close()
         self._due = time.monotonic() + self.starting_s

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import plugins
 from engine.errors import BadInput, BadRun
 from engine.jobs import tickets
 from engine.runs.files import write_json
@@ -319,6 +320,6 @@ def _spawn(folder: Path, locks: Locks, ticket: int, slots: int, queue: Path | No
             pass_fds=[*locks.descriptors, ticket],
             start_new_session=True,
             cwd=PACKAGES,  # where `-m` finds it
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**plugins.environment(), "OMP_NUM_THREADS": "1"},
         )
     threading.Thread(target=worker.wait, daemon=True).start()  # so that no zombie stays when it ends

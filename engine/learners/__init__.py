@@ -1,9 +1,8 @@
-"""Learners: how tasks are learned. `LEARNERS` names them; a new one is one file and one line here."""
+"""Learners: how tasks are learned. `LEARNERS` names them; a new one is one file and one line here, or a plug-in."""
 
 from typing import Any
 
 from engine.configure import configure
-from engine.errors import UnknownName
 from engine.learners.centroid_finetuning import CentroidFinetuning
 from engine.learners.film import FiLM
 from engine.learners.finetuning import Finetuning
@@ -20,10 +19,12 @@ from engine.learners.scratch import Scratch
 from engine.learners.t_net import MTNet, TNet
 from engine.learners.turtle import FirstOrderTurtle, Turtle
 from engine.learners.warp_maml import WarpMAML
+from engine.registry import ClassRegistry
 
-LEARNERS: dict[str, type[Learner]] = {
-    cls.name: cls
-    for cls in (
+LEARNERS: ClassRegistry[Learner] = ClassRegistry(
+    "learner",
+    Learner,
+    (
         Scratch,
         Finetuning,
         CentroidFinetuning,
@@ -45,8 +46,8 @@ LEARNERS: dict[str, type[Learner]] = {
         MTNet,
         WarpMAML,
         FiLM,
-    )
-}
+    ),
+)
 
 
 def learner_class(name: str) -> type[Learner]:
@@ -55,9 +56,7 @@ def learner_class(name: str) -> type[Learner]:
     Raises:
         UnknownName: there is none.
     """
-    if name not in LEARNERS:
-        raise UnknownName("learner", name, list(LEARNERS))
-    return LEARNERS[name]
+    return LEARNERS.known(name)
 
 
 def make(name: str, **hyper_parameters: Any) -> Learner:

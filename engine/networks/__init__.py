@@ -1,17 +1,18 @@
-"""Networks: what learners adapt. `NETWORKS` names them; a new one is one file and one line here."""
+"""Networks: what learners adapt. `NETWORKS` names them; a new one is one file and one line here, or a plug-in."""
 
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, InstanceOf
 
 from engine.configure import configure
-from engine.errors import BadConfig, UnknownName, quoted
+from engine.errors import BadConfig, quoted
 from engine.networks.conv import Conv4
 from engine.networks.mlp import MLP
 from engine.networks.network import Acting, Hook, Layer, Net, Network, Point, as_rows_of, keep, network_of
 from engine.networks.resnet import ResNet10, ResNet12, ResNet18
+from engine.registry import ClassRegistry
 
-NETWORKS: dict[str, type[Network]] = {cls.name: cls for cls in (MLP, Conv4, ResNet10, ResNet12, ResNet18)}
+NETWORKS: ClassRegistry[Network] = ClassRegistry("network", Network, (MLP, Conv4, ResNet10, ResNet12, ResNet18))
 
 STANDARD = MLP((40, 40))  # the base network of the dissertation's chapters 3 and 6 on sine waves
 STANDARD_BIASED = MLP((40, 40), output_bias=True)  # that of chapter 5
@@ -23,9 +24,7 @@ def network_class(name: str) -> type[Network]:
     Raises:
         UnknownName: there is none.
     """
-    if name not in NETWORKS:
-        raise UnknownName("network", name, list(NETWORKS))
-    return NETWORKS[name]
+    return NETWORKS.known(name)
 
 
 def make_network(value: Any) -> Network:

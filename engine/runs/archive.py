@@ -28,6 +28,7 @@ from engine.learners import Learner, learner_class
 from engine.runs.files import write_atomically, write_json
 from engine.runs.history import HISTORY, is_row, parsed
 from engine.runs.leftovers import passed_over
+from engine.runs.origins import refuse_missing
 from engine.runs.record import checked
 from engine.runs.run import KEPT, MAX_RECORD_BYTES, RECORD, WEIGHTS, Run, folders, load
 from engine.tasks import TaskSpec, stream, task_class
@@ -169,6 +170,7 @@ def _described(files: dict[str, bytes]) -> tuple[dict[str, Any], list[Any]]:
         raise BadRun(f"{RECORD} is not readable JSON.") from None
     if "weights_sha256" not in record:
         raise BadRun(f"{RECORD} lacks weights_sha256.")
+    refuse_missing(record, RECORD)
     learner = configure(learner_class(record["learner"]), record["hyper_parameters"], f"learner {record['learner']}")
     task = task_class(record["task"])
     for name in task.sealed:  # or opening what somebody sent would read a file that its record names

@@ -89,6 +89,8 @@ def parameters(record: dict[str, Any]) -> dict[str, str]:
         for key, value in flat_values(merged(_defaults(cls), values)).items():
             if not (prefix == "training." and key in APART):
                 content[f"{prefix}{key}"] = json.dumps(one_form(value))
+    for kind, owner in (record.get("plugins") or {}).items():  # another version may learn otherwise
+        content[f"plug-in of the {kind}"] = json.dumps(owner)
     if record.get("status") == "cancelled":  # its weights are those of a shorter training
         content["training.iterations"] = json.dumps(one_form(record.get("iteration")))
     return content

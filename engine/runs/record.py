@@ -102,6 +102,7 @@ def _name(key: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+Owner = Annotated[str, Field(max_length=300), AfterValidator(_printable)]
 Number = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Measured = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -129,6 +130,8 @@ class Record(BaseModel):
 
     number: Literal[2] = Field(alias="schema")
     """Of this schema; records of earlier ones are read as this one."""
+    plugins: Annotated[dict[Text, Owner], Field(max_length=10)] = {}
+    """The plug-ins that brought its learner, network or task, with their versions (of files, their hashes)."""
     learner: Text
     """Its registered name."""
     hyper_parameters: Parameters

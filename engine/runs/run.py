@@ -34,6 +34,7 @@ from engine.runs.inputs import (
     checked_support,
     said_of_diverged,
 )
+from engine.runs.origins import plugins_of, refuse_missing
 from engine.runs.record import SCHEMA, checked
 from engine.tasks import TaskDistribution, stream, task_class
 from engine.trees import Tree, from_names, leaves, named_leaves, tree_map
@@ -133,8 +134,10 @@ class Run:
 
 def describe(learner: Learner, distribution: TaskDistribution, seed: int) -> dict[str, Any]:
     """The part of a record that says which learner was trained on what."""
+    plugins = plugins_of(learner, distribution)
     return {
         "schema": SCHEMA,
+        **({"plugins": plugins} if plugins else {}),
         "learner": learner.name,
         "hyper_parameters": plain_values(learner),
         "task": distribution.name,
@@ -190,6 +193,7 @@ def load(folder: str | Path) -> Run:
         raise BadRun(f"{folder} has no {WEIGHTS} yet (status: {status}); resume it or train it again.")
     if "weights_sha256" not in record:
         raise BadRun(f"{folder / RECORD} lacks weights_sha256.")
+    refuse_missing(record, folder / RECORD)
     try:
         learner = configure(
             learner_class(record["learner"]), record["hyper_parameters"], f"learner {record['learner']}"

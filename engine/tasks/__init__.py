@@ -1,6 +1,6 @@
-"""Task distributions: what is learned. `TASKS` names them; a new one is one file and one line here."""
+"""Task distributions: what is learned. `TASKS` names them; a new one is one file and one line here, or a plug-in."""
 
-from engine.errors import UnknownName
+from engine.registry import ClassRegistry
 from engine.tasks.composition import SineComposition
 from engine.tasks.families import SineFamilies, all_families
 from engine.tasks.gaussian import GaussianClasses
@@ -10,9 +10,9 @@ from engine.tasks.spec import LINE, Classes, Image, Numbers, TaskSpec, Values
 from engine.tasks.table import Table
 from engine.tasks.task import Axis, Drawn, NoisyTask, Task, TaskDistribution, stream
 
-TASKS: dict[str, type[TaskDistribution]] = {
-    cls.name: cls for cls in (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses, Table)
-}
+TASKS: ClassRegistry[TaskDistribution] = ClassRegistry(
+    "task", TaskDistribution, (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses, Table)
+)
 
 
 def task_class(name: str) -> type[TaskDistribution]:
@@ -21,9 +21,7 @@ def task_class(name: str) -> type[TaskDistribution]:
     Raises:
         UnknownName: there is none.
     """
-    if name not in TASKS:
-        raise UnknownName("task", name, list(TASKS))
-    return TASKS[name]
+    return TASKS.known(name)
 
 
 __all__ = [

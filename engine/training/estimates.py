@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import plugins
 from engine.configure import one_form, plain_values
 from engine.errors import BadInput
 from engine.jobs.processes import cores, keep_memory, peak_memory, step_back
@@ -150,7 +151,7 @@ def tried(
         text=True,
         check=False,
         cwd=PACKAGES,  # where `-m` finds it
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**plugins.environment(), "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )
     if done.returncode:

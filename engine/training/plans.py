@@ -19,6 +19,7 @@ from engine.learners import Learner, learner_class
 from engine.runs.files import write_json
 from engine.runs.folders import refuse_link
 from engine.runs.history import HISTORY
+from engine.runs.origins import changed, refuse_missing
 from engine.runs.places import project
 from engine.runs.record import checked
 from engine.runs.run import KEPT, RECORD, WEIGHTS, describe, read_record
@@ -144,6 +145,7 @@ def plan_of(folder: Path) -> Plan:
     """
     refuse_link(folder)
     record = read_record(folder)
+    refuse_missing(record, folder / RECORD)
     try:
         learner = configure(learner_class(record["learner"]), record["hyper_parameters"], "learner")
         distribution = configure(task_class(record["task"]), record["task_parameters"], "task")
@@ -192,6 +194,7 @@ def other_versions(record: dict[str, Any]) -> str:
     before, now_here = record.get("versions"), versions()
     both = [(key, before.get(key), now_here[key]) for key in now_here] if isinstance(before, dict) else []
     told = [f"{key} {old} (now {new})" for key, old, new in both if old and new and old != new]
+    told += [f"the {kind} of {then} (now {here})" for kind, then, here in changed(record)]
     if not told:
         return ""
     return (
