@@ -31,6 +31,30 @@ def checked_support(spec: TaskSpec, support_x: Any, support_y: Any, device: torc
     return x, y
 
 
+def open_inputs(spec: TaskSpec, name: str, x: Any, device: torch.device) -> Tensor:
+    """Inputs as a tensor (points, *input_shape) that derivatives and vmap pass through: only its shape is checked.
+
+    Of float64 it stays so; other types become float32. Raises BadInput.
+    """
+    return _open_rows(name, x, spec.input_shape, device)
+
+
+def open_support(spec: TaskSpec, support_x: Any, support_y: Any, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A support set in the same way, targets in the type of the inputs; class indices must be whole numbers already."""
+    x = open_inputs(spec, "support_x", support_x, device)
+    match spec.targets:
+        case Values(size):
+            y = _open_rows("support_y", support_y, (size,), device).to(x.dtype)
+        case Classes():
+            y = torch.as_tensor(support_y, device=device)
+            if y.ndim != 1 or y.dtype.is_floating_point or y.dtype.is_complex:
+                raise BadInput(f"support_y must be class indices of shape (points,); {_given(support_y)} was given.")
+            y = y.long()
+    if len(x) != len(y) or not len(x):
+        raise BadInput(f"Adapting needs as many inputs as targets, at least one: {len(x)} and {len(y)} were given.")
+    return x, y
+
+
 def checked_steps(steps: Any) -> int | None:
     """A number of inner steps, or None for the learner's own; raises BadInput."""
     if steps is None:
@@ -89,6 +113,19 @@ def _rows(name: str, value: Any, row: tuple[int, ...], device: torch.device) -> 
     if not tensor.isfinite().all():
         raise BadInput(f"{name} must be finite; {int((~tensor.isfinite()).sum())} of its values are not.")
     return tensor
+
+
+def _open_rows(name: str, value: Any, row: tuple[int, ...], device: torch.device) -> Tensor:
+    shape = f"(points, {', '.join(map(str, row))})"
+    try:
+        tensor = torch.as_tensor(value, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise BadInput(f"{name} must be numbers of shape {shape}.") from None
+    if tuple(tensor.shape[1:]) != row or tensor.ndim != 1 + len(row):
+        raise BadInput(f"{name} must have shape {shape}; {tuple(tensor.shape)} was given.")
+    if tensor.is_complex():
+        raise BadInput(f"{name} must be numbers of shape {shape}, and not complex.")
+    return tensor if tensor.dtype == torch.float64 else tensor.to(torch.float32)
 
 
 def _classes(value: Any, ways: int, device: torch.device) -> Tensor:

@@ -10,7 +10,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from engine.runs.inputs import (
     checked_step,
     checked_steps,
     checked_support,
+    open_inputs,
+    open_support,
     said_of_diverged,
 )
 from engine.runs.origins import plugins_of, refuse_missing
@@ -80,13 +82,15 @@ class Run:
         """Where the weights lie, and points must."""
         return next(leaves(self.params)).device
 
-    def adapt(self, support_x: Any, support_y: Any, steps: int | None = None) -> Trajectory:
+    def adapt(self, support_x: Any, support_y: Any, steps: int | None = None, *, grad: bool = False) -> Trajectory:
         """Adapts to one support set.
 
         Args:
             support_x: K inputs, an array or tensor of shape (K, *input_shape).
             support_y: K targets, (K, output_dim); for classification K class indices, (K,).
             steps: inner steps; the learner's evaluation steps unless given.
+            grad: let derivatives and `torch.func` (grad, vmap ...) pass: only shapes are checked, and points of float64
+                are adapted to in float64. Derivatives are exact, those of first-order learners too.
 
         Returns:
             The T + 1 states before the first step and after each one.
@@ -94,20 +98,27 @@ class Run:
         Raises:
             BadInput: a shape is wrong, a value is not finite, there is no such class, or the steps are not 0, 1, 2, ...
         """
+        if grad:
+            x, y = open_support(self.distribution.spec, support_x, support_y, self.device)
+            return _exact(self.learner).adapt(_of_type(self.params, x.dtype), x, y, checked_steps(steps))
         x, y = checked_support(self.distribution.spec, support_x, support_y, self.device)
         with torch.no_grad():
             return self.learner.adapt(self.params, x, y, checked_steps(steps))
 
-    def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1) -> Tensor:
+    def predict(self, trajectory: Trajectory, query_x: Any, step: int = -1, *, grad: bool = False) -> Tensor:
         """Predictions (Q, output_dim) for query_x (Q, *input_shape) after `step` inner steps (-1: the last).
 
-        For classification they are logits, one for each class. Warns where they are not finite.
+        For classification they are logits, one for each class. Warns where they are not finite; with `grad`, values
+        are not looked at, and derivatives and `torch.func` pass, in the type of the points, that of the support.
 
         Raises:
             BadInput: a shape is wrong, a value is not finite, or there is no such step.
         """
-        x = checked_inputs(self.distribution.spec, "query_x", query_x, self.device)
         at = checked_step(step, len(trajectory))
+        if grad:
+            x = open_inputs(self.distribution.spec, "query_x", query_x, self.device)
+            return _exact(self.learner).predict(_of_type(self.params, x.dtype), trajectory[at], x)
+        x = checked_inputs(self.distribution.spec, "query_x", query_x, self.device)
         with torch.no_grad():
             found = self.learner.predict(self.params, trajectory[at], x)
         if said := said_of_diverged(self.learner.title, at % len(trajectory), found):
@@ -205,6 +216,15 @@ def load(folder: str | Path) -> Run:
     except (RuntimeError, MemoryError):
         raise BadRun(f"{folder / RECORD} describes networks that are too large to build.") from None
     return Run(folder, learner, distribution, _weights(folder / WEIGHTS, record["weights_sha256"], like), record)
+
+
+def _exact(learner: Learner) -> Learner:
+    """The same, with derivatives through its inner gradients: those are constants to first-order learners."""
+    return replace(learner, first_order=False) if getattr(learner, "first_order", False) else learner  # type: ignore[call-arg]
+
+
+def _of_type(params: Params, dtype: torch.dtype) -> Params:
+    return tree_map(lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf, params)
 
 
 def _as_saved(leaf: Tensor) -> Tensor:
