@@ -16,17 +16,20 @@ from scipy import stats
 from torch import Tensor
 
 from engine.execution.batching import over_tasks
+from engine.execution.memory import tasks_at_once
 from engine.heads import Head, with_head
 from engine.learners import Learner, Params
 from engine.losses import ACCURACY, ERROR, Measure, are_values, uninformed
-from engine.tasks import Task, TaskDistribution, stream
+from engine.networks import network_of
+from engine.tasks import Pooled, Task, TaskDistribution, rows_of, stream
 from engine.trees import tree_map
 
 CHUNK = 250  # tasks at once: bounds memory
+MOST_BYTES = 2_000_000_000  # of a chunk of tasks whose inputs are gathered for it
 DIVERGED = 100.0  # times the loss of knowing nothing
 
 
-def knowing_nothing(distribution: TaskDistribution, tasks: Task) -> float:
+def knowing_nothing(distribution: TaskDistribution, tasks: Task | Pooled) -> float:
     """The loss of saying 0 everywhere (mean over tasks and queries), or of all classes being equally likely."""
     return uninformed(distribution.spec, tasks.query_y)
 
@@ -78,7 +81,7 @@ class Scores(NamedTuple):
 def step_scores(
     learner: Learner,
     params: Params,
-    tasks: Task,
+    tasks: Task | Pooled,
     steps: int | None = None,
     heads: Head | None = None,
     device: str | None = None,
@@ -106,31 +109,44 @@ def step_scores(
         return losses, right.to(losses).mean(-1)
 
     params = _on(device, params)
-    losses, *accuracies = _by_chunks(
-        over_tasks(one, learner, device), (tasks,) if heads is None else (tasks, heads), device
-    )
+    size, batches = _chunk_size(learner, tasks, steps), (tasks,) if heads is None else (tasks, heads)
+    losses, *accuracies = _by_chunks(over_tasks(one, learner, device), batches, device, size)
     return Scores(losses, accuracies[0] if classes else None)
 
 
-def final_errors(learner: Learner, params: Params, tasks: Task) -> Tensor:
+def final_errors(learner: Learner, params: Params, tasks: Task | Pooled, device: str | None = None) -> Tensor:
     """The last losses of `step_scores`, (N,), without predicting after the steps before: what a validation needs."""
 
     def one(task: Task) -> Tensor:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
         return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
 
-    errors: Tensor = _by_chunks(over_tasks(one, learner, tasks.query_x.device), (tasks,))
+    where = device or tasks.query_x.device
+    errors: Tensor = _by_chunks(over_tasks(one, learner, where), (tasks,), device, _chunk_size(learner, tasks))
     return errors
 
 
-def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None = None) -> Any:
+def _chunk_size(learner: Learner, tasks: Task | Pooled, steps: int | None = None) -> int:
+    """How many tasks at once; fewer than usual only of those whose inputs are gathered."""
+    network = network_of(learner)
+    if network is None or not isinstance(tasks, Pooled):
+        return CHUNK
+    spec, points = tasks.spec, (tasks.support_x.shape[1], tasks.query_x.shape[1])
+    steps = learner.evaluation_steps if steps is None else steps
+    return min(CHUNK, max(1, tasks_at_once(network, spec, *points, MOST_BYTES, steps=steps)))
+
+
+def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None, size: int) -> Any:
     """What a function of a batch of tasks (and their heads) gives for N of them, (N, ...), without gradients.
 
     With a device, chunks are moved there, and the results to the processor.
     """
-    starts = range(0, len(batches[0].query_x), CHUNK)
+    tasks, *others = batches
+    chunks = []
     with torch.no_grad():
-        chunks = [function(*_on(device, tree_map(lambda v: v[i : i + CHUNK], batches))) for i in starts]  # noqa: B023
+        for part in (slice(i, i + size) for i in range(0, len(tasks.query_x), size)):
+            chunk = (rows_of(tasks, part), *tree_map(lambda v: v[part], others))  # noqa: B023
+            chunks.append(function(*_on(device, chunk)))
     return _on(device and "cpu", tree_map(lambda *parts: torch.cat(parts), *chunks))
 
 
@@ -141,6 +157,11 @@ def _on(device: str | None, tree: Any) -> Any:
 def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
     """The test tasks: the same for every learner and seed, never seen in training or validation."""
     return distribution.sample(stream("test"), tasks)
+
+
+def held_out_lazily(distribution: TaskDistribution, tasks: int) -> Task | Pooled:
+    """The same tasks, whose inputs are gathered only when they are needed where they are large."""
+    return distribution.lazy(stream("test"), tasks)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.configure import configure
 from engine.errors import BadConfig
-from engine.evaluation import estimate, held_out_tasks, knowing_nothing, left_out, mean_of_rest, spoken, step_scores
+from engine.evaluation import estimate, held_out_lazily, knowing_nothing, left_out, mean_of_rest, spoken, step_scores
 from engine.heads import fresh_heads
 from engine.runs.groups import Found, differing, groups, largest
 from engine.runs.run import Run, find, load
@@ -55,7 +55,7 @@ def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[s
     """Runs that differ in their seed, on the same test tasks: the last keys of `rows`."""
     runs = [load(path) for path in paths]
     training = runs[0].record.get("training") or {}
-    drawn = held_out_tasks(runs[0].distribution, tasks)
+    drawn = held_out_lazily(runs[0].distribution, tasks)
     scores = [step_scores(run.learner, run.params, drawn, device=device) for run in runs]
     nothing, worst = knowing_nothing(runs[0].distribution, drawn), scores[0].worst
     values = np.stack([score.headline[:, -1].double().numpy() for score in scores])
@@ -115,9 +115,9 @@ def evaluate_run(
             f"a task with {distribution.spec.input_shape} and {distribution.spec.output_dim} was asked for."
         )
     heads = fresh_heads(run.learner, run.params, stream("head", run.seed), tasks) if fresh_head else None
-    drawn = held_out_tasks(distribution, tasks)
+    drawn = held_out_lazily(distribution, tasks)
     scores = step_scores(run.learner, run.params, drawn, steps, heads, device)
-    usual = knowing_nothing(trained, held_out_tasks(trained, tasks))  # small waves are no reason for mistrust
+    usual = knowing_nothing(trained, held_out_lazily(trained, tasks))  # small waves are no reason for mistrust
     nothing = max(knowing_nothing(distribution, drawn), usual)
     away, final = scores.diverged(nothing), scores.final(nothing)
     result = {

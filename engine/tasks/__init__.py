@@ -2,13 +2,14 @@
 
 from engine.registry import ClassRegistry
 from engine.tasks.composition import SineComposition
+from engine.tasks.episodes import Episodes
 from engine.tasks.families import SineFamilies, all_families
 from engine.tasks.gaussian import GaussianClasses
 from engine.tasks.polynomials import Polynomials
 from engine.tasks.sine import Sine
 from engine.tasks.spec import LINE, Classes, Image, Numbers, TaskSpec, Values
 from engine.tasks.table import Table
-from engine.tasks.task import Axis, Drawn, NoisyTask, Task, TaskDistribution, stream
+from engine.tasks.task import Axis, Drawn, NoisyTask, Pool, Pooled, Task, TaskDistribution, rows_of, split_of, stream
 
 TASKS: ClassRegistry[TaskDistribution] = ClassRegistry(
     "task", TaskDistribution, (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses, Table)
@@ -30,11 +31,14 @@ __all__ = [
     "Axis",
     "Classes",
     "Drawn",
+    "Episodes",
     "GaussianClasses",
     "Image",
     "NoisyTask",
     "Numbers",
     "Polynomials",
+    "Pool",
+    "Pooled",
     "Sine",
     "SineComposition",
     "SineFamilies",
@@ -44,6 +48,8 @@ __all__ = [
     "TaskSpec",
     "Values",
     "all_families",
+    "rows_of",
+    "split_of",
     "stream",
     "task_class",
 ]

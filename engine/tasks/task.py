@@ -38,6 +38,56 @@ class NoisyTask(NamedTuple):
     noise: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Labelled inputs that tasks are made of.
+
+    Attributes:
+        inputs: (P, *input_shape), floats, or bytes, which stand for shares of 255.
+        labels: the class of each, (P,) int64.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def at(self, index: Tensor) -> Tensor:
+        """The inputs of some indices (...) as floats: (..., *input_shape)."""
+        found = self.inputs[index.flatten()].unflatten(0, index.shape)
+        return found if found.is_floating_point() else found.float() / 255
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """A batch of N tasks whose inputs are indices into a pool; `rows` gathers some of them as they are needed.
+
+    Attributes:
+        support_x, query_x: indices, (N, K) and (N, Q).
+        support_y, query_y: targets, as `Task` has them.
+        pool: where the inputs are.
+        spec: what the tasks are.
+        noise: as in `NoisyTask`, (N, n), where a learner asked for it.
+    """
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+    pool: Pool
+    spec: TaskSpec
+    noise: Tensor | None = None
+
+    def rows(self, part: slice) -> "Task | NoisyTask":
+        """Some of the tasks, with their inputs."""
+        support_x, query_x = (self.pool.at(index[part]) for index in (self.support_x, self.query_x))
+        task = Task(support_x, self.support_y[part], query_x, self.query_y[part])
+        return task if self.noise is None else NoisyTask(*task, self.noise[part])
+
+
+def rows_of(tasks: "Task | NoisyTask | Pooled", part: slice) -> "Task | NoisyTask":
+    """Some of a batch of tasks, with their inputs."""
+    return tasks.rows(part) if isinstance(tasks, Pooled) else type(tasks)(*(value[part] for value in tasks))
+
+
 class Drawn(NamedTuple):
     """A batch of N tasks with what is known of them and no learner sees.
 
@@ -106,6 +156,10 @@ class TaskDistribution:
     def sample(self, generator: torch.Generator, tasks: int) -> Task:
         """What learners see of the same batch."""
         return self.draw(generator, tasks).task
+
+    def lazy(self, generator: torch.Generator, tasks: int) -> Task | Pooled:
+        """The same batch; where inputs are large, as indices, so that they are gathered when they are needed."""
+        return self.sample(generator, tasks)
 
     @property
     def missing(self) -> str | None:

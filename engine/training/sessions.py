@@ -13,7 +13,7 @@ from typing import Any
 from safetensors.torch import save as save_tensors
 
 from engine.errors import EngineError, told
-from engine.evaluation import held_out_tasks, knowing_nothing, step_scores
+from engine.evaluation import held_out_lazily, knowing_nothing, step_scores
 from engine.execution.devices import pick_device
 from engine.jobs.local import check_resumable
 from engine.jobs.processes import peak_memory
@@ -240,7 +240,7 @@ class _Session:
         any update made it better: what there is has learned nothing.
         """
         trainer = self.trainer
-        tasks = held_out_tasks(trainer.distribution, TEST_TASKS)
+        tasks = held_out_lazily(trainer.distribution, TEST_TASKS)
         nothing = knowing_nothing(trainer.distribution, tasks)
         for index, folder in enumerate(self.folders):
             lost, best = trainer.lost[index], math.isfinite(trainer.best_error[index])

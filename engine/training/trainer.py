@@ -7,7 +7,7 @@ stream of tasks, and nothing crosses between them (gradients are clipped seed by
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
@@ -19,7 +19,7 @@ from engine.evaluation import diverged, final_errors, knowing_nothing
 from engine.execution.capture import Captured
 from engine.execution.gradients import flat_meta_gradient
 from engine.learners import Learner, Params
-from engine.tasks import NoisyTask, Task, TaskDistribution, stream
+from engine.tasks import NoisyTask, Pooled, Task, TaskDistribution, rows_of, stream
 from engine.training.divergence import Standing, Validation
 from engine.trees import Layout, count, stack, tree_map
 
@@ -136,8 +136,8 @@ class Trainer:
         self._gradient = (
             gradient if compiled and device == "cpu" else Captured.on(device, gradient, calls=training.iterations)
         )
-        self._block: tuple[int, list[Task | NoisyTask]] | None = None
-        self._validation: dict[TaskDistribution, tuple[Task, float]] = {}
+        self._block: tuple[int, Callable[[int], Task | NoisyTask]] | None = None
+        self._validation: dict[TaskDistribution, tuple[Task | Pooled, float]] = {}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         optimised = [self.flat[:, : self._optimised]]
@@ -152,22 +152,36 @@ class Trainer:
         batch = self.training.meta_batch
         if self._block is None or self._block[0] != index:
             per_seed = [self._draw(member, index, BLOCK * batch) for member in range(len(self.seeds))]
-            whole = tree_map(lambda v: v.to(self.device), stack(per_seed))
-            each = zip(*(value.split(batch, dim=1) for value in whole), strict=True)
-            self._block = (index, [type(whole)(*values) for values in each])
-        return self._block[1][offset]
+            self._block = (index, self._by_iteration(per_seed))
+        return self._block[1](offset)
+
+    def _by_iteration(self, per_seed: list[Task | NoisyTask | Pooled]) -> Callable[[int], Task | NoisyTask]:
+        """The tasks of a block by iteration; inputs that are indices so far are gathered iteration by iteration."""
+        batch = self.training.meta_batch
+        if any(isinstance(drawn, Pooled) for drawn in per_seed):
+
+            def gathered(offset: int) -> Task | NoisyTask:
+                part = slice(offset * batch, (offset + 1) * batch)
+                found = stack([rows_of(drawn, part) for drawn in per_seed])
+                return tree_map(lambda v: v.to(self.device), found)
+
+            return gathered
+        whole = tree_map(lambda v: v.to(self.device), stack(per_seed))
+        each = zip(*(value.split(batch, dim=1) for value in whole), strict=True)
+        return [type(whole)(*values) for values in each].__getitem__
 
     @property
     def distribution(self) -> TaskDistribution:
         """The task distribution of the first seed."""
         return self.distributions[0]
 
-    def _draw(self, member: int, index: int, tasks: int) -> Task | NoisyTask:
+    def _draw(self, member: int, index: int, tasks: int) -> Task | NoisyTask | Pooled:
         seed, distribution = self.seeds[member], self.distributions[member]
-        drawn = distribution.sample(stream("train", seed, index), tasks)
+        drawn = distribution.lazy(stream("train", seed, index), tasks)
         if size := self.learner.noise_size(distribution.spec):
-            dtype = drawn.support_x.dtype
-            return NoisyTask(*drawn, torch.rand(tasks, size, generator=stream("noise", seed, index), dtype=dtype))
+            dtype = torch.float32 if isinstance(drawn, Pooled) else drawn.support_x.dtype
+            noise = torch.rand(tasks, size, generator=stream("noise", seed, index), dtype=dtype)
+            return replace(drawn, noise=noise) if isinstance(drawn, Pooled) else NoisyTask(*drawn, noise)
         return drawn
 
     def validate(self) -> Validation:
@@ -179,7 +193,7 @@ class Trainer:
         for index, distribution in enumerate(self.distributions):
             mine = tree_map(lambda p: p[index].detach(), self.params)  # noqa: B023
             tasks, nothing = self._validation_tasks(distribution)
-            losses = final_errors(self.learner, mine, tasks)
+            losses = final_errors(self.learner, mine, tasks, self.device if isinstance(tasks, Pooled) else None)
             away = torch.from_numpy(diverged(losses.double().cpu().numpy()[:, None], nothing))
             kept = losses[~away.to(losses.device)].double()
             each.append((kept.mean().cpu(), away.sum(), losses.isfinite().sum().cpu()))
@@ -203,12 +217,13 @@ class Trainer:
             self.best_iteration[index] if math.isfinite(self.best_error[index]) else None,
         )
 
-    def _validation_tasks(self, distribution: TaskDistribution) -> tuple[Task, float]:
+    def _validation_tasks(self, distribution: TaskDistribution) -> tuple[Task | Pooled, float]:
         """The tasks, and the loss of knowing nothing on them."""
         if distribution not in self._validation:
-            drawn = distribution.sample(stream("validation"), self.training.validation_tasks)
+            drawn = distribution.lazy(stream("validation"), self.training.validation_tasks)
             nothing = knowing_nothing(distribution, drawn)
-            self._validation[distribution] = tree_map(lambda v: v.to(self.device), drawn), nothing
+            here = drawn if isinstance(drawn, Pooled) else tree_map(lambda v: v.to(self.device), drawn)
+            self._validation[distribution] = here, nothing
         return self._validation[distribution]
 
     @property

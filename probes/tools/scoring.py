@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from engine import losses
 from engine.heads import Head, with_head
 from engine.learners import Params
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Task, TaskDistribution
+from engine.tasks import Pooled, Task, TaskDistribution, rows_of
 from engine.trees import count, tree_map
 from probes.asking import Progress, silent
 
@@ -29,7 +30,7 @@ def stops(last: int, also: Iterable[int] = ()) -> list[int]:
 
 def query_losses(
     ensemble: Ensemble,
-    tasks: Task,
+    tasks: Task | Pooled,
     steps: Sequence[int],
     *,
     heads: Head | None = None,
@@ -65,12 +66,13 @@ def query_losses(
                 losses.append(loss.expand(len(ensemble.runs)))  # a start without parameters is the same for all seeds
         return torch.stack(losses, -1)  # (seeds, steps)
 
-    arguments = (tasks,) if heads is None else (tasks, heads)
+    others, batched = () if heads is None else (heads,), cast(Any, vmap(one))
     n, size = len(tasks.query_x), _chunk_size(ensemble, tasks)
 
     def chunk(i: int) -> Tensor:
         with torch.no_grad():  # every thread has its own
-            return vmap(one)(*tree_map(lambda leaf: leaf[i : i + size], arguments))
+            part = slice(i, i + size)
+            return batched(rows_of(tasks, part), *tree_map(lambda leaf: leaf[part], others))
 
     chunks = []
     pool = ThreadPoolExecutor(WORKERS if torch.get_num_threads() == 1 else 1)
@@ -83,9 +85,10 @@ def query_losses(
     return torch.cat(chunks).transpose(0, 1).double().numpy()
 
 
-def _chunk_size(ensemble: Ensemble, tasks: Task) -> int:
+def _chunk_size(ensemble: Ensemble, tasks: Task | Pooled) -> int:
+    first = tree_map(lambda leaf: leaf[0], rows_of(tasks, slice(0, 1)))
     with torch.no_grad():
-        start = ensemble.learner.start(ensemble.params, tasks.support_x[0], tasks.support_y[0])
+        start = ensemble.learner.start(ensemble.params, first.support_x, first.support_y)
     return LARGE_CHUNK if count(start) > LARGE else CHUNK
 
 

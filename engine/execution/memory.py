@@ -1,0 +1,50 @@
+"""How many tasks fit into memory at once, counted before anything is drawn."""
+
+import math
+
+from engine.networks import Network
+from engine.networks.memory import activations
+from engine.tasks import TaskSpec
+
+BYTES = 4  # of a number
+GRAPHS = 3  # how much more a step of gradient descent keeps where second derivatives are taken through it
+
+
+def task_bytes(
+    network: Network, spec: TaskSpec, support: int, queries: int, *, steps: int = 0, second_order: bool = False
+) -> int:
+    """About how many bytes adapting to one task and predicting its queries takes.
+
+        4 [ (support + queries) size  +  (support passes + queries) a  +  (steps + 1) copies w ]
+
+    with `size` numbers in an input, `a` kept by the network of one example (`engine.networks.memory`), `w` weights.
+    Without second derivatives passes = copies = 1, since what a step keeps is free after it; a graph through all steps
+    has passes = 3 steps and copies = 2, the fast weights and their gradient.
+
+    Args:
+        network: what adapts.
+        spec: the kind of task.
+        support: points of the support, those of all classes.
+        queries: points of the query, likewise.
+        steps: inner steps.
+        second_order: whether their graph is kept.
+    """
+    passes, copies = (GRAPHS * max(steps, 1), 2) if second_order else (1, 1)
+    weights = sum(math.prod(point.shape) for point in network.points(spec) if point.kind == "weight")
+    numbers = (support + queries) * spec.input_size
+    numbers += (support * passes + queries) * activations(network, spec)
+    return BYTES * (numbers + (steps + 1) * copies * weights)
+
+
+def tasks_at_once(
+    network: Network,
+    spec: TaskSpec,
+    support: int,
+    queries: int,
+    available: int,
+    *,
+    steps: int = 0,
+    second_order: bool = False,
+) -> int:
+    """How many such tasks fit into so many bytes; 0: not even one does."""
+    return available // max(task_bytes(network, spec, support, queries, steps=steps, second_order=second_order), 1)

@@ -1,0 +1,71 @@
+"""Episodes: N-way K-shot tasks over any labelled set, drawn as indices, so that inputs are only gathered when needed.
+
+An episode draws `ways` of the classes of its split without replacement, and of each `shots` + `queries` members without
+replacement, in random order (Vinyals et al. 2016). Labels are class indices that mean something within one task only.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engine.errors import BadInput
+from engine.tasks.task import Drawn, Pool, Pooled, Task, TaskDistribution, split_of
+
+
+@dataclass(frozen=True)
+class Episodes(TaskDistribution):
+    """Base of all few-shot classification over a set; subclasses say `pool` and `spec`, with `Classes(self.ways)`.
+
+    Attributes:
+        ways: classes of a task.
+    """
+
+    shots: Annotated[int, Field(ge=1, le=1000)] = 5
+    queries: Annotated[int, Field(ge=1, le=1000)] = 15
+    ways: Annotated[int, Field(ge=2, le=1000)] = 5
+
+    def pool(self, split: str) -> Pool:
+        """The labelled set of "train", "validation" or "test", the same object every time; splits share no class."""
+        raise NotImplementedError(f"{type(self).__name__} must define pool")
+
+    def lazy(self, generator: torch.Generator, tasks: int) -> Pooled:
+        """Draws episodes from the split that the stream of the generator may see (`engine.tasks.split_of`).
+
+        Raises:
+            BadInput: the set has too few classes, or one of them has too few members.
+        """
+        return self._lazy(generator, tasks)[0]
+
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        """The same with all inputs, which takes their memory; hidden are the `classes` (tasks, ways) by label."""
+        pooled, classes = self._lazy(generator, tasks)
+        return Drawn(Task(*pooled.rows(slice(None))[:4]), {"classes": classes})
+
+    def _lazy(self, generator: torch.Generator, tasks: int) -> tuple[Pooled, Tensor]:
+        pool = self.pool(split_of(generator))
+        names, of, counts = pool.labels.unique(return_inverse=True, return_counts=True)
+        of_each = self.shots + self.queries
+        if len(names) < self.ways:
+            raise BadInput(f"A task of {self.name} needs {self.ways} classes (ways); there are {len(names)}.")
+        if (least := int(counts.min())) < of_each:
+            needed = f"shots + queries = {self.shots} + {self.queries}"
+            raise BadInput(f"A class of {self.name} has {least} members; {needed} needs as many or more.")
+        members = of.argsort(stable=True)  # those of class 0, of class 1 ...
+        starts = counts.cumsum(0) - counts
+        picked = torch.rand((tasks, len(names)), generator=generator).argsort(1)[:, : self.ways]  # (tasks, ways)
+        points = torch.rand((tasks, self.ways, int(counts.max())), generator=generator)
+        beyond = torch.arange(points.shape[-1]) >= counts[picked].unsqueeze(-1)  # smaller classes have fewer
+        rows = points.masked_fill(beyond, 2.0).argsort(-1)[..., :of_each]  # (tasks, ways, shots + queries)
+        index = members[starts[picked].unsqueeze(-1) + rows]
+        labels = torch.arange(self.ways).reshape(1, -1, 1).expand_as(index)
+
+        def shuffled(part: slice) -> tuple[Tensor, Tensor]:
+            x, y = index[..., part].flatten(1), labels[..., part].flatten(1)
+            order = torch.rand(x.shape, generator=generator).argsort(1)
+            return x.gather(1, order), y.gather(1, order)
+
+        support, query = shuffled(slice(0, self.shots)), shuffled(slice(self.shots, None))
+        return Pooled(*support, *query, pool, self.spec), names[picked]
