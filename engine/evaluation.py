@@ -110,7 +110,7 @@ def step_scores(
 
     params = _on(device, params)
     size, batches = _chunk_size(learner, tasks, steps), (tasks,) if heads is None else (tasks, heads)
-    losses, *accuracies = _by_chunks(over_tasks(one, learner, device), batches, device, size)
+    losses, *accuracies = _by_chunks(over_tasks(one, learner), batches, device, size)
     return Scores(losses, accuracies[0] if classes else None)
 
 
@@ -121,8 +121,7 @@ def final_errors(learner: Learner, params: Params, tasks: Task | Pooled, device:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
         return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
 
-    where = device or tasks.query_x.device
-    errors: Tensor = _by_chunks(over_tasks(one, learner, where), (tasks,), device, _chunk_size(learner, tasks))
+    errors: Tensor = _by_chunks(over_tasks(one, learner), (tasks,), device, _chunk_size(learner, tasks))
     return errors
 
 

@@ -232,7 +232,8 @@ def _sort_settings(settings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str,
     training: dict[str, Any] = {}
     for key, value in parse_settings(settings).items():
         group, dot, name = key.partition(".")
-        {"task": task, "training": training}.get(group if dot else "", own)[name if dot else key] = value
+        owner = {"task": task, "training": training}.get(group) if dot else None
+        (own if owner is None else owner)[key if owner is None else name] = value
     return own, task, training
 
 

@@ -19,19 +19,13 @@ from engine.trees import Layout, Tree, leaves, stack, tree_map
 MetaGradient = Callable[[Params, Any], tuple[Tree, Tensor]]  # (parameters, a Task or NoisyTask)
 
 
-def meta_gradient(learner: Learner, device: str | torch.device = "cpu") -> MetaGradient:
+def meta_gradient(learner: Learner) -> MetaGradient:
     """The averaged meta-gradient of a batch of tasks for a stack of seeds, as one function.
-
-    Args:
-        learner: whose.
-        device: where it will run, which decides whether tasks are taken one by one (`policy.one_by_one`).
 
     Returns:
         f(params, tasks) -> (gradient, loss): params and gradient with a leading axis of seeds, tasks with axes
         (seeds, meta_batch), loss (seeds,).
     """
-    if one_by_one(learner, device):
-        return _looped(learner)
     if type(learner).meta_gradient is not Learner.meta_gradient:
 
         def one_seed(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
@@ -46,7 +40,11 @@ def meta_gradient(learner: Learner, device: str | torch.device = "cpu") -> MetaG
 
             return grad_and_value(mean_loss)(params)
 
+    looped = _looped(learner)
+
     def of_seeds(params: Params, tasks: Task) -> tuple[Tree, Tensor]:
+        if one_by_one(learner, tasks):
+            return looped(params, tasks)
         if len(tasks.support_x) > 1:
             found: tuple[Tree, Tensor] = vmap(one_seed)(params, tasks)
             return found
@@ -125,7 +123,7 @@ def compiled_meta_gradient(learner: Learner) -> MetaGradient:
 
 
 def flat_meta_gradient(
-    learner: Learner, layout: Layout, *, compiled: bool, device: str = "cpu"
+    learner: Learner, layout: Layout, *, compiled: bool
 ) -> Callable[[Tensor, Any], tuple[Tensor, Tensor]]:
     """The meta-gradient with parameters and gradient as one tensor (seeds, N) each: a call costs less with fewer."""
 
@@ -138,7 +136,7 @@ def flat_meta_gradient(
 
     if compiled and compiles_whole(learner):
         return _compile(flat(meta_gradient(learner)))
-    return flat(compiled_meta_gradient(learner) if compiled else meta_gradient(learner, device))
+    return flat(compiled_meta_gradient(learner) if compiled else meta_gradient(learner))
 
 
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:

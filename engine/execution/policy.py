@@ -1,15 +1,19 @@
 """How a learner's functions are run fast, in one table: what learners themselves need not know.
 
-What compiles when was measured with `python tests/benchmarks/compiling.py`, and tasks one by one or all at once with
-convolutions on a processor: `vmap` makes those of several tasks one grouped convolution, which is 1 to 3 times slower.
+What compiles when was measured with `python tests/benchmarks/compiling.py`; whether tasks with convolutions go all at
+once or one by one, with `python tests/benchmarks/images.py`: `vmap` makes the convolutions of several tasks one grouped
+one, which takes more time, and saves the operations that surround it. Large tasks are sooner one by one, and small ones
+all at once.
 """
 
 from dataclasses import dataclass
 
-import torch
-
 from engine.learners import Learner
 from engine.networks import network_of
+from engine.networks.memory import activations
+from engine.tasks import Classes, Image, NoisyTask, Task, TaskSpec
+
+LARGE = 8_000_000  # numbers that a task's forward passes keep: on a processor, from here on tasks go one by one
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,25 @@ def compiles_whole(learner: Learner) -> bool:
 def compiling_pays(learner: Learner, tasks: int) -> bool:
     """Whether torch.compile saves more time than it takes in a training on so many tasks, of all seeds together.
 
-    What is compiled step by step only because its whole graph is too long is done sooner without, and tasks that are
-    taken one by one are not compiled.
+    What is compiled step by step only because its whole graph is too long is done sooner without; whether convolutions
+    are has not been measured, and so they are not.
     """
-    found = policy(learner)
+    found, network = policy(learner), network_of(learner)
     fitting = compiles_whole(learner) or found.whole_steps == 0
     pays = found.compile_from is not None and tasks >= found.compile_from
-    return learner.meta_trained and fitting and pays and not one_by_one(learner, "cpu")
+    return learner.meta_trained and fitting and pays and (network is None or network.broadcasts)
 
 
-def one_by_one(learner: Learner, device: str | torch.device) -> bool:
-    """Whether tasks are taken in a plain loop, and not by `vmap`: convolutions on a processor."""
+def one_by_one(learner: Learner, tasks: Task | NoisyTask) -> bool:
+    """Whether tasks are taken in a plain loop, and not by `vmap`: large ones with convolutions, on a processor.
+
+    Args:
+        learner: whose network decides.
+        tasks: with any leading axes.
+    """
     network = network_of(learner)
-    return network is not None and not network.broadcasts and torch.device(device).type == "cpu"
+    if network is None or network.broadcasts or network.axes is None or tasks.support_x.device.type != "cpu":
+        return False
+    points = tasks.support_x.shape[-network.axes - 1] + tasks.query_x.shape[-network.axes - 1]
+    spec = TaskSpec(Image(*tasks.support_x.shape[-network.axes :]), Classes(2))
+    return activations(network, spec) * points >= LARGE

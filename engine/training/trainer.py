@@ -132,7 +132,7 @@ class Trainer:
         self.skipped = torch.zeros(len(seeds), dtype=torch.int64)
         self.seconds = 0.0
         self.optimiser = self._make_optimiser()
-        gradient = flat_meta_gradient(learner, self._layout, compiled=compiled, device=device)
+        gradient = flat_meta_gradient(learner, self._layout, compiled=compiled)
         self._gradient = (
             gradient if compiled and device == "cpu" else Captured.on(device, gradient, calls=training.iterations)
         )

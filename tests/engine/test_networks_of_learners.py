@@ -8,12 +8,15 @@ import pytest
 import torch
 from torch.func import vmap
 
-from engine.execution.gradients import meta_gradient
+from engine.evaluation import step_scores
+from engine.execution import policy
+from engine.execution.gradients import flat_meta_gradient, meta_gradient
+from engine.execution.traces import faithful
 from engine.learners import LEARNERS, Learner
 from engine.networks import MLP, Conv4, Network
 from engine.runs.run import describe, load, save
 from engine.tasks import Classes, Image, Task, TaskSpec, stream
-from engine.trees import leaves, named_leaves, stack, tree_map
+from engine.trees import Layout, leaves, named_leaves, stack, tree_map
 from tests.engine.conftest import SHORT, double
 
 SIDE, WAYS = 14, 3
@@ -104,6 +107,33 @@ def test_meta_gradients_of_seeds_and_tasks_at_once_are_those_of_each(learner):
         each = [learner.meta_gradient(one, tree_map(lambda v: v[i], tasks))[0] for i in range(2)]  # noqa: B023
         mean = tree_map(lambda *g: torch.stack(g).mean(0), *each)
         close(tree_map(lambda g: g[seed], together), mean, 1e-9)  # noqa: B023
+
+
+@pytest.mark.parametrize("name", ["maml", "reptile", "mt-net", "protonet"])
+def test_tasks_one_by_one_are_tasks_all_at_once(name, monkeypatch):
+    """Large tasks with convolutions go one after the other: meta-gradients and evaluations are the same."""
+    learner = made(name, CONVS["conv4, norm support"])
+    params, tasks = drawn(learner), images(3)
+    found = []
+    for large in (1e9, 0):
+        monkeypatch.setattr(policy, "LARGE", large)
+        assert policy.one_by_one(learner, tasks) == (large == 0)
+        batch = stack([params]), tree_map(lambda v: v[None], tasks)
+        found.append([*meta_gradient(learner)(*batch), *step_scores(learner, params, tasks)])
+    close(*found, 1e-9)
+
+
+def test_convolutions_are_replayed_with_the_same_bits():
+    """TorchScript knows no derivatives of convolutions; the recorded graph is then run from Python."""
+    learner = made("maml", CONVS["conv4, norm support"])
+    params, tasks = stack([learner.init(stream("init"), SPEC)]), stack([images(2)])
+    tasks = tree_map(lambda v: v.float() if v.is_floating_point() else v, tasks)
+    layout = Layout(params)
+    function, given = flat_meta_gradient(learner, layout, compiled=False), (layout.pack(params), tasks)
+    replay = faithful(function, given)  # raises if it ends with other bits
+    assert not isinstance(replay._script, torch.jit.ScriptFunction)
+    other = given[0] + 0.1, tree_map(lambda v: v.flip(1), tasks)
+    assert all(map(torch.equal, replay(*other), function(*other)))
 
 
 def test_a_query_stands_for_itself_unless_norms_look_at_the_batch(learner):
