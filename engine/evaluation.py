@@ -159,8 +159,11 @@ def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
 
 
 def held_out_lazily(distribution: TaskDistribution, tasks: int) -> Task | Pooled:
-    """The same tasks, whose inputs are gathered only when they are needed where they are large."""
-    return distribution.lazy(stream("test"), tasks)
+    """The same tasks for a test, whose inputs are gathered only when they are needed where they are large.
+
+    No more than there are different ones: an interval over tasks that are met twice would be too narrow.
+    """
+    return distribution.lazy(stream("test"), min(tasks, distribution.distinct("test") or tasks))
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[s
         "median": middle.median,
         "median_interval": list(middle.median_interval),
         "per_seed": mean_of_rest(values.T, gone),
-        "tasks": tasks,
+        "tasks": final.tasks,
         "diverged": final.diverged,
         "iterations": training.get("iterations"),  # None: whoever gave the run did not say
         "meta_batch": training.get("meta_batch"),
@@ -114,8 +114,9 @@ def evaluate_run(
             f"{run.path} takes inputs {trained.spec.input_shape} and has {trained.spec.output_dim} outputs; "
             f"a task with {distribution.spec.input_shape} and {distribution.spec.output_dim} was asked for."
         )
-    heads = fresh_heads(run.learner, run.params, stream("head", run.seed), tasks) if fresh_head else None
     drawn = held_out_lazily(distribution, tasks)
+    own = stream("head", run.seed)
+    heads = fresh_heads(run.learner, run.params, own, len(drawn.query_x)) if fresh_head else None
     scores = step_scores(run.learner, run.params, drawn, steps, heads, device)
     usual = knowing_nothing(trained, held_out_lazily(trained, tasks))  # small waves are no reason for mistrust
     nothing = max(knowing_nothing(distribution, drawn), usual)
@@ -125,7 +126,7 @@ def evaluate_run(
         "learner": run.learner.name,
         "shots": distribution.shots,
         "seed": run.seed,
-        "tasks": tasks,
+        "tasks": final.tasks,
         "diverged": final.diverged,
         scores.measure: final.mean,
         "ci95": final.ci95,

@@ -41,8 +41,8 @@ INPUT = re.compile(r"x(\d*)")
 class Table(TaskDistribution):
     """Tasks are the rows of one `task` each; a task's support and query are drawn from its rows without replacement.
 
-    A batch goes through the tasks of its split in random orders, so that all are met equally often. There are only so
-    many of them: intervals over more test tasks than the table has count some tasks several times.
+    A batch goes through the tasks of its split in random orders, so that all are met equally often. Tests take each
+    task once at most (`distinct`): an interval over repeated ones would be narrower than what is known of new ones.
 
     Attributes:
         path: a CSV or Parquet file with the columns task, x (or x1, x2 ...), y, and optionally split.
@@ -86,17 +86,16 @@ class Table(TaskDistribution):
     def missing(self) -> str | None:
         return None if self.path else "The task table reads a file: set path to a CSV or Parquet file."
 
+    def distinct(self, split: str) -> int:
+        return len(self._rows().members[split])
+
     def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
         """Draws from the tasks that the stream of the generator may see (`split_of`).
 
         Raises:
             BadInput: the file is gone, is another one, or has too few rows for so many points.
         """
-        if self.missing:
-            raise BadInput(self.missing)
-        rows = _opened(self.path)
-        if rows.sha256 != self.sha256:
-            raise BadInput(f"{self.path} is not the file that this task was made of: its hash is another one.")
+        rows = self._rows()
         split, points = split_of(generator), self.shots + self.queries
         self._long_enough(rows, split)
         members = rows.members[split]
@@ -110,6 +109,14 @@ class Table(TaskDistribution):
             values[at].split([self.shots, self.queries], dim=1) for values in (rows.x, rows.y)
         )
         return Drawn(Task(support_x, support_y, query_x, query_y), {})
+
+    def _rows(self) -> "_Rows":
+        if self.missing:
+            raise BadInput(self.missing)
+        rows = _opened(self.path)
+        if rows.sha256 != self.sha256:
+            raise BadInput(f"{self.path} is not the file that this task was made of: its hash is another one.")
+        return rows
 
     def _long_enough(self, rows: "_Rows", split: str) -> None:
         name, _, least = min(rows.members[split], key=lambda member: member[2])

@@ -161,6 +161,10 @@ class TaskDistribution:
         """The same batch; where inputs are large, as indices, so that they are gathered when they are needed."""
         return self.sample(generator, tasks)
 
+    def distinct(self, split: str) -> int | None:
+        """How many different tasks a split has; None where there is no end of them."""
+        return None
+
     @property
     def missing(self) -> str | None:
         """What must be set before it can be drawn from, as one sentence; None if nothing."""

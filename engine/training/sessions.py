@@ -267,7 +267,7 @@ class _Session:
                 "test_ci95": _finite(test.ci95),
                 "test_median": _finite(test.median),
                 "test_diverged": test.diverged,
-                "test_tasks": TEST_TASKS,
+                "test_tasks": test.tasks,
             }
             save(folder, params, {**record, "metrics": {**metrics, **skipped}, **now()})
 

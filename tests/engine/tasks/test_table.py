@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from engine import load, make
 from engine.configure import configure
 from engine.errors import BadConfig, BadInput, BadRun
-from engine.evaluation import held_out_tasks
+from engine.evaluation import held_out_tasks, step_scores
 from engine.runs import archive
+from engine.studies.report import evaluate_run
 from engine.tasks import LINE, Table, stream
 from engine.training import plans, sessions
 from engine.training.trainer import Training
@@ -196,9 +198,20 @@ def test_more_points_than_rows_are_refused_when_they_are_asked_for(csv):
 def run(csv, tmp_path, monkeypatch):
     monkeypatch.setattr(sessions, "TEST_TASKS", 6)
     training = Training(iterations=4, validation_tasks=3, validate_every=2)
-    learner = make("maml", network={"widths": [4]}, steps=1, test_steps=1)
+    learner = make("maml", network={"widths": [4]}, steps=1, test_steps=1, inner_lr=1e-8)  # of targets of thousands
     (folder,) = sessions.train(learner, of(csv), training, (0,), tmp_path / "runs")
     return folder
+
+
+def test_a_test_takes_every_test_task_once(run, csv):
+    """Its interval is over tasks, and there are three."""
+    assert of(csv).distinct("test") == 3
+    assert load(run).record["metrics"]["test_tasks"] == 3
+    found = evaluate_run(load(run), 50)
+    assert found["tasks"] == 3
+    values = step_scores(load(run).learner, load(run).params, held_out_tasks(of(csv), 3)).losses[:, -1].double().numpy()
+    assert found["ci95"] == pytest.approx(stats.t.ppf(0.975, 2) * values.std(ddof=1) / 3**0.5)
+    assert sorted(tasks_in(held_out_tasks(of(csv), 3))) == sorted(set(tasks_in(held_out_tasks(of(csv), 50))))
 
 
 def test_a_run_outlives_its_file(run, csv):
