@@ -94,7 +94,7 @@ def test_steps_shown(last: int, expected: tuple[int, ...]):
 
 def test_umap_is_imported_only_when_asked_for():
     code = (
-        "import sys, numpy as np; from probes import maps; maps.reduced(np.eye(9), maps.Config());"
+        "import sys, numpy as np; from probes.questions import maps; maps.reduced(np.eye(9), maps.Config());"
         " print('umap' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
