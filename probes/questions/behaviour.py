@@ -17,7 +17,7 @@ from engine.evaluation import diverged, knowing_nothing
 from engine.runs.ensembles import Ensemble
 from probes.asking import Progress
 from probes.tools import scoring
-from probes.tools.representations import tasks_of
+from probes.tools.representations import tasks_lazily
 
 QUESTION = "How does the query loss fall, inner step by inner step, on held-out tasks?"
 
@@ -84,7 +84,7 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
     for i, ensemble in enumerate(ensembles):
         learner = ensemble.learner
         distribution = scoring.with_shots(ensemble.distribution, config.shots)
-        tasks, hidden = tasks_of(distribution, config.tasks)
+        tasks, hidden = tasks_lazily(distribution, config.tasks)
         steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.train_steps, learner.evaluation_steps))
         show = scoring.shared(progress, i, len(ensembles))
         losses = scoring.query_losses(ensemble, tasks, steps, progress=show)

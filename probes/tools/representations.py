@@ -12,7 +12,7 @@ from torch.func import vmap
 
 from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Task, TaskDistribution, stream
+from engine.tasks import Pooled, Task, TaskDistribution, stream
 from engine.trees import tree_map
 
 BEFORE, AFTER = "before", "after"
@@ -34,6 +34,13 @@ def tasks_of(distribution: TaskDistribution, tasks: int) -> tuple[Task, dict[str
     """Held-out tasks, the same for all learners, with the hidden numbers in which they differ, (tasks,) each."""
     drawn = distribution.draw(stream("test"), tasks)
     return drawn.task, {name: drawn.hidden[name].double().numpy() for name in hidden_numbers(distribution)}
+
+
+def tasks_lazily(distribution: TaskDistribution, tasks: int) -> tuple[Task | Pooled, dict[str, np.ndarray]]:
+    """The same, with inputs that are gathered when they are needed where they are large and nothing is hidden."""
+    if hidden_numbers(distribution):
+        return tasks_of(distribution, tasks)
+    return distribution.lazy(stream("test"), tasks), {}
 
 
 def truths(distribution: TaskDistribution, tasks: int, x: Tensor) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 import torch
 
 from engine import Run, Sine, make
-from engine.evaluation import knowing_nothing, step_scores
+from engine.evaluation import held_out_tasks, knowing_nothing, step_scores
 from engine.learners import LEARNERS
 from engine.runs.ensembles import Ensemble
-from engine.tasks import GaussianClasses, TaskDistribution, stream
+from engine.tasks import GaussianClasses, Pool, TaskDistribution, stream
 from engine.trees import tree_map
 from probes import asking
 from probes.tools import scoring
+from probes.tools.representations import tasks_lazily
+from tests.images import Bars
 
 REGRESSORS = [name for name, cls in LEARNERS.items() if "regression" in cls.kinds]
 
@@ -108,3 +111,16 @@ def test_who_watches_may_call_it_off(threads: int, monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyboardInterrupt):
         scoring.query_losses(made, double(made.distribution, 30), [1], progress=stop)
     assert told == [1 / 30]
+
+
+def test_tasks_whose_inputs_wait_are_scored_a_chunk_at_a_time(monkeypatch):
+    """As whole ones are, and never more of them are in memory than a chunk."""
+    wide = ensemble("maml", Bars(), network={"widths": [6]}, steps=1, test_steps=2)
+    made = Ensemble(tuple(replace(run, params=tree_map(torch.Tensor.float, run.params)) for run in wide.runs))
+    seen, at = [], Pool.at
+    whole, (lazily, hidden) = held_out_tasks(Bars(), 7), tasks_lazily(Bars(), 7)
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    monkeypatch.setattr(Pool, "at", lambda self, index: seen.append(len(index)) or at(self, index))
+    found = scoring.query_losses(made, lazily, (0, 2))
+    assert (hidden, max(seen)) == ({}, 2)
+    assert found == pytest.approx(scoring.query_losses(made, whole, (0, 2)), rel=1e-5)
