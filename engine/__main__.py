@@ -3,7 +3,7 @@
 import sys
 
 from engine.cli.main import main
-from engine.jobs.processes import keep_memory
+from engine.processes import keep_memory
 
 if __name__ == "__main__":
     keep_memory()

@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from engine.jobs.processes import keep_memory
+from engine.processes import keep_memory
 from probes.cli import main
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from engine.errors import BadInput
 from engine.learners import MAML
 from engine.learners.scratch import Scratch
 from engine.networks import MLP
+from engine.runs.budget import Training
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import describe, load, save
 from engine.tasks import Sine, stream
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import tree_map
 from probes import asking
 

@@ -6,7 +6,7 @@ import gc
 import streamlit as st
 
 from dashboard.widgets import crew
-from engine.jobs.processes import keep_memory
+from engine.processes import keep_memory
 
 
 def served() -> bool:

@@ -1,7 +1,7 @@
 """The processes that answer pages together with this one."""
 
 from engine.jobs.crew import Crew
-from engine.jobs.processes import cores
+from engine.processes import cores
 
 CREW = Crew()  # without helpers, until a server starts them
 MODULES = ("probes.tools.adaptation", "probes.questions.attribution", "captum.attr")

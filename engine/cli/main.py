@@ -145,9 +145,9 @@ def train(
     from engine.execution.gradients import worth_compiling
     from engine.jobs import local as jobs
     from engine.learners import LEARNERS, learner_class, make
+    from engine.runs.budget import Training
     from engine.tasks import task_class
     from engine.training import plans, recipes, sessions
-    from engine.training.trainer import Training
 
     if (learner is None) == (not everything):
         raise BadConfig("Say either which learner to train, or --all.")

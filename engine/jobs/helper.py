@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from engine import plugins
-from engine.jobs.processes import keep_memory
+from engine.processes import keep_memory
 from engine.runs.ensembles import Ensemble
 from engine.runs.places import PACKAGES
 from engine.runs.run import load

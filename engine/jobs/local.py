@@ -13,62 +13,43 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine import plugins
 from engine.errors import BadInput, BadRun
 from engine.jobs import tickets
 from engine.runs.files import write_json
-from engine.runs.folders import inside, refuse_link
+from engine.runs.folders import CANCEL, LOG, inside, refuse_link
 from engine.runs.locks import Locks, held
 from engine.runs.places import PACKAGES, own_runs
-from engine.runs.run import ENDED, RECORD, find, read_record
-from engine.training.plans import CANCEL, Plan, now, plan_of
+from engine.runs.run import RECORD, read_record
+from engine.training.plans import Plan, now, plan_of
+from engine.training.standing import ACTIVE, RESTARTABLE, RESUMABLE, Job, check_resumable, job, jobs
+
+__all__ = [
+    "ACTIVE",
+    "QUEUE",
+    "RESTARTABLE",
+    "RESUMABLE",
+    "SLOTS",
+    "TRASH",
+    "Job",
+    "cancel",
+    "delete",
+    "end",
+    "follow",
+    "job",
+    "jobs",
+    "restart",
+    "restore",
+    "resume",
+    "submit",
+    "trash",
+]
 
 QUEUE = own_runs() / ".queue"
 SLOTS = 1  # trainings at a time
-LOG = "log.txt"  # what a worker printed, in the first run's folder
 TRASH = ".trash"
-ACTIVE = ("queued", "running")
-RESUMABLE = ("interrupted", "cancelled", "failed")
-RESTARTABLE = (*RESUMABLE, "diverged")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training as it stands: one run folder per seed.
-
-    Attributes:
-        folders: of its runs.
-        status: "queued", "running", "done", "cancelled", "failed", "diverged" (all its seeds did), or "interrupted"
-            (its process is gone).
-        record: the record of its first run, of those that did not diverge if there are such.
-        diverged: the seeds that diverged, each with a sentence on it.
-    """
-
-    folders: tuple[Path, ...]
-    status: str
-    record: dict[str, Any]
-    diverged: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        """The first run's folder, by which the job is known."""
-        return self.folders[0]
-
-    @property
-    def share(self) -> float:
-        """How much of it is done, 0 to 1."""
-        iterations = (self.record.get("training") or {}).get("iterations") or 0
-        return min(int(self.record.get("iteration") or 0), iterations) / iterations if iterations else 0.0
-
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds left at the rate so far; None where nothing can be said."""
-        seconds = float(self.record.get("seconds") or 0)
-        return seconds * (1 - self.share) / self.share if self.status == "running" and self.share else None
 
 
 def submit(planned: Plan, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
@@ -113,19 +94,6 @@ def resume(folder: Path, *, device: str | None = None, slots: int = SLOTS, queue
     return job(folder)
 
 
-def check_resumable(folder: Path) -> None:
-    """Refuses a training all of whose runs have ended.
-
-    Raises:
-        BadRun: it has; or the folder is not a run.
-    """
-    found = job(folder)
-    if found.status == "diverged":
-        raise BadRun(f"{folder} diverged; train it again with other settings. {found.diverged[0][1]}".strip())
-    if found.status in ENDED:
-        raise BadRun(f"{folder} is trained to its end; there is nothing to resume.")
-
-
 def restart(folder: Path, *, slots: int = SLOTS, queue: Path | None = None) -> Job:
     """Queues a training again from its beginning; what it had reached is lost."""
     return submit(plan_of(folder), slots=slots, queue=queue)
@@ -147,36 +115,6 @@ def cancel(folder: Path) -> None:
             end(found.folders, "cancelled")
         return
     write_json(found.folder / CANCEL, now())
-
-
-def job(folder: Path) -> Job:
-    """The job that a run folder belongs to.
-
-    Raises:
-        BadRun: the folder is not a run.
-    """
-    record = read_record(folder)
-    folders = _group(folder, record)
-    alive = any(held(path) for path in folders)  # first: what ends in between has then written its records
-    records = [found for path in folders if (found := record if path == folder else _record(path))] or [record]
-    return _made(folders, records, alive)
-
-
-def jobs(root: Path) -> list[Job]:
-    """All trainings below `root`, the latest first; locks are looked at only where a record says that it is at work."""
-    records, found, members = dict(find(root)), list[Job](), set[Path]()
-    for path, record in records.items():
-        if path in members:
-            continue
-        folders = _group(path, record)
-        members.update(folders)
-        known = [records[folder] for folder in folders if folder in records]
-        if any(one.get("status") in ACTIVE for one in known):
-            with contextlib.suppress(BadRun):  # just deleted
-                found.append(job(path))
-        else:
-            found.append(_made(folders, known, alive=False))
-    return sorted(found, key=lambda j: (j.status in ACTIVE, str(j.record.get("updated"))), reverse=True)
 
 
 def follow(folder: Path, every: float = 0.5) -> Iterator[Job]:
@@ -268,32 +206,6 @@ def end(folders: Sequence[Path], status: str) -> None:
         record = read_record(path)
         write_json(path / RECORD, {**record, "status": status, **now()})
         (path / CANCEL).unlink(missing_ok=True)
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """The record of another run of a group; empty where it is gone or broken, which is no reason to hide the rest."""
-    try:
-        return read_record(folder)
-    except BadRun:
-        return {}
-
-
-def _made(folders: tuple[Path, ...], records: Sequence[dict[str, Any]], alive: bool) -> Job:
-    """The job of these records: it is at work until every one of its runs has ended, and somebody must be there."""
-    active = [record for record in records if record.get("status") in ACTIVE]
-    sound = next((record for record in records if record.get("status") != "diverged"), records[0])
-    status = str((active[0] if active else sound).get("status", "unknown")) if alive or not active else "interrupted"
-    away = [record for record in records if record.get("status") == "diverged"]
-    diverged = tuple((int(record.get("seed", 0)), str(record.get("error") or "")) for record in away)
-    return Job(folders, status, sound, diverged)
-
-
-def _group(folder: Path, record: dict[str, Any]) -> tuple[Path, ...]:
-    """The run folders that were trained together with this one, in their order."""
-    names = [Path(str(name)).name for name in record.get("group") or []]
-    if folder.name not in names:  # a renamed folder: what its record calls its group is elsewhere, or somebody else
-        names = [folder.name]
-    return tuple(folder.parent / name for name in names)
 
 
 @contextlib.contextmanager

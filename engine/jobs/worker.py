@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.jobs import tickets
-from engine.jobs.processes import keep_memory, step_back
+from engine.processes import keep_memory, step_back
+from engine.runs.folders import CANCEL
 from engine.runs.locks import Locks
-
-CANCEL = "cancel"  # as in engine.training.plans, which is slow to import
 
 
 def work(folder: Path, *, resumed: bool, slots: int, queue: Path, locks: Sequence[int] = (), ticket: int = -1) -> None:

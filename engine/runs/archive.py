@@ -23,16 +23,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.configure import configure, plain_values
 from engine.errors import BadRun, EngineError, quoted
-from engine.jobs.local import LOG
 from engine.learners import Learner, learner_class
+from engine.runs.budget import Training
 from engine.runs.files import write_atomically, write_json
+from engine.runs.folders import LOG
 from engine.runs.history import HISTORY, is_row, parsed
 from engine.runs.leftovers import passed_over
 from engine.runs.origins import refuse_missing
 from engine.runs.record import checked
 from engine.runs.run import KEPT, MAX_RECORD_BYTES, RECORD, WEIGHTS, Run, folders, load
 from engine.tasks import TaskSpec, stream, task_class
-from engine.training.trainer import Training
 from engine.trees import count
 
 MAX_BYTES = {RECORD: MAX_RECORD_BYTES, WEIGHTS: 100_000_000, HISTORY: 20_000_000, LOG: 1_000_000}

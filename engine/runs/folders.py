@@ -19,6 +19,9 @@ from pathlib import Path
 from engine.errors import BadInput
 
 RECORD = "run.json"
+CANCEL = "cancel"  # a file of this name in a run folder calls its training off
+SNAPSHOT, PREVIOUS = "snapshot.safetensors", "snapshot.previous.safetensors"
+LOG = "log.txt"  # what a worker printed, in the first run's folder
 
 
 def run_folders(root: str | Path) -> list[Path]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from engine.configure import flat_values, merged, one_form, plain_value
 from engine.learners import LEARNERS
+from engine.runs.budget import Training
 from engine.tasks import TASKS
-from engine.training.trainer import Training
 
 Found = tuple[Path, dict[str, Any]]
 # What a training keeps, and how much memory it takes, changes nothing about what it learns.

@@ -2,9 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from engine.runs.folders import CANCEL, PREVIOUS, SNAPSHOT
 from engine.runs.locks import LOCK
-from engine.training.plans import CANCEL
-from engine.training.snapshots import PREVIOUS, SNAPSHOT
 
 FOLDERS = {"__macosx", "__pycache__", "@eadir"}
 FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", LOCK, CANCEL, SNAPSHOT, PREVIOUS, "nohup.out"}

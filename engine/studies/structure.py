@@ -37,9 +37,10 @@ from engine.errors import BadRun, UnknownName
 from engine.evaluation import held_out_tasks, knowing_nothing, left_out, mean_errors
 from engine.learners import Params
 from engine.learners.sap import SAP
+from engine.runs.budget import Training
 from engine.runs.files import write_atomically, write_json
 from engine.tasks import Drawn, SineFamilies, all_families, stream
-from engine.training.trainer import Progress, Trainer, Training
+from engine.training.trainer import Progress, Trainer
 from engine.trees import named_leaves, stack, tree_map
 
 OPERATIONS = {

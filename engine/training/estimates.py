@@ -12,12 +12,12 @@ from typing import Any
 from engine import plugins
 from engine.configure import one_form, plain_values
 from engine.errors import BadInput
-from engine.jobs.processes import cores, keep_memory, peak_memory, step_back
 from engine.learners import Learner, learner_class
+from engine.processes import cores, keep_memory, peak_memory, step_back
+from engine.runs.budget import Training
 from engine.runs.places import PACKAGES
 from engine.runs.run import find
 from engine.tasks import TaskDistribution
-from engine.training.trainer import Training
 
 TRIAL_S = 3.0  # seconds of trying after the first update, besides recording
 PATIENCE_S = 10.0  # of recording a trace, which takes as long as about 150 plain updates

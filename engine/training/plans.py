@@ -16,20 +16,18 @@ import torch
 from engine.configure import configure
 from engine.errors import BadInput, BadRun
 from engine.learners import Learner, learner_class
+from engine.runs.budget import Training
 from engine.runs.files import write_json
-from engine.runs.folders import refuse_link
+from engine.runs.folders import CANCEL, PREVIOUS, SNAPSHOT, refuse_link
 from engine.runs.history import HISTORY
 from engine.runs.origins import changed, refuse_missing
 from engine.runs.places import project
 from engine.runs.record import checked
 from engine.runs.run import KEPT, RECORD, WEIGHTS, describe, read_record
 from engine.tasks import TaskDistribution, task_class
-from engine.training.snapshots import PREVIOUS, SNAPSHOT
-from engine.training.trainer import Training
 
 STAGED = ".run.json.new"  # a record that is about to take effect
 SHARED = ("learner", "hyper_parameters", "task", "task_parameters", "training")  # by all runs of a group
-CANCEL = "cancel"  # a file of this name in a run folder calls its training off
 
 
 @dataclass(frozen=True)

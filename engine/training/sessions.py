@@ -15,18 +15,20 @@ from safetensors.torch import save as save_tensors
 from engine.errors import EngineError, told
 from engine.evaluation import held_out_lazily, knowing_nothing, step_scores
 from engine.execution.devices import pick_device
-from engine.jobs.local import check_resumable
-from engine.jobs.processes import peak_memory
 from engine.learners import Learner
+from engine.processes import peak_memory
+from engine.runs.budget import Training
 from engine.runs.files import write_atomically, write_json
+from engine.runs.folders import CANCEL
 from engine.runs.history import HISTORY
 from engine.runs.locks import Locks
 from engine.runs.run import KEPT, RECORD, WEIGHTS, read_record, save
 from engine.tasks import TaskDistribution
 from engine.training import snapshots
 from engine.training.divergence import advice
-from engine.training.plans import CANCEL, Plan, earlier_versions, now, plan, plan_of
-from engine.training.trainer import Progress, Trainer, Training
+from engine.training.plans import Plan, earlier_versions, now, plan, plan_of
+from engine.training.standing import check_resumable
+from engine.training.trainer import Progress, Trainer
 from engine.trees import named_leaves, tree_map
 
 HEARTBEAT = 2.0  # seconds between records while it runs

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from engine.errors import BadRun
 from engine.runs.files import write_atomically
+from engine.runs.folders import PREVIOUS, SNAPSHOT
 from engine.runs.run import check_tensors
 from engine.training.trainer import Trainer
 from engine.trees import from_names, named_leaves, tree_map
-
-SNAPSHOT, PREVIOUS = "snapshot.safetensors", "snapshot.previous.safetensors"
 
 
 class Changed(BadRun):

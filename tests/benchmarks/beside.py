@@ -114,9 +114,9 @@ def _submitted(runs: Path, name: str, shots: int, compiled: bool | None) -> Any:
     from engine.execution.gradients import can_compile
     from engine.jobs import local as jobs
     from engine.learners import make
+    from engine.runs.budget import Training
     from engine.tasks import Sine
     from engine.training import plans, recipes
-    from engine.training.trainer import Training
 
     recipe = recipes.recipe("sine", "default", name, shots)
     learner = make(name, **recipe.hyper_parameters)

@@ -56,9 +56,10 @@ def main() -> None:
 def measure(name: str, tasks: int, seeds: int, seconds: float) -> dict[str, Any]:
     """One learner, both ways."""
     from engine.learners import make
+    from engine.runs.budget import Training
     from engine.tasks import Sine
     from engine.training import recipes
-    from engine.training.trainer import Trainer, Training
+    from engine.training.trainer import Trainer
 
     learner = make(name, **recipes.recipe("sine", "default", name, SHOTS).hyper_parameters)
     budget, numbers = Training(meta_batch=tasks), tuple(range(seeds))

@@ -26,9 +26,10 @@ def whole(root: Path, name: str, seeds: int, compiled: bool) -> None:
     """Trains to the end, and copies all run folders after each of the cuts."""
     from engine.configure import configure
     from engine.learners import LEARNERS
+    from engine.runs.budget import Training
     from engine.tasks import Sine
     from engine.training import recipes, sessions
-    from engine.training.trainer import Progress, Training
+    from engine.training.trainer import Progress
 
     recipe = recipes.recipe("sine", "default", name, SHOTS)
     often = {"iterations": END, "snapshot_every": 1, "keep_every": END, "validate_every": END, "validation_tasks": 10}

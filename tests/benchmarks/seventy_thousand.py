@@ -33,10 +33,11 @@ def main() -> None:
     import torch
 
     from engine.execution.policy import compiling_pays
-    from engine.jobs.processes import keep_memory
     from engine.learners import make
+    from engine.processes import keep_memory
+    from engine.runs.budget import Training
     from engine.tasks import Sine
-    from engine.training.trainer import Trainer, Training
+    from engine.training.trainer import Trainer
 
     torch.set_num_threads(1)
     keep_memory()  # as the command line does

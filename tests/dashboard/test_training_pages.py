@@ -21,10 +21,10 @@ from engine.jobs import local as jobs
 from engine.learners import LEARNERS, make
 from engine.networks import MLP
 from engine.runs import archive
+from engine.runs.budget import Training
 from engine.runs.run import TRAINED, read_record
 from engine.tasks import TASKS, Sine
-from engine.training import estimates, plans
-from engine.training.trainer import Training
+from engine.training import estimates
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "checkpoints" / "sine"
@@ -429,6 +429,5 @@ def test_losses_are_drawn_for_every_seed(dark):
     assert list(points.customdata) == ["", *(f"<br>without {n} tasks that diverged" for n in (2, 4))]
 
 
-def test_the_same_word_for_the_cancel_file():
-    assert plans.CANCEL == "cancel"
+def test_a_folder_may_have_such_a_name():
     assert form.NAME.fullmatch("my-runs-2")

@@ -17,11 +17,11 @@ import pytest
 
 from engine.errors import BadRun
 from engine.jobs import local as jobs
+from engine.runs.budget import Training
 from engine.runs.history import HISTORY, read_history
 from engine.runs.run import RECORD, WEIGHTS, find, load, read_record
 from engine.tasks import Sine
 from engine.training import plans, sessions
-from engine.training.trainer import Training
 from tests.engine.conftest import short
 
 ROOT = Path(__file__).resolve().parents[2]

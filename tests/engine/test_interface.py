@@ -6,10 +6,11 @@ from torch.func import vmap
 
 from engine.execution.gradients import meta_gradient, stepwise_meta_gradient
 from engine.learners import LEARNERS, Learner
+from engine.runs.budget import Training
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import describe, load, save
 from engine.tasks import Task, TaskDistribution, stream
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import leaves, named_leaves, stack, tree_map
 from tests.engine.conftest import CASES, double, few, init, short
 

@@ -186,8 +186,9 @@ def load_described(learner: Learner) -> Learner:
 
 def test_a_gradient_in_another_order_of_keys_trains_the_same(monkeypatch):
     """Parameters lie in one flat tensor; what belongs where is decided by name."""
+    from engine.runs.budget import Training
     from engine.tasks import Sine
-    from engine.training.trainer import Trainer, Training
+    from engine.training.trainer import Trainer
 
     training = Training(iterations=3, meta_batch=2, validation_tasks=2)
     plain = Trainer(LEARNERS["maml"](), Sine(shots=3), training, (0,))

@@ -5,9 +5,9 @@ import pytest
 from engine.configure import configure
 from engine.errors import UnknownName
 from engine.learners import LEARNERS, make
+from engine.runs.budget import Training
 from engine.tasks import TASKS
 from engine.training import recipes
-from engine.training.trainer import Training
 
 ENTRIES = [
     (task, collection, learner)

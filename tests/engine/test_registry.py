@@ -14,13 +14,13 @@ from engine.jobs import local as jobs
 from engine.jobs.helper import Helper, Job
 from engine.learners import LEARNERS, MAML, make
 from engine.networks import NETWORKS
+from engine.runs.budget import Training
 from engine.runs.ensembles import Ensemble
 from engine.runs.groups import parameters
 from engine.runs.origins import changed
 from engine.runs.run import describe, load, save
 from engine.tasks import TASKS, Sine, stream
 from engine.training import estimates, plans
-from engine.training.trainer import Training
 from probes import PROBES, asking
 
 LEARNER = """

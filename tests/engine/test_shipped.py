@@ -10,10 +10,10 @@ import pytest
 
 from engine.configure import configure, flat_values
 from engine.learners import make
+from engine.runs.budget import Training
 from engine.runs.run import find
 from engine.tasks import task_class
 from engine.training import recipes
-from engine.training.trainer import Training
 
 ROOT = Path(__file__).resolve().parents[2] / "checkpoints"
 

@@ -17,10 +17,10 @@ from engine.configure import configure, flat_values
 from engine.errors import EngineError
 from engine.execution.gradients import can_compile, worth_compiling
 from engine.learners import LEARNERS, Learner
+from engine.runs.budget import Training
 from engine.runs.places import VARIABLE
 from engine.tasks import TASKS, TaskDistribution
 from engine.training import estimates, recipes
-from engine.training.trainer import Training
 
 FIRST = ("iterations", "meta_batch", "lr")  # parameters of the training that are shown at once
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

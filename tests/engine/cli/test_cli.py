@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from engine.cli.main import cli, main
 from engine.errors import EngineError
 from engine.learners import LEARNERS
+from engine.runs.budget import Training
 from engine.runs.run import RECORD, read_record
 from engine.tasks import TASKS
 from engine.training import recipes
-from engine.training.trainer import Training
 
 COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table", "reproduce", "structure"]
 COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # tests/engine/test_jobs.py

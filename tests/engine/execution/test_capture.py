@@ -15,8 +15,9 @@ from engine.execution.capture import WORTHWHILE, Captured, CudaRecording
 from engine.execution.gradients import flat_meta_gradient
 from engine.learners import LEARNERS
 from engine.networks import MLP
+from engine.runs.budget import Training
 from engine.tasks import Sine, stream
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import Layout, stack, tree_map
 
 SINE = Sine(shots=4, queries=6)

@@ -14,9 +14,10 @@ from engine.execution.capture import Captured
 from engine.execution.gradients import flat_meta_gradient
 from engine.execution.traces import TraceRecording, faithful
 from engine.learners import LEARNERS, Learner
+from engine.runs.budget import Training
 from engine.tasks import NoisyTask, Sine, stream
 from engine.training import recipes
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import Layout, stack, tree_map
 from tests.engine.conftest import CASES, few, short
 

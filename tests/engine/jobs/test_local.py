@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from engine import processes, tickets
 from engine.cli.main import main
 from engine.errors import BadInput, BadRun
 from engine.jobs import local as jobs
-from engine.jobs import processes, tickets, worker
+from engine.runs.budget import Training
 from engine.runs.locks import Busy, Locks, held
 from engine.runs.run import find, load, read_record
 from engine.tasks import Sine
 from engine.training import plans, sessions
 from engine.training.snapshots import SNAPSHOT
-from engine.training.trainer import Training
 from tests.engine.conftest import short
 
 DISTRIBUTION = Sine(shots=4, queries=6)
@@ -205,7 +205,6 @@ def test_a_training_that_waits_has_not_loaded_pytorch():
         check=True,
     )
     assert done.stdout.strip() == "False"
-    assert worker.CANCEL == plans.CANCEL
 
 
 def test_two_slots_train_two_at_a_time(tmp_path, queue):
@@ -251,7 +250,7 @@ def test_a_training_lets_everything_else_go_first(tmp_path, queue):
 @pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
 def test_who_leads_no_session_leaves_it_alone():
     """A training inside of a shell's session must not slow the shell down."""
-    code = "from engine.jobs import processes; processes.step_back(); print(processes.GROUP.read_text(), end='')"
+    code = "from engine import processes; processes.step_back(); print(processes.GROUP.read_text(), end='')"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == GROUP_BEFORE
 

@@ -7,8 +7,9 @@ import torch
 
 from engine.learners import CentroidFinetuning
 from engine.networks import perceptron
+from engine.runs.budget import Training
 from engine.tasks import Drawn, GaussianClasses, stream
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import tree_map
 from tests.engine.conftest import double
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from engine.learners import Reptile
+from engine.runs.budget import Training
 from engine.tasks import Sine
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import leaves, tree_map
 from tests.engine.learners.test_maml import sequential
 

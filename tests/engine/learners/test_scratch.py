@@ -4,8 +4,9 @@ import torch
 
 from engine.learners import Scratch
 from engine.networks import perceptron
+from engine.runs.budget import Training
 from engine.tasks import Sine, stream
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import leaves, tree_map
 
 

@@ -19,10 +19,10 @@ from safetensors.torch import save as save_tensors
 from engine.cli.main import main
 from engine.errors import BadRun, EngineError
 from engine.runs import archive, exports
+from engine.runs.budget import Training
 from engine.runs.run import find, load, read_record
 from engine.tasks import Sine
 from engine.training import sessions
-from engine.training.trainer import Training
 from tests.engine.conftest import short
 
 NAMES = ("run.json", "weights.safetensors", "history.jsonl")

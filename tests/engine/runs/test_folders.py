@@ -10,11 +10,11 @@ import pytest
 from engine.errors import BadInput
 from engine.jobs import local as jobs
 from engine.runs import archive
+from engine.runs.budget import Training
 from engine.runs.folders import run_folders
 from engine.runs.run import RECORD, SCHEMA, find, read_record
 from engine.tasks import Sine
 from engine.training import plans
-from engine.training.trainer import Training
 from tests.engine.conftest import short
 
 

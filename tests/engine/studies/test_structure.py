@@ -7,9 +7,9 @@ import pytest
 
 from engine.cli.main import cli, main
 from engine.errors import BadRun, UnknownName
+from engine.runs.budget import Training
 from engine.studies import structure
 from engine.tasks import all_families, stream
-from engine.training.trainer import Training
 
 TRUTH = np.array([[True, False, False, False], [True, True, False, False]])
 

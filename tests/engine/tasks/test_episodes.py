@@ -10,9 +10,10 @@ from engine import evaluation
 from engine.errors import BadInput
 from engine.evaluation import final_errors, held_out_lazily, held_out_tasks, knowing_nothing, step_scores
 from engine.learners import make
+from engine.runs.budget import Training
 from engine.tasks import Episodes, Pool, Pooled, Sine, Task, rows_of, stream
 from engine.training import trainer as training_loop
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from tests.images import MEMBERS, OF_SPLIT, Bars, pool
 
 SMALL = {"network": {"widths": [8]}, "steps": 1, "test_steps": 2}

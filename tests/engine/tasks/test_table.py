@@ -15,10 +15,10 @@ from engine.configure import configure
 from engine.errors import BadConfig, BadInput, BadRun
 from engine.evaluation import held_out_tasks, step_scores
 from engine.runs import archive
+from engine.runs.budget import Training
 from engine.studies.report import evaluate_run
 from engine.tasks import LINE, Table, stream
 from engine.training import plans, sessions
-from engine.training.trainer import Training
 
 WAYS = {"train": "train", "validation": "validation", "test": "test", "page": "validation"}
 

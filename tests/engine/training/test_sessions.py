@@ -12,13 +12,14 @@ from engine.evaluation import estimate, held_out_tasks, step_scores
 from engine.execution.devices import pick_device
 from engine.jobs import local as jobs
 from engine.learners import make
+from engine.runs.budget import Training
 from engine.runs.ensembles import find_ensembles
 from engine.runs.history import read_history
 from engine.runs.locks import Busy, held
 from engine.runs.run import load, read_record, save
 from engine.tasks import GaussianClasses, Sine, stream
 from engine.training import plans, sessions, snapshots
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from tests.engine.conftest import CASES, short
 
 DISTRIBUTION = Sine(shots=4, queries=6)

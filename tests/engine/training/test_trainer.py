@@ -12,9 +12,10 @@ from engine.execution.policy import compiles_whole, compiling_pays
 from engine.learners import LEARNERS, MAML, make
 from engine.learners.reptile import Reptile
 from engine.networks import MLP
+from engine.runs.budget import Training
 from engine.tasks import Sine, stream
 from engine.training.divergence import Standing, advice
-from engine.training.trainer import Trainer, Training
+from engine.training.trainer import Trainer
 from engine.trees import stack, tree_map
 from tests.engine.conftest import CASES, few
 

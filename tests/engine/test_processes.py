@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
@@ -20,7 +20,7 @@ def test_memory_that_is_let_go_stays_in_the_process():
 def still_held(tuned: bool) -> float:
     """How many MB more a process holds after a thread of it has taken four blocks of 24 MB and let them go."""
     script = (
-        "import resource, threading, torch; from engine.jobs import processes\n"
+        "import resource, threading, torch; from engine import processes\n"
         f"if {tuned}: assert processes.keep_memory()\n"
         "def held(): return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize() / 2**20\n"
         "def work(): [torch.ones(6 << 20) for _ in range(4)]\n"
