@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from engine.cli import checking
 from engine.cli import reports as cli_reports
 from engine.cli import training as cli_jobs
 from engine.cli.console import bar, device_option, json_option, parse_settings, run, show
@@ -214,6 +215,7 @@ for command in (
     cli_reports.table,
     cli_reports.reproduce,
     cli_reports.structure,
+    checking.check,
     *cli_jobs.COMMANDS,
 ):
     cli.add_command(command)

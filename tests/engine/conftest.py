@@ -1,30 +1,20 @@
 """Shared material of the engine's tests: float64 parameters, one task, a batch of tasks."""
 
-from dataclasses import fields
-
 import pytest
 import torch
 
+from engine.checks import learners
+from engine.checks.checking import double
+from engine.checks.learners import few
 from engine.learners import LEARNERS, Learner
-from engine.tasks import TASKS, GaussianClasses, Sine, Task, TaskDistribution, stream
+from engine.tasks import TASKS, Sine, Task, TaskDistribution, stream
 from engine.trees import tree_map
 
+__all__ = ["double", "few"]  # what tests import from here
 REGRESSORS = [name for name, cls in LEARNERS.items() if "regression" in cls.kinds]
 # SAP's gates enter a step squared: at its published inner rate, a short training on classes shows nothing.
 SHORT = {name: {"inner_lr": 0.3} for name in ("sap", "sap-first-order")}
 CASES = [(name, kind) for name, cls in LEARNERS.items() for kind in cls.kinds]  # every learner on all that it can learn
-
-
-def double(tree):
-    """The same tree in float64; whole numbers stay what they are."""
-    return tree_map(lambda leaf: leaf.double() if leaf.is_floating_point() else leaf, tree)
-
-
-def few(kind: str, shots: int = 7, queries: int = 20) -> TaskDistribution:
-    """Sine waves, or three Gaussian classes, with about so many points in all."""
-    if kind == "regression":
-        return Sine(shots=shots, queries=queries)
-    return GaussianClasses(shots=max(shots // 3, 1), queries=max(queries // 3, 1), ways=3)
 
 
 @pytest.fixture
@@ -42,9 +32,7 @@ def tasks() -> Task:
 
 def short(name: str, steps: int = 3, test_steps: int = 5) -> Learner:
     """The learner `name` with few inner steps, where it has them."""
-    own = {field.name for field in fields(LEARNERS[name])}
-    few_steps = {key: v for key, v in {"steps": steps, "test_steps": test_steps}.items() if key in own}
-    return LEARNERS[name](**few_steps, **SHORT.get(name, {}))
+    return learners.short(LEARNERS[name], steps, test_steps, **SHORT.get(name, {}))
 
 
 @pytest.fixture(params=REGRESSORS)

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from torch.func import vmap
 
+from engine.checks import LEARNER_CHECKS
+from engine.checks.checking import single
 from engine.execution.gradients import meta_gradient, stepwise_meta_gradient
 from engine.learners import LEARNERS, Learner
 from engine.runs.budget import Training
@@ -11,11 +12,11 @@ from engine.runs.ensembles import Ensemble
 from engine.runs.run import describe, load, save
 from engine.tasks import Task, TaskDistribution, stream
 from engine.training.trainer import Trainer
-from engine.trees import leaves, named_leaves, stack, tree_map
+from engine.trees import leaves, stack, tree_map
 from tests.engine.conftest import CASES, double, few, init, short
 
 # Labels of Gaussian classes mean something within one task only: there is nothing to learn from all tasks pooled.
-POOLED = ("finetuning", "centroid-finetuning")
+POOLED = [(name, "classification") for name in ("finetuning", "centroid-finetuning")]
 
 
 @pytest.fixture(params=CASES, ids=[f"{name}-{kind}" for name, kind in CASES])
@@ -50,43 +51,16 @@ def close(a, b, tolerance=1e-10):
     tree_map(lambda x, y: torch.testing.assert_close(x, y, rtol=tolerance, atol=tolerance), a, b)
 
 
-def single(tree):
-    """The same tree in float32; whole numbers stay what they are."""
-    return tree_map(lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, tree)
+@pytest.mark.parametrize("check", LEARNER_CHECKS, ids=lambda check: check.__name__)
+def test_what_anybodys_learner_must_satisfy(check, learner, distribution, case):
+    if check.__name__ != "short_training_helps" or case not in POOLED:
+        check(learner, distribution)
 
 
 def looped(name: str) -> bool:
     """Whether the meta-gradient is the default one, through an inner loop: what `stepwise_meta_gradient` computes."""
     cls = LEARNERS[name]
     return cls.meta_gradient is Learner.meta_gradient and cls.meta_loss is Learner.meta_loss
-
-
-def test_adapt_gives_every_state_and_predict_the_right_shape(learner, distribution, task):
-    params = init(learner, 0, distribution)
-    trajectory = learner.adapt(params, task.support_x, task.support_y)
-    assert len(trajectory) == learner.evaluation_steps + 1
-    assert len(learner.adapt(params, task.support_x, task.support_y, 2)) == 3
-    for state in trajectory:
-        predicted = learner.predict(params, state, task.query_x)
-        assert predicted.shape == (len(task.query_x), distribution.spec.output_dim)
-
-
-def test_batch_by_vmap_equals_a_loop(learner, distribution, tasks):
-    params = init(learner, 0, distribution)
-
-    def final(x, y, query):
-        return learner.predict(params, learner.adapt(params, x, y)[-1], query)
-
-    batch = vmap(final)(tasks.support_x, tasks.support_y, tasks.query_x)
-    loop = [final(*one) for one in zip(tasks.support_x, tasks.support_y, tasks.query_x, strict=True)]
-    close(batch, torch.stack(loop))
-
-
-def test_meta_gradient_of_a_batch_is_the_mean_of_each(learner, distribution, tasks):
-    params = init(learner, 0, distribution)
-    alone = [learner.meta_gradient(params, tree_map(lambda v: v[i], tasks))[0] for i in range(4)]  # noqa: B023
-    batched, _ = meta_gradient(learner)(stack([params]), tree_map(lambda v: v[None], tasks))
-    close(tree_map(lambda g: g[0], batched), tree_map(lambda *g: torch.stack(g).mean(0), *alone))
 
 
 def test_loss_gradient_is_the_derivative_of_the_loss(learner, case):
@@ -113,24 +87,6 @@ def test_inner_loop_in_python_gives_the_same_meta_gradient(learner, distribution
     close(loss, same_loss)
 
 
-def test_a_stack_of_seeds_broadcasts_like_each_alone(learner, distribution, task):
-    seeds = [init(learner, seed, distribution) for seed in range(3)]
-    together = stack(seeds)
-    final = learner.adapt(together, task.support_x, task.support_y)[-1]
-    got = learner.predict(together, final, task.query_x)
-    for params, prediction in zip(seeds, got, strict=True):
-        alone = learner.adapt(params, task.support_x, task.support_y)[-1]
-        close(prediction, learner.predict(params, alone, task.query_x))
-
-
-def test_order_of_the_support_does_not_matter_where_declared(learner, distribution, task):
-    params, order = init(learner, 0, distribution), torch.arange(len(task.support_x)).flip(0).roll(2)
-    plain = learner.adapt(params, task.support_x, task.support_y)[-1]
-    shuffled = learner.adapt(params, task.support_x[order], task.support_y[order])[-1]
-    gap = learner.predict(params, plain, task.query_x) - learner.predict(params, shuffled, task.query_x)
-    assert (float(gap.abs().max()) < 1e-11) == learner.permutation_invariant
-
-
 def test_several_seeds_at_once_equal_each_alone(learner, case, float64):
     training = Training(iterations=3, meta_batch=2, lr=0.01, clip=1.0, validation_tasks=3, validate_every=1)
     distribution = few(case[1], shots=4, queries=6)
@@ -148,36 +104,6 @@ def test_several_seeds_at_once_equal_each_alone(learner, case, float64):
         assert largest > 1e-3 if learner.meta_trained else largest == 0
 
 
-def test_a_short_training_lowers_the_validation_error(learner, case):
-    sgd, regression = learner.name == "reptile", case[1] == "regression"
-    training = Training(
-        iterations=60 if regression else 150,
-        meta_batch=8,
-        lr=1.0 if sgd else 0.01,
-        optimiser="sgd" if sgd else "adam",
-        clip=None if sgd else 10.0,
-        validation_tasks=40,
-        validate_every=1000,
-    )
-    seen = []
-    trainer = Trainer(learner, few(case[1], shots=10, queries=50), training, (0,))
-    trainer.run(report=lambda progress: seen.append(progress.validation))
-    errors = [validation[0] for validation in seen if validation]
-    if not learner.meta_trained:
-        assert errors[-1] == errors[0]
-    elif regression or learner.name not in POOLED:
-        assert errors[-1] < (0.97 if regression else 0.98) * errors[0]
-
-
-def test_save_and_load_round_trip_is_exact(learner, distribution, tmp_path):
-    params = learner.init(stream("init", 7), distribution.spec)
-    save(tmp_path / "run", params, {**describe(learner, distribution, 7), "status": "done"})
-    run = load(tmp_path / "run")
-    assert (run.learner, run.distribution, run.seed) == (learner, distribution, 7)
-    assert dict(named_leaves(run.params)).keys() == dict(named_leaves(params)).keys()
-    assert all(torch.equal(a, b) for a, b in zip(leaves(run.params), leaves(params), strict=True))
-
-
 def test_an_ensemble_equals_its_runs(learner, distribution, tmp_path, task):
     runs = []
     for seed in range(2):
@@ -193,12 +119,3 @@ def test_an_ensemble_equals_its_runs(learner, distribution, tmp_path, task):
         trajectory = run.adapt(x, y)
         for row, step in enumerate((0, 1, last)):
             close(got[row, seed], run.predict(trajectory, query, step), 2e-4)
-
-
-def test_float32_and_float64_agree(learner, distribution, task):
-    params = init(learner, 0, distribution)
-    fine = learner.predict(params, learner.adapt(params, task.support_x, task.support_y)[-1], task.query_x)
-    small = tree_map(torch.Tensor.float, params)
-    x, y, query, _ = single(task)
-    coarse = learner.predict(small, learner.adapt(small, x, y)[-1], query)
-    close(double(coarse), fine, 1e-3)

@@ -1,78 +1,22 @@
-"""Meta-gradients of every network with every norm: batched by vmap over seeds and tasks, against a plain loop."""
+"""What every network must satisfy, with every norm: above all, meta-gradients by vmap against a plain loop."""
 
 from dataclasses import dataclass
 
 import pytest
 import torch
-from torch.func import grad, vmap
 from torch.nn import functional
 
-from engine.networks import Conv4, Net, Network
-from engine.tasks import Task, TaskSpec
-from engine.trees import stack, tree_map
-from tests.engine.networks.cases import CASES, detached, drawn_task, spec_of, weights
-
-RATE = 0.2
-SEEDS, TASKS = 2, 2
-CLOSE = 1e-10
+from engine.checks import NETWORK_CHECKS
+from engine.checks.networks import CLOSE, difference, meta_loss, one_by_one
+from engine.networks import Conv4
+from engine.trees import tree_map
+from tests.engine.networks.cases import CASES, drawn_task, spec_of, weights
 
 
-def query_loss(network: Network, net: Net, task: Task) -> torch.Tensor:
-    """The squared error of the query under the statistics of the support, where the network has such."""
-    return (network.forward(network.settled(net, task.support_x), task.query_x) - task.query_y).square().mean()
-
-
-def meta_loss(network: Network, net: Net, task: Task, first_order: bool) -> torch.Tensor:
-    """The query loss after one step of gradient descent, as learners write it: with the network's pullback."""
-    output, back = network.pullback(net, task.support_x)
-    g = back(2 * (output - task.support_y) / output.numel())
-    g = detached(g) if first_order else g
-    return query_loss(network, {key: net[key] - RATE * g[key] for key in net}, task)
-
-
-def together(network: Network, nets: Net, tasks: Task, first_order: bool = False) -> Net:
-    """The meta-gradients of a stack of seeds (seeds, ...) on tasks (seeds, tasks, ...), as training takes them."""
-
-    def mean_loss(net: Net, of_seed: Task) -> torch.Tensor:
-        return vmap(lambda task: meta_loss(network, net, task, first_order))(of_seed).mean()
-
-    return vmap(grad(mean_loss))(nets, tasks)
-
-
-def one_by_one(network: Network, nets: list[Net], tasks: list[list[Task]], first_order: bool = False) -> Net:
-    """The same by nothing but `forward`, `torch.autograd.grad` and two loops."""
-    found = []
-    for net, of_seed in zip(nets, tasks, strict=True):
-        theta = {key: value.detach().requires_grad_() for key, value in net.items()}
-        total = torch.zeros((), dtype=torch.float64)
-        for task in of_seed:
-            loss = (network.forward(theta, task.support_x) - task.support_y).square().mean()
-            g = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
-            moved = {
-                key: value - RATE * (d.detach() if first_order else d)
-                for (key, value), d in zip(theta.items(), g, strict=True)
-            }
-            total = total + query_loss(network, moved, task) / len(of_seed)
-        found.append(dict(zip(theta, torch.autograd.grad(total, list(theta.values())), strict=True)))
-    return stack(found)
-
-
-def difference(network: Network, spec: TaskSpec, first_order: bool = False) -> float:
-    """The largest difference between the two, relative to the largest entry."""
-    nets = [weights(network, spec, seed) for seed in range(SEEDS)]
-    tasks = [[drawn_task(spec, TASKS * seed + n) for n in range(TASKS)] for seed in range(SEEDS)]
-    got = together(network, stack(nets), stack([stack(of_seed) for of_seed in tasks]), first_order)
-    expected = one_by_one(network, nets, tasks, first_order)
-    assert got.keys() == expected.keys()
-    largest = max(float(value.abs().max()) for value in expected.values())
-    assert largest > 1e-3
-    return max(float((got[key] - expected[key]).abs().max()) for key in got) / largest
-
-
-@pytest.mark.parametrize("first_order", [False, True], ids=["second order", "first order"])
+@pytest.mark.parametrize("check", NETWORK_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", CASES)
-def test_all_seeds_and_tasks_at_once_are_each_alone(name, first_order):
-    assert difference(CASES[name][0], spec_of(name), first_order) < CLOSE
+def test_what_anybodys_network_must_satisfy(name, check):
+    check(CASES[name][0], spec_of(name))
 
 
 @dataclass(frozen=True)

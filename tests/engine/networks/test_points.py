@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.networks import NETWORKS, Network
+from engine.networks import NETWORKS
 from engine.operations import At, Kernel, ScaledChannels
 from engine.trees import tree_map
 from tests.engine.networks.cases import CASES, IMAGES, drawn_task, images, spec_of, weights
@@ -17,25 +17,6 @@ def made(name):
 
 def test_every_registered_network_is_a_case():
     assert {network.name for network, _ in CASES.values()} == set(NETWORKS)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_hook_sees_exactly_the_points_that_are_named_in_their_order(name):
-    network, spec, net = made(name)
-    seen = []
-
-    def listen(point, value):
-        seen.append((point, tuple(value.shape)))
-        return value
-
-    x = images(spec, 3)
-    output = network.forward(net, x, listen)
-    torch.testing.assert_close(output, network.forward(net, x), rtol=0, atol=0)
-    points = network.points(spec)
-    assert [point for point, _ in seen] == [point.name for point in points]
-    for (_, shape), point in zip(seen, points, strict=True):
-        of_mlp = name == "mlp" and point.kind == "input"  # reads an image as a row
-        assert shape == (point.shape if point.kind == "weight" else (3, *point.shape)) or of_mlp
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -118,20 +99,6 @@ def test_derivatives_reach_what_stands_at_a_point(name):
     (network.forward(net, task.support_x, at(leaves)) * task.support_y).sum().backward()
     tree_map(lambda g, leaf: torch.testing.assert_close(g, leaf.grad, rtol=1e-10, atol=1e-12), got, leaves)
     assert all(float(value.abs().max()) > 1e-6 for value in got.values())
-
-
-def alone(network: Network, net, x):
-    """What is said about each example if nobody else is asked."""
-    return torch.cat([network.forward(net, row[None]) for row in x])
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_network_says_whether_predictions_depend_on_who_is_asked_beside(name):
-    network, spec, net = made(name)
-    task = drawn_task(spec)
-    settled = network.settled(net, task.support_x)
-    apart = float((network.forward(settled, task.query_x) - alone(network, settled, task.query_x)).abs().max())
-    assert apart < 1e-12 if network.rowwise else apart > 1e-3
 
 
 @pytest.mark.parametrize("name", CASES)

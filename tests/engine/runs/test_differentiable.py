@@ -14,7 +14,7 @@ from engine.tasks import GaussianClasses, Sine, stream
 from engine.trees import tree_map
 
 SHIPPED = Path(__file__).resolve().parents[3] / "checkpoints" / "sine"
-NAMES = ("maml", "reptile", "turtle", "lstm", "op-lstm", "sap", "finetuning")
+NAMES = ("maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "sap", "finetuning")
 # Rectified units have kinks, and Adam's root a steep place: steps of 1e-6 in float64 are rarely near one.
 STEP = 1e-6
 
