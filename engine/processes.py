@@ -57,3 +57,8 @@ def keep_memory() -> bool:
     except (OSError, AttributeError, TypeError):
         return False
     return all(mallopt(option, value) == 1 for option, value in KEPT.items())
+
+
+def physical_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -9,7 +9,7 @@ all at once.
 from dataclasses import dataclass
 
 from engine.learners import Learner
-from engine.networks import network_of
+from engine.networks import Network, network_of
 from engine.networks.memory import activations
 from engine.tasks import Classes, Image, NoisyTask, Task, TaskSpec
 
@@ -93,5 +93,9 @@ def one_by_one(learner: Learner, tasks: Task | NoisyTask) -> bool:
     if network is None or network.broadcasts or network.axes is None or tasks.support_x.device.type != "cpu":
         return False
     points = tasks.support_x.shape[-network.axes - 1] + tasks.query_x.shape[-network.axes - 1]
-    spec = TaskSpec(Image(*tasks.support_x.shape[-network.axes :]), Classes(2))
-    return activations(network, spec) * points >= LARGE
+    return large(network, TaskSpec(Image(*tasks.support_x.shape[-network.axes :]), Classes(2)), points)
+
+
+def large(network: Network, spec: TaskSpec, points: int) -> bool:
+    """Whether a task of so many points, support and query, is large for a network that does not broadcast."""
+    return not network.broadcasts and activations(network, spec) * points >= LARGE

@@ -1,7 +1,6 @@
 """How long a training will take, and how much memory, before it begins: from runs that were trained, or by trying."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,15 +12,15 @@ from engine import plugins
 from engine.configure import one_form, plain_values
 from engine.errors import BadInput
 from engine.learners import Learner, learner_class
-from engine.processes import cores, keep_memory, peak_memory, step_back
+from engine.processes import cores, keep_memory, peak_memory, physical_memory, step_back
 from engine.runs.budget import Training
 from engine.runs.places import PACKAGES
 from engine.runs.run import find
 from engine.tasks import TaskDistribution
+from engine.training.memory import BASE
 
 TRIAL_S = 3.0  # seconds of trying after the first update, besides recording
 PATIENCE_S = 10.0  # of recording a trace, which takes as long as about 150 plain updates
-BASE = 400_000_000  # bytes that a process holds which has imported PyTorch and trains the smallest network
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ def machine() -> Machine:
     """This machine."""
     import torch
 
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Machine(cores(), memory, torch.cuda.get_device_name() if torch.cuda.is_available() else None)
+    return Machine(cores(), physical_memory(), torch.cuda.get_device_name() if torch.cuda.is_available() else None)
 
 
 def from_records(learner: Learner, distribution: TaskDistribution, training: Training, *roots: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from engine.configure import configure
 from engine.errors import BadInput, BadRun
 from engine.learners import Learner, learner_class
+from engine.processes import physical_memory
 from engine.runs.budget import Training
 from engine.runs.files import write_json
 from engine.runs.folders import CANCEL, PREVIOUS, SNAPSHOT, refuse_link
@@ -25,6 +26,7 @@ from engine.runs.places import project
 from engine.runs.record import checked
 from engine.runs.run import KEPT, RECORD, WEIGHTS, describe, read_record
 from engine.tasks import TaskDistribution, task_class
+from engine.training.memory import refuse_too_large
 
 STAGED = ".run.json.new"  # a record that is about to take effect
 SHARED = ("learner", "hyper_parameters", "task", "task_parameters", "training")  # by all runs of a group
@@ -117,12 +119,15 @@ def plan(
         how: `device`, `compiled` and `recipe` of the plan.
 
     Raises:
-        BadInput: a run of that name exists, or the learner cannot learn this kind of task.
+        BadInput: a run of that name exists, the learner cannot learn this kind of task, or it needs more memory than
+            there is.
     """
     if (said := learner.refused(distribution.spec)) is not None:
         raise BadInput(f"{learner.name} on {distribution.name}: {said}")
     if distribution.missing:
         raise BadInput(distribution.missing)
+    if (device := str(how.get("device", "cpu"))) == "cpu":
+        refuse_too_large(learner, distribution, training, len(seeds), device, physical_memory())
     folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
     for folder in folders:
         refuse_link(folder)
