@@ -30,7 +30,8 @@ def bytes_of_task(learner: Learner, distribution: TaskDistribution) -> int:
         return 0
     graph = learner.train_steps > 0 and type(learner).meta_gradient is Learner.meta_gradient
     second = graph and not getattr(learner, "first_order", False)
-    return task_bytes(network, distribution.spec, *points(distribution), steps=learner.train_steps, second_order=second)
+    kept = task_bytes(network, distribution.spec, *points(distribution), steps=learner.train_steps, second_order=second)
+    return MARGIN * kept
 
 
 def tasks_held(learner: Learner, distribution: TaskDistribution, training: Training, seeds: int, device: str) -> int:
