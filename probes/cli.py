@@ -18,7 +18,18 @@ from engine.runs.ensembles import Ensemble
 from probes import PROBES, answers, asking
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Probes(click.Group):
+    """Has a command for each probe, those of plug-ins among them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *PROBES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = super().get_command(ctx, cmd_name)
+        return _command(cmd_name) if found is None and cmd_name in PROBES else found
+
+
+@click.group(cls=_Probes, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
     """Asks questions about trained learners; answers are numbers, as JSON.
 
@@ -138,10 +149,6 @@ def _bar(name: str, *, hidden: bool = False) -> Iterator[asking.Progress]:
             bar.update(int(100 * share) - bar.n)
 
         yield show
-
-
-for _name in PROBES:
-    cli.add_command(_command(_name))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -220,6 +220,7 @@ def test_the_commands_of_the_readme_parse(command: str, monkeypatch: pytest.Monk
     from engine.cli.main import cli
 
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("INNERLOOP_PLUGINS", str(ROOT / "examples"))  # guides show how they are used
     name, *arguments = shlex.split(command)
     assert name in cli.commands, f"python -m engine has no command {name}"
     context = cli.commands[name].make_context(name, list(arguments))

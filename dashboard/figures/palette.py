@@ -101,14 +101,11 @@ _FAMILIES: Final[dict[str, str]] = {
     "protonet": "metric",
 }
 
-# A learner that is not listed borrows one of these, chosen by its name: legible on both backgrounds and
-# marked as a stranger by its hexagon.
-_FALLBACKS: Final[tuple[LearnerStyle, ...]] = (
-    LearnerStyle("#7A5C3E", "#C9A27C", _LONG_SHORT, "hexagon"),
-    LearnerStyle("#56707A", "#9DB7C1", _SHORT, "hexagon-open"),
-    LearnerStyle("#8A4B4B", "#E09A9A", _LONG, "hexagon-dot"),
-    LearnerStyle("#5F5A8C", "#B3AEDF", _DOT, "hexagon2"),
-)
+# A learner that is not listed gets one of each, chosen by the first bytes of the SHA-256 of its name: the same always
+# and everywhere, legible on both backgrounds, and marked as a stranger by its hexagon.
+_STRANGERS: Final = (("#7A5C3E", "#C9A27C"), ("#56707A", "#9DB7C1"), ("#8A4B4B", "#E09A9A"), ("#5F5A8C", "#B3AEDF"))
+_STRANGE_DASHES: Final = (_SOLID, _DASH, _LONG, _SHORT, _DOT, _DASH_DOT, _DASH_DOT_DOT, _LONG_SHORT)
+_STRANGE_MARKERS: Final = ("hexagon", "hexagon-open", "hexagon-dot", "hexagon2")
 
 NAMES: Final[tuple[str, ...]] = tuple(_STYLES)
 
@@ -128,11 +125,13 @@ def style(name: str) -> LearnerStyle:
         name: Registry name of the learner, such as ``"op-lstm"``.
 
     Returns:
-        Its style; for an unknown name one of the fallbacks, the same at every call and in every process.
+        Its style; for an unknown name that which follows from it, the same at every call and in every process.
     """
     if name in _STYLES:
         return _STYLES[name]
-    return _FALLBACKS[hashlib.sha256(name.encode()).digest()[0] % len(_FALLBACKS)]
+    one, two, three, *_ = hashlib.sha256(name.encode()).digest()
+    dash, marker = _STRANGE_DASHES[two % len(_STRANGE_DASHES)], _STRANGE_MARKERS[three % len(_STRANGE_MARKERS)]
+    return LearnerStyle(*_STRANGERS[one % len(_STRANGERS)], dash, marker)
 
 
 def family(name: str) -> str:

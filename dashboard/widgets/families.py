@@ -1,14 +1,15 @@
 """Families of learners, and which learners a page shows at first.
 
-The rule: a collection of up to eight learners is shown whole; of a larger one, the flagships of every family, or its
-first member where none of them is there; where that is more than eight, second flagships stand back. Pages ask this
-module and hold no list of their own.
+The rule: a collection of up to eight learners is shown whole; of a larger one, those of plug-ins, then the flagships of
+every family, or its first member where none of them is there; where that is more than eight, second flagships stand
+back. Pages ask this module and hold no list of their own.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dashboard.figures import palette
+from engine.learners import LEARNERS
 
 ORDER: Final[tuple[str, ...]] = tuple(palette.FAMILY_LABELS)
 MOST: Final = 8
@@ -41,8 +42,14 @@ def shown_first(families: Mapping[str, str]) -> tuple[str, ...]:
     for name, family in families.items():
         members.setdefault(family, []).append(name)
     flagships = [_flagships(family, names) for family, names in members.items()]
-    ranked = [*(names[0] for names in flagships), *(name for names in flagships for name in names[1:])]
-    return tuple(name for name in families if name in ranked[:MOST])
+    brought = [name for name in families if of_plugin(name)]
+    ranked = [*brought, *(names[0] for names in flagships), *(name for names in flagships for name in names[1:])]
+    return tuple(name for name in families if name in list(dict.fromkeys(ranked))[:MOST])
+
+
+def of_plugin(name: str) -> bool:
+    """Whether a learner comes from a plug-in: whoever installed one wants to see it."""
+    return LEARNERS.owner(name) is not None
 
 
 def _flagships(family: str, names: Sequence[str]) -> Sequence[str]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.widgets import library
+from dashboard.widgets import families, library
 from dashboard.widgets.crew import CREW
 from dashboard.widgets.escape import plain
 from engine.errors import EngineError
@@ -136,7 +136,7 @@ def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine", 
         "Learners",
         list(by_name),
         selection_mode="multi",
-        default=[name for name in default if name in by_name],
+        default=[name for name in by_name if name in default or families.of_plugin(name)],
         key=f"{prefix}-learners",
         format_func=lambda name: by_name[name].learner.title if name in by_name else name,
         bind="query-params",

@@ -6,6 +6,7 @@ given as parameters with a leading axis, which broadcasts, for one support set o
 what the live page does, because an operation takes it less time so than through vmap.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,6 +46,7 @@ class Learner:
     permutation_invariant: ClassVar[bool] = True
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
+    training: ClassVar[Mapping[str, Any]] = {}  # what it asks of meta-training where no recipe says otherwise
 
     def noise_size(self, spec: TaskSpec) -> int:
         """How many uniform numbers meta-training draws for each task (they come as `NoisyTask.noise`); 0: none."""

@@ -38,7 +38,7 @@ def counting(monkeypatch):
         applies=lambda e: None if e.learner.family == "gradient" else f"{e.learner.name} takes no gradient steps.",
         probe=lambda es, config, progress: Answer([e.learner.name for e in es], np.full((len(es),), config.tasks)),
     )
-    monkeypatch.setitem(probes.PROBES, "counting", "counting")
+    monkeypatch.setitem(probes.PROBES._builtin, "counting", "counting")
     monkeypatch.setattr(asking, "import_module", lambda name: module)
 
 

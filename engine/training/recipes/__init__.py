@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from engine.errors import UnknownName, quoted
+from engine.learners import LEARNERS
 
 SHARED = "shared"
 
@@ -46,7 +47,8 @@ def recipe(task: str, collection: str, learner: str, shots: int) -> Recipe:
     shared = entries.pop(SHARED, {})
     if learner not in entries:
         if collection == "default":
-            return Recipe({}, shared)
+            asked = LEARNERS[learner].training if learner in LEARNERS else {}
+            return Recipe({}, {**shared, **asked})
         raise UnknownName(f"learner in the recipes {quoted(collection)}", learner, list(entries))
     entry = entries[learner]
     special = entry.get(f"k{shots}", {})
