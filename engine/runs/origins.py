@@ -46,8 +46,7 @@ def changed(record: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _named(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "learner", record["learner"]
-    yield "task", record["task"]
-    for value in record["hyper_parameters"].values():
+    yield from ((kind, record[kind]) for kind in ("learner", "task") if isinstance(record.get(kind), str))
+    for value in (record.get("hyper_parameters") or {}).values():
         if isinstance(value, dict) and isinstance(name := value.get("name"), str):
             yield "network", name
