@@ -100,3 +100,11 @@ def test_the_guide_followed_in_an_empty_folder(tmp_path: Path, monkeypatch: pyte
     fine(behaviour)
     assert behaviour.button_group(key="behaviour-learners").value == ["sign-maml"]
     assert any("Sign-MAML" in json.dumps(chart["data"]) for chart in charts(behaviour))
+
+
+def test_a_broken_plug_in_is_a_sentence_on_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "broken.py").write_text("import no_such_<b>module</b>")
+    monkeypatch.setenv(plugins.VARIABLE, str(tmp_path))
+    (said,) = [warning.value for warning in fine(linked("train", {})).warning]
+    assert "broken.py is left out: SyntaxError" in said.replace("\\", "")
+    assert "<b>" not in said

@@ -92,15 +92,6 @@ _STYLES: Final[dict[str, LearnerStyle]] = {
     "protonet": LearnerStyle("#6B6200", "#F0E442", _LONG, "star"),
 }
 
-_FAMILIES: Final[dict[str, str]] = {
-    **dict.fromkeys(("finetuning", "scratch", "centroid-finetuning"), "transfer"),
-    **dict.fromkeys(("maml", "fomaml", "reptile"), "gradient"),
-    **dict.fromkeys(("meta-lstm", "meta-lstm-enhanced", "turtle", "turtle-first-order"), "learned-optimiser"),
-    **dict.fromkeys(("op-lstm", "op-lstm-first-order", "lstm", "lstm-sequential"), "memory"),
-    **dict.fromkeys(("sap", "sap-first-order", "t-net", "mt-net", "warp-maml", "film"), "subspace"),
-    "protonet": "metric",
-}
-
 # A learner that is not listed gets one of each, chosen by the first bytes of the SHA-256 of its name: the same always
 # and everywhere, legible on both backgrounds, and marked as a stranger by its hexagon.
 _STRANGERS: Final = (("#7A5C3E", "#C9A27C"), ("#56707A", "#9DB7C1"), ("#8A4B4B", "#E09A9A"), ("#5F5A8C", "#B3AEDF"))
@@ -132,8 +123,3 @@ def style(name: str) -> LearnerStyle:
     one, two, three, *_ = hashlib.sha256(name.encode()).digest()
     dash, marker = _STRANGE_DASHES[two % len(_STRANGE_DASHES)], _STRANGE_MARKERS[three % len(_STRANGE_MARKERS)]
     return LearnerStyle(*_STRANGERS[one % len(_STRANGERS)], dash, marker)
-
-
-def family(name: str) -> str:
-    """Return the family key of a learner (a key of ``FAMILY_LABELS``), or ``""`` for an unknown name."""
-    return _FAMILIES.get(name, "")

@@ -47,6 +47,11 @@ def shown_first(families: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in families if name in list(dict.fromkeys(ranked))[:MOST])
 
 
+def of(name: str) -> str:
+    """The family of a learner by its name; "" for one that is not registered."""
+    return LEARNERS[name].family if name in LEARNERS else ""
+
+
 def of_plugin(name: str) -> bool:
     """Whether a learner comes from a plug-in: whoever installed one wants to see it."""
     return LEARNERS.owner(name) is not None

@@ -11,6 +11,7 @@ import pytest
 from streamlit import config
 
 from dashboard.figures import palette
+from dashboard.widgets import families
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0; they act on linear RGB.
 VISION = {
@@ -123,7 +124,7 @@ def test_the_first_six_are_apart_for_every_eye(mode: str):
 
 @pytest.mark.parametrize("family", palette.FAMILY_LABELS)
 def test_members_of_a_family_have_their_own_dash_lightness_and_marker(family: str):
-    members = [n for n in palette.NAMES if palette.family(n) == family]
+    members = [n for n in palette.NAMES if families.of(n) == family]
     assert members
     for a, b in itertools.combinations(members, 2):
         first, second = palette.style(a), palette.style(b)
@@ -141,7 +142,8 @@ def test_dashes_read_the_same_in_plotly():
 
 def test_an_unknown_learner_looks_the_same_every_time():
     assert palette.style("my-own-learner") == palette.style("my-own-learner")
-    assert palette.family("my-own-learner") == ""
+    assert families.of("my-own-learner") == ""
+    assert len({palette.style(f"my-{n}") for n in range(100)}) > 40, "two strangers seldom look the same"
     assert palette.style("my-own-learner") not in [palette.style(n) for n in palette.NAMES]
 
 

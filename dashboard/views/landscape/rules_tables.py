@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.figures import palette
 from dashboard.figures.rules import Course, Panel, Row, Triple
-from dashboard.widgets import numbers
+from dashboard.widgets import families, numbers
 from dashboard.widgets.numbers import number
 from probes.questions.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
 from probes.tools.comparisons import THESE, Effect, sides
@@ -201,7 +200,7 @@ def course_table(parts: Sequence[tuple[str, Sequence[Course]]]) -> pd.DataFrame:
 def gradient_sentence(measured: Sequence[Measured], names: dict[str, str], block: str) -> str:
     """How far first-order gradients point off, MAML first, and whether learned rules differ from it."""
     base = at(measured, BASELINE, block)
-    learned = [n for n in names if palette.family(n) == LEARNED and at(measured, n, block) is not None]
+    learned = [n for n in names if families.of(n) == LEARNED and at(measured, n, block) is not None]
     told = []
     if base is not None:
         told.append(f"At **MAML**'s trained weights the cosine is {numbers.interval(*triple(base, 'cosine'))}.")
@@ -233,7 +232,7 @@ def curvature_sentence(measured: Sequence[Measured], names: dict[str, str]) -> s
     found = {
         (name, form): ratio
         for name in names
-        if palette.family(name) == LEARNED
+        if families.of(name) == LEARNED
         for form in SHARED
         if (ratio := _beside(measured, name, *form)) is not None and np.isfinite(ratio.mean)
     }
@@ -264,7 +263,7 @@ def _rises(measured: Sequence[Measured], names: dict[str, str]) -> str:
     base = at(measured, BASELINE, ALL)
     if base is None or not values(base, "rise").size:
         return ""
-    mine = {name: one for name in names if palette.family(name) == LEARNED and (one := at(measured, name, ALL))}
+    mine = {name: one for name in names if families.of(name) == LEARNED and (one := at(measured, name, ALL))}
     gaps = {
         name: Effect.of(of_any_sign(values(one, "rise") - values(base, "rise")))
         for name, one in mine.items()
