@@ -239,7 +239,7 @@ def test_every_page_that_applies_is_one_click_away(own):
     offered = {page: query for page, _, _, query in opening.others("my-sine", read_record(folder))}
     assert set(offered) == {"behaviour", "features", "landscape", "rules", "attribution"}  # MAML has no operations
     for page, _, _, prefix, probe in opening.PAGES:
-        assert f'page.choose("{prefix}", "{probe}"' in (ROOT / "dashboard" / "views" / f"{page}.py").read_text()
+        assert f'page.choose("{prefix}", "{probe}"' in (ROOT / "dashboard" / "views" / page / f"{page}.py").read_text()
     at = opened("behaviour", **offered["behaviour"], **{"behaviour-tasks": "200"})
     assert at.selectbox(key="behaviour-runs").value == "my-sine"
     assert at.session_state["behaviour-learners"] == ["maml"]

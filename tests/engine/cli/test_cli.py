@@ -19,8 +19,9 @@ from engine.tasks import TASKS
 from engine.training import recipes
 
 COMMANDS = ["learners", "tasks", "runs", "train", "resume", "evaluate", "table", "reproduce", "structure"]
-COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # tests/engine/test_jobs.py
-COMMANDS += ["export", "import"]  # tests/engine/test_archive.py
+COMMANDS += ["jobs", "follow", "cancel", "restart", "delete", "restore"]  # tests/engine/jobs/test_local.py
+COMMANDS += ["export", "import"]  # tests/engine/runs/test_archive.py
+COMMANDS += ["check"]  # tests/engine/test_checks.py
 COMPUTE = ("train", "resume", "evaluate", "table", "reproduce", "structure")
 TINY = ["steps=2", "training.meta_batch=2", "training.validation_tasks=4", "training.snapshot_every=2"]
 TINY += ["task.queries=6", "network.widths=[5]"]
@@ -293,6 +294,7 @@ def test_on_a_gpu_the_scores_are_the_same(trained, capsys):
 def test_own_runs_are_where_the_variable_says(trained, capsys, tmp_path, monkeypatch):
     """As for the dashboard; without it in `runs` of the working folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INNERLOOP_CHECKPOINTS", str(tmp_path / "none"))
     assert [row["folder"] for row in json.loads(run(capsys, "jobs", "--json")[1])] == ["runs/maml-k4-s0"]
     monkeypatch.setenv("INNERLOOP_RUNS", str(tmp_path / "elsewhere"))
     assert json.loads(run(capsys, "jobs", "--json")[1]) == []
