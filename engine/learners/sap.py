@@ -85,6 +85,8 @@ class SAP(Learner):
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not all(layer.dense for layer in self.network.layers):
+            return  # `refused` says why
         smallest = min((layer.outputs for layer in self.network.layers if layer.outputs), default=0)
         if len(set(self.ranks)) < len(self.ranks) or max(self.ranks, default=0) > smallest:
             raise BadConfig(f"Ranks must differ and be at most {smallest}, the smallest width; {self.ranks} was given")

@@ -35,7 +35,7 @@ def made(name: str, network: Network) -> Learner:
     small = {key: value for key, value in SMALL.items() if key in known}
     if name.startswith("turtle"):
         small["hidden"] = (4,)
-    if name.startswith("sap"):
+    if name.startswith("sap") and isinstance(network, MLP):
         small["ranks"] = (2,)
     if name.startswith("op-lstm") and not isinstance(network, MLP):
         small["writes"] = "head"
