@@ -10,7 +10,8 @@ if str(HERE.parent) not in sys.path:  # `streamlit run` puts this file's folder 
     sys.path.insert(0, str(HERE.parent))
 
 from dashboard.serving import server as serving  # noqa: E402 - found by the lines above
-from dashboard.widgets import escape, library, links  # noqa: E402
+from dashboard.widgets import library, links  # noqa: E402
+from dashboard.widgets.escape import plain  # noqa: E402
 from engine import registry  # noqa: E402
 
 if serving.served():
@@ -85,9 +86,9 @@ pages = [
 page = st.navigation(pages)
 links.clean(page.url_path)
 above = st.container()  # takes no room while there is nothing to say
-if missing := library.nothing_shipped():
-    above.info(missing)
+if said := library.nothing_shipped():
+    above.info(said)
 page.run()
 for said in registry.complaints():  # about plug-ins, which the page has looked for by now
-    above.warning(escape.plain(said), icon=":material/extension_off:")
+    above.warning(plain(said), icon=":material/extension_off:")
 links.tell(above)

@@ -96,7 +96,7 @@ def test_dead_units_of_a_constructed_network_are_counted():
     net = learner.init(stream("init"), Sine.spec)["net"]
     net["weight1"] = torch.tensor([[-0.5], [0.5], [0.1], [0.0], [1.0], [-1.0], [2.0], [-0.3]])
     net["bias1"] = torch.tensor([-5.0, -5.0, -5.0, 2.0, 0.0, 0.0, 1.0, 0.0])
-    features = learner.features({"net": net}, net, torch.linspace(-5, 5, 50).unsqueeze(-1))["hidden 1"]
+    features = learner.features({"net": net}, {"net": net}, torch.linspace(-5, 5, 50).unsqueeze(-1))["hidden 1"]
     assert diversity.dead(features.double().numpy()) == 4 / 8
 
 
