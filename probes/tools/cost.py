@@ -135,7 +135,7 @@ def machine() -> dict[str, Any]:
 
 
 def _point(name: str, way: str, width: int, config: Config) -> Point:
-    learner = make(name, widths=(width, width), steps=config.steps, first_order=way == FIRST)
+    learner = make(name, network={"widths": (width, width)}, steps=config.steps, first_order=way == FIRST)
     params = learner.init(stream("init"), Sine.spec)
     drawn = Sine(shots=config.shots, queries=config.queries).sample(stream("test"), 1)
     task = tree_map(lambda v: v[0], drawn)
@@ -166,9 +166,10 @@ def explicit(learner: Learner, params: Params, task: Task) -> Tensor:
 
     def loss(vector: Tensor, x: Tensor, y: Tensor) -> Tensor:
         net = tree_map(lambda leaf: leaf[0], layout.unpack(vector[None]))
-        return learner.loss(learner.predict({}, net, x), y)
+        return learner.loss(learner.predict({}, {"net": net}, x), y)
 
-    path = [flat(state)[0] for state in learner.adapt(params, task.support_x, task.support_y, learner.train_steps)]
+    states = learner.adapt(params, task.support_x, task.support_y, learner.train_steps)
+    path = [flat(state["net"])[0] for state in states]
     g: Tensor = grad(loss)(path[-1], task.query_x, task.query_y)
     for theta in reversed(path[:-1]):
         matrix = hessian(loss)(theta, task.support_x, task.support_y)  # (N, N)

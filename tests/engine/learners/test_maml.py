@@ -84,7 +84,7 @@ def test_meta_gradient_equals_double_backward_through_a_torch_module(task, first
 def test_first_order_is_the_query_gradient_at_the_adapted_weights(task):
     learner = FOMAML(steps=4)
     params = tree_map(torch.Tensor.double, learner.init(stream("init"), Sine.spec))
-    adapted = learner.adapt(params, task.support_x, task.support_y, 4)[-1]
+    adapted = learner.adapt(params, task.support_x, task.support_y, 4)[-1]["net"]
     expected = grad(lambda net: learner.loss(perceptron.forward(net, task.query_x), task.query_y))(adapted)
     got = learner.meta_gradient(params, task)[0]["net"]
     tree_map(lambda a, b: torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12), got, expected)

@@ -43,7 +43,7 @@ def test_silent_gates_make_it_maml(task, cls, maml):
     oracle, net = maml(inner_lr=alpha), {"net": params["net"]}
     expected = oracle.adapt(net, task.support_x, task.support_y, 5)
     for ours, theirs in zip(learner.adapt(params, task.support_x, task.support_y, 5), expected, strict=True):
-        close(ours["net"], theirs, 1e-13)
+        close(ours["net"], theirs["net"], 1e-13)
     close(learner.meta_gradient(params, task)[0]["net"], oracle.meta_gradient(net, task)[0]["net"], 1e-11)
 
 

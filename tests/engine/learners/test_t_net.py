@@ -69,9 +69,9 @@ def test_with_identity_matrices_it_is_maml(task):
     learner, maml = TNet(), MAML()
     params, theirs = init(learner, 3), init(maml, 3)
     ours = learner.adapt(params, task.support_x, task.support_y)
-    for state, net in zip(ours, maml.adapt(theirs, task.support_x, task.support_y), strict=True):
-        close(state["net"], net, 1e-13)
-        close(learner.predict(params, state, task.query_x), maml.predict(theirs, net, task.query_x), 1e-13)
+    for state, their in zip(ours, maml.adapt(theirs, task.support_x, task.support_y), strict=True):
+        close(state["net"], their["net"], 1e-13)
+        close(learner.predict(params, state, task.query_x), maml.predict(theirs, their, task.query_x), 1e-13)
 
 
 def test_a_step_of_the_product_is_preconditioned(task):

@@ -53,9 +53,9 @@ def test_with_identity_warps_its_trajectory_is_that_of_maml(task):
     learner, maml = WarpMAML(), MAML()
     params, theirs = init(learner, 3), init(maml, 3)
     ours = learner.adapt(params, task.support_x, task.support_y)
-    for state, net in zip(ours, maml.adapt(theirs, task.support_x, task.support_y), strict=True):
-        close(state["net"], net, 1e-13)
-        close(learner.predict(params, state, task.query_x), maml.predict(theirs, net, task.query_x), 1e-13)
+    for state, their in zip(ours, maml.adapt(theirs, task.support_x, task.support_y), strict=True):
+        close(state["net"], their["net"], 1e-13)
+        close(learner.predict(params, state, task.query_x), maml.predict(theirs, their, task.query_x), 1e-13)
 
 
 def published_loop(learner: WarpMAML, params, task):
