@@ -75,7 +75,7 @@ def test_the_probe_asks_what_it_says():
     assert found.runs.broadness == pytest.approx(last.functions.mean(1))
     x = broadness.inputs(made.distribution, 40)
     for seed, run in enumerate(changed(made, 0.05).runs):
-        features = run.learner.features(run.params, run.params["net"], x)["hidden 2"].double().numpy()
+        features = run.learner.features(run.params, {"net": run.params["net"]}, x)["hidden 2"].double().numpy()
         waves = broadness.fresh_functions(broadness.Config(**{**SMALL}), x.double().numpy()[:, 0])
         alone = broadness.decoded(features, waves).reshape(2, 3).mean(1)
         assert last.functions[seed] == pytest.approx(alone, abs=1e-4)
