@@ -83,7 +83,8 @@ def test_a_learner_that_jumps_to_the_least_squares_head_is_found_out():
         def step(self, params, state, support_x, support_y):
             last = "weight3"
             task = updates.Task(support_x, support_y, support_x, support_y)
-            return {**state, last: updates.heads(state, task, state[last], 1e-3)[LEAST_SQUARES]}
+            net = state["net"]
+            return {"net": {**net, last: updates.heads(net, task, net[last], 1e-3)[LEAST_SQUARES]}}
 
     learner = Jump(network=MLP((20, 20)), steps=1, test_steps=1)
     params = double(learner.init(stream("init", 3), Sine.spec))
