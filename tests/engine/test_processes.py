@@ -32,3 +32,12 @@ def still_held(tuned: bool) -> float:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stdout)
+
+
+def test_a_process_has_not_held_what_the_one_that_started_it_holds():
+    """A training started by a large page would otherwise seem to need as much."""
+    child = "from engine.processes import peak_memory; print(peak_memory())"
+    start = f"subprocess.run([sys.executable, '-c', {child!r}])"
+    parent = f"import subprocess, sys; held = bytearray(b'1' * 400_000_000); {start}"
+    done = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 10**6 < int(done.stdout) < 200_000_000

@@ -20,11 +20,12 @@ ROOT = Path(__file__).resolve().parents[3]
 LARGE = Conv4(channels=64, blocks=3, norm="batch")
 
 STEP = """
-import resource, sys, torch
+import sys, torch
 torch.set_num_threads(1)
 from engine.execution.gradients import meta_gradient
 from engine.learners import make
 from engine.networks import Conv4
+from engine.processes import peak_memory
 from engine.tasks import Classes, Image, Task, TaskSpec, stream
 from engine.trees import stack
 side, channels, tasks, steps = map(int, sys.argv[1:])
@@ -32,9 +33,9 @@ learner = make("maml", network=Conv4(channels=channels), steps=steps)
 params = stack([learner.init(stream("init"), TaskSpec(Image(3, side, side), Classes(5)))])
 def points(of_each):
     return torch.randn(1, tasks, 5 * of_each, 3, side, side), torch.arange(5).repeat(1, tasks, of_each)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 meta_gradient(learner)(params, Task(*points(1), *points(15)))
-print(1024 * before, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(before, peak_memory())
 """
 
 
