@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import processes, tickets
+from engine import processes
 from engine.cli.main import main
 from engine.errors import BadInput, BadRun
 from engine.jobs import local as jobs
+from engine.jobs import tickets
 from engine.runs.budget import Training
 from engine.runs.locks import Busy, Locks, held
 from engine.runs.run import find, load, read_record
