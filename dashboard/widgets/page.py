@@ -1,7 +1,7 @@
 """What the pages below the live one share: choosing runs, asking probes once, and the frame around a figure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,20 @@ class Choice:
     collection: str
     shots: int
     ensembles: list[Ensemble]
+
+
+def show_parts(prefix: str, parts: Mapping[str, Callable[[], None]]) -> None:
+    """The parts of a page as tabs, by title; only the open one is drawn, and the link says which.
+
+    Args:
+        prefix: of the tabs' key, `<prefix>-part`.
+        parts: what draws each.
+    """
+    tabs = st.tabs(list(parts), key=f"{prefix}-part", on_change="rerun", bind="query-params")
+    for tab, draw in zip(tabs, parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
 
 
 def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine", shots: int = 10) -> Choice:

@@ -29,11 +29,7 @@ if choice.ensembles:
         "Shift": lambda: sweeps.show_shift(choice.ensembles, tasks),
         "Factors": lambda: factors.show_factors(choice.ensembles, tasks, choice),
     }
-    tabs = st.tabs(list(parts), key="behaviour-part", on_change="rerun", bind="query-params")
-    for tab, name in zip(tabs, parts, strict=True):
-        if tab.open:
-            with tab:
-                parts[name]()
+    page.show_parts("behaviour", parts)
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
 holds.show(readings)

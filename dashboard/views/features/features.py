@@ -1,5 +1,6 @@
 """Features: diversity, broadness, similarity and maps of what learners' hidden layers make of an input."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from engine.runs.ensembles import Ensemble
 from probes.questions.similarity import Similarity
 
 DEFAULT = ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "sap")
-TABS = ("Diversity", "Broadness", "Similarity", "Maps")
 MOMENTS = {"before": "before adaptation", "after": "after adaptation"}
 state = st.session_state
 
@@ -199,13 +199,13 @@ readings = features_holds.readings()
 holds.show_summary(readings)
 choice = page.choose("features", "diversity", DEFAULT)
 if choice.ensembles:
-    parts = dict(zip(TABS, (show_diversity, show_broadness, show_similarity, features_maps.show_maps), strict=True))
-    for tab, part in zip(
-        st.tabs(TABS, key="features-part", on_change="rerun", bind="query-params"), parts.values(), strict=True
-    ):
-        if tab.open:
-            with tab:
-                part(choice.ensembles)
+    parts: dict[str, Callable[[], None]] = {
+        "Diversity": lambda: show_diversity(choice.ensembles),
+        "Broadness": lambda: show_broadness(choice.ensembles),
+        "Similarity": lambda: show_similarity(choice.ensembles),
+        "Maps": lambda: features_maps.show_maps(choice.ensembles),
+    }
+    page.show_parts("features", parts)
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
 holds.show(readings)

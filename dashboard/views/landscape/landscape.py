@@ -42,9 +42,5 @@ parts: dict[str, Callable[[], None]] = {
     "Learned rules": lambda: show_rules(choice),
     "Cost": show_cost,
 }
-tabs = st.tabs(list(parts), key="landscape-part", on_change="rerun", bind="query-params")
-for tab, name in zip(tabs, parts, strict=True):
-    if tab.open:
-        with tab:
-            parts[name]()
+page.show_parts("landscape", parts)
 holds.show(readings)

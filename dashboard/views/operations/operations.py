@@ -36,11 +36,7 @@ if choice.ensembles:
         "Match with the tasks": structure.show_structure,
         "Other learners": lambda: structure.show_others(choice),
     }
-    tabs = st.tabs(list(parts), key="sap-part", on_change="rerun", bind="query-params")
-    for tab, name in zip(tabs, parts, strict=True):
-        if tab.open:
-            with tab:
-                parts[name]()
+    page.show_parts("sap", parts)
 else:
     st.info("Choose a learner above.", icon=":material/info:")
 holds.show(found)

@@ -25,11 +25,7 @@ if choice.ensembles:
         "Black boxes": lambda: boxes.show_boxes(choice.ensembles),
         "Memory": lambda: memory.show_memory(choice.ensembles),
     }
-    tabs = st.tabs(list(parts), key="rules-part", on_change="rerun", bind="query-params")
-    for tab, name in zip(tabs, parts, strict=True):
-        if tab.open:
-            with tab:
-                parts[name]()
+    page.show_parts("rules", parts)
 else:
     st.info("Choose at least one learner above.", icon=":material/info:")
 holds.show(found)
