@@ -91,6 +91,7 @@ def test_the_guide_followed_in_an_empty_folder(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(library, "RUNS", tmp_path / "runs")
     library._load.clear()
     library._shots.clear()
+    library._tasks.clear()
     assert load(run).learner == make("sign-maml")
     live = fine(linked("live", {"runs": "my-sine"}))
     assert not live.warning

@@ -9,24 +9,24 @@ from dashboard.widgets.crew import CREW
 from dashboard.widgets.together import Together
 from engine.jobs.helper import Job
 from engine.runs.ensembles import Ensemble
-from probes.tools.adaptation import Adaptation, Scene, adaptations
+from probes.tools.adaptation import Adaptation, Drawing, adaptations
 
-MOST_AT_ONCE = 16  # scenes, so that memory stays bounded
+MOST_AT_ONCE = 16  # drawings, so that memory stays bounded
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What several learners make of one scene.
+    """What several learners make of one drawing.
 
     Attributes:
-        scene: the points, and the true function if there is one.
+        drawing: the points, and the true function if there is one.
         ensembles: the learners.
         steps: inner steps to score.
         drawn: those to draw; None: all of them.
         grid, query_x: where to draw, and where to score if there is a true function; the same for everybody.
     """
 
-    scene: Scene
+    drawing: Drawing
     ensembles: Sequence[Ensemble]
     steps: tuple[int, ...]
     drawn: tuple[int, ...] | None
@@ -38,15 +38,15 @@ def answer_all(questions: Sequence[Question]) -> list[list[Adaptation]]:
     """One answer per learner for each question; questions alike are asked of a learner at once."""
     alike: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for number, question in enumerate(questions):
-        scene = question.scene
-        shape = (len(scene.points), scene.target is None, question.steps, question.drawn)
+        drawing = question.drawing
+        shape = (len(drawing.points), drawing.target is None, question.steps, question.drawn)
         for place, ensemble in enumerate(question.ensembles):
             alike.setdefault((id(ensemble), *shape), []).append((number, place))
     parts = [some[at : at + MOST_AT_ONCE] for some in alike.values() for at in range(0, len(some), MOST_AT_ONCE)]
     jobs = []
     for some in parts:
-        one, scenes = questions[some[0][0]], [questions[number].scene for number, _ in some]
-        asked = (scenes, one.grid, one.steps, one.query_x, one.drawn)
+        one, drawings = questions[some[0][0]], [questions[number].drawing for number, _ in some]
+        asked = (drawings, one.grid, one.steps, one.query_x, one.drawn)
         jobs.append(Job(adaptations, one.ensembles[some[0][1]], asked))
     found: dict[tuple[int, int], Adaptation] = {}
     for some, said in zip(parts, CREW.each(jobs), strict=True):

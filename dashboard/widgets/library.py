@@ -9,13 +9,15 @@ from pathlib import Path
 import streamlit as st
 from safetensors import safe_open
 
-from dashboard.widgets import families
+from dashboard.widgets import families, trained
+from dashboard.widgets.trained import Trained, key_of, title_of
 from engine.learners import LEARNERS
 from engine.runs import places
 from engine.runs.ensembles import Ensemble, find_ensembles
 from engine.runs.folders import run_folders
 from engine.runs.groups import groups, largest
 from engine.runs.run import RECORD, TRAINED, WEIGHTS, find
+from engine.tasks import TASKS
 
 CHECKPOINTS = places.shipped().resolve()
 PROJECT = CHECKPOINTS.parent  # paths below it are shown from here
@@ -104,8 +106,9 @@ def _folders(root: Path) -> list[Path]:
 
 
 def ensembles(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
-    """The trained ensembles of a collection, and a sentence for each that could not be opened.
+    """The trained ensembles of a collection on a task, and a sentence for each that could not be opened.
 
+    The bare name of a task stands for the first one of that name where none has the default parameters.
     Reads the disk again only when a record there has changed.
     """
     return _load(collection, task, shots, _stamp(collection))
@@ -125,6 +128,20 @@ def joined(collection: str, task: str, shots: int) -> tuple[list[Ensemble], list
 def yours(ensemble: Ensemble) -> bool:
     """Whether the user trained it."""
     return ensemble.runs[0].path.is_relative_to(RUNS)  # found below it, in `roots`
+
+
+def tasks(collection: str) -> tuple[str, ...]:
+    """What a collection has finished runs on, as links call it; the first task registered where it has none.
+
+    One task with several sets of parameters is several (`dashboard.widgets.trained`); the default ones come first.
+    """
+    return tuple(_tasks(collection, _stamp(collection))) or tuple(TASKS)[:1]
+
+
+def told(collection: str, task: str) -> Trained:
+    """What a task of a collection is; one that nobody was trained on has no parameters of its own."""
+    found = _tasks(collection, _stamp(collection)).get(task)
+    return found or Trained(task, task.replace("-", " "), {})
 
 
 def shots(collection: str, task: str) -> list[int]:
@@ -149,10 +166,26 @@ def _stamp(collection: str) -> tuple[tuple[str, int], ...]:
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
+def _tasks(collection: str, stamp: tuple[tuple[str, int], ...]) -> dict[str, Trained]:
+    """What the runs of a collection were trained on, by what links call it, in the order of the registry."""
+    place = {name: index for index, name in enumerate(TASKS)}
+    records = (record for _, record in find(roots()[collection]) if record.get("status") in TRAINED)
+    found = {key_of(r): Trained(str(r["task"]), title_of(r), r["task_parameters"]) for r in records}
+    return dict(sorted(found.items(), key=lambda item: (place.get(item[1].name, len(place)), item[1].name, item[0])))
+
+
+def _known_as(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> tuple[str, str]:
+    """The name of a task and what links call it."""
+    known = _tasks(collection, stamp)
+    key = trained.find(task, tuple(known))
+    return known[key].name if key in known else key, key
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
 def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
-    records = find(roots()[collection])
-    trained = [r for _, r in records if r.get("task") == task and r.get("status") in TRAINED]
-    return sorted({r["shots"] for r in trained if "shots" in r})
+    _, key = _known_as(collection, task, stamp)
+    records = (record for _, record in find(roots()[collection]) if record.get("status") in TRAINED)
+    return sorted({record["shots"] for record in records if "shots" in record and key_of(record) == key})
 
 
 @dataclass(frozen=True)
@@ -197,7 +230,8 @@ def size(run: Path) -> int:
 def _load(
     collection: str, task: str, shots: int, stamp: tuple[tuple[str, int], ...]
 ) -> tuple[list[Ensemble], list[str]]:
-    found, complaints = find_ensembles(roots()[collection], task, shots)
+    name, key = _known_as(collection, task, stamp)
+    found, complaints = find_ensembles(roots()[collection], name, shots, lambda record: key_of(record) == key)
     for ensemble in found:
         _ = ensemble.params  # stack the seeds now, not at the first drag
     found.sort(key=_place)

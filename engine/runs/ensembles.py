@@ -1,6 +1,6 @@
 """Runs that differ only in their seed, stacked so that all of them adapt at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,10 +125,18 @@ def _reached(trajectory: Sequence[Any], steps: Sequence[int]) -> tuple[list[int]
     return reached, [reached.index(min(step, last)) for step in asked]
 
 
-def find_ensembles(root: Path, task: str, shots: int) -> tuple[list[Ensemble], list[str]]:
+def find_ensembles(
+    root: Path, task: str, shots: int, among: Callable[[dict[str, Any]], bool] = lambda record: True
+) -> tuple[list[Ensemble], list[str]]:
     """The finished trainings below `root` on a task at a number of shots, one ensemble per learner.
 
     Of a learner that was trained in several ways, the one with most seeds is returned (`engine.runs.groups`).
+
+    Args:
+        root: the folder that is searched.
+        task: name of the task.
+        shots: support points in training.
+        among: which records count; all unless given.
 
     Returns:
         The ensembles; and one sentence for each run that could not be opened, and for what is left out.
@@ -136,7 +144,7 @@ def find_ensembles(root: Path, task: str, shots: int) -> tuple[list[Ensemble], l
     finished = (
         (path, record)
         for path, record in find(root)
-        if record.get("status") in TRAINED and record["task"] == task and record.get("shots") == shots
+        if record.get("status") in TRAINED and record["task"] == task and record.get("shots") == shots and among(record)
     )
     every = groups(finished)
     found, complaints = [], []

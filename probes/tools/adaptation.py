@@ -32,7 +32,7 @@ class Adaptation:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Drawing:
     """A one-dimensional regression task that somebody looks at.
 
     Attributes:
@@ -71,13 +71,13 @@ def adaptation(
         query_x: query inputs (Q,), needed with `truth`.
     """
     scored = query_x if query_x is not None else grid
-    scene = Scene(points, truth(scored) if truth is not None and query_x is not None else None)
-    return adaptations(ensemble, [scene], grid, steps, scored)[0]
+    drawing = Drawing(points, truth(scored) if truth is not None and query_x is not None else None)
+    return adaptations(ensemble, [drawing], grid, steps, scored)[0]
 
 
 def adaptations(
     ensemble: Ensemble,
-    scenes: Sequence[Scene],
+    drawings: Sequence[Drawing],
     grid: np.ndarray,
     steps: Sequence[int],
     query_x: np.ndarray,
@@ -87,16 +87,16 @@ def adaptations(
 
     Args:
         ensemble: the seeds of a learner.
-        scenes: the tasks.
+        drawings: the tasks.
         grid: where to draw the curves, (grid,).
         steps: inner steps to score; steps beyond a learner's last repeat it.
         query_x: query inputs (Q,), used where there is a target.
         drawn: the steps to draw (all unless given): a hand that moves points sees one of them.
     """
-    support = np.stack([scene.points for scene in scenes]).astype(np.float32)
-    labelled = zip(scenes, support, strict=True)
+    support = np.stack([drawing.points for drawing in drawings]).astype(np.float32)
+    labelled = zip(drawings, support, strict=True)
     places = [(xy[:, 0], xy[:, 1]) if one.target is None else (query_x, one.target) for one, xy in labelled]
-    scored_x, lines = np.stack([x for x, _ in places]), np.broadcast_to(grid, (len(scenes), len(grid)))
+    scored_x, lines = np.stack([x for x, _ in places]), np.broadcast_to(grid, (len(drawings), len(grid)))
     queries = [(scored_x, steps), (lines, drawn)] if drawn else [(np.concatenate([scored_x, lines], axis=1), steps)]
     inputs = [(x.astype(np.float32)[..., None], list(after)) for x, after in queries]
     found = [y[..., 0].double().numpy() for y in ensemble.predict_each(support[..., :1], support[..., 1:], inputs)]

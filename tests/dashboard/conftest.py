@@ -31,4 +31,5 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "runs").mkdir()
     library._load.clear()  # copies keep their times: a folder of an earlier test would be taken for this one
     library._shots.clear()
+    library._tasks.clear()
     return tmp_path / "runs"

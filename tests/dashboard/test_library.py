@@ -13,13 +13,15 @@ from engine.runs.run import save
 from engine.tasks import GaussianClasses, Sine, stream
 
 
-def add_run(folder: Path, learner: str, task: str, shots: int, status: str = "done") -> None:
+def add_run(folder: Path, learner: str, task: str, shots: int, status: str = "done", **parameters: object) -> None:
     """A run folder as the engine writes it, untrained."""
     distribution = (Sine if task == "sine" else GaussianClasses)(shots=shots)
     made = make(learner)
     params = made.init(stream("init", 0), distribution.spec)
     record = {"schema": 1, "learner": learner, "hyper_parameters": {}, "task": task, "seed": 0, "shots": shots}
-    save(folder / f"{learner}-k{shots}-s0", params, {**record, "task_parameters": {"shots": shots}, "status": status})
+    given = {"shots": shots, **parameters}
+    name = "-".join([learner, f"k{shots}", *parameters, "s0"])
+    save(folder / name, params, {**record, "task_parameters": given, "status": status})
 
 
 @pytest.fixture
@@ -68,6 +70,25 @@ def test_a_run_on_another_task_is_no_learner_of_this_one(project: Path):
     found, complaints = library.ensembles("mixed", "sine", 5)
     assert [ensemble.learner.name for ensemble in found] == ["maml"]
     assert complaints == []
+
+
+def test_one_task_with_other_parameters_is_another_one(project: Path):
+    """Learners of different tasks never stand beside each other; a bare name stands for the default parameters."""
+    runs = project / "runs" / "trial"
+    add_run(runs, "maml", "sine", 5, queries=20, amplitude=[0.1, 5])  # the default ones, said in another way
+    add_run(runs, "reptile", "sine", 5, noise=0.5)
+    add_run(runs, "lstm", "sine", 7, noise=0.5)
+    add_run(runs, "protonet", "gaussian-classes", 5, ways=3)
+    plain, noisy, classes = library.tasks("my-trial")
+    assert (plain, noisy[:5], classes[:17]) == ("sine", "sine-", "gaussian-classes-")
+    titles = [library.told("my-trial", task).title for task in (plain, noisy, classes)]
+    assert titles == ["sine", "sine: noise 0.5", "gaussian classes: ways 3"]
+    assert [library.shots("my-trial", task) for task in (plain, noisy, classes)] == [[5], [5, 7], [5]]
+    for task, names in ((plain, ["maml"]), (noisy, ["reptile"]), ("sine-000000", [])):
+        found, complaints = library.ensembles("my-trial", task, 5)
+        assert ([ensemble.learner.name for ensemble in found], complaints) == (names, [])
+    assert library.shots("my-trial", "gaussian-classes") == [5], "there is no other one of that name"
+    assert library.tasks("sine") == ("sine",)
 
 
 def test_learners_come_by_family_in_the_order_of_the_registry(project: Path):

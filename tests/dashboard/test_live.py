@@ -19,7 +19,7 @@ from engine.learners import LEARNERS
 from engine.networks import MLP
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
-from probes.tools.adaptation import Scene, stops
+from probes.tools.adaptation import Drawing, stops
 
 FEW_STEPS = {
     "finetuning": {"network": MLP((8,)), "test_steps": 6},
@@ -301,8 +301,8 @@ def test_visitors_with_other_points_and_learners_are_answered_together_as_alone(
     steps = tuple(stops(ensembles))
 
     def question(view: View) -> Question:
-        scene = Scene(live.points_of(view), live.true_function(view, live.QUERY) if view.truth else None)
-        return Question(scene, live.shown(view, ensembles), steps, None, live.GRID, live.QUERY)
+        drawing = Drawing(live.points_of(view), live.true_function(view, live.QUERY) if view.truth else None)
+        return Question(drawing, live.shown(view, ensembles), steps, None, live.GRID, live.QUERY)
 
     for view, found in zip(views, answer_all([question(view) for view in views]), strict=True):
         alone = live.answers(view, ensembles)

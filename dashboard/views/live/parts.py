@@ -18,7 +18,7 @@ from dashboard.widgets.presets import PRESETS
 from dashboard.widgets.state import DECIMALS, MAX_POINTS, X_DOMAIN, View, place
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Sine, stream
-from probes.tools.adaptation import Adaptation, Scene, stops
+from probes.tools.adaptation import Adaptation, Drawing, stops
 
 GRID = np.linspace(*X_DOMAIN, 121)
 QUERY = np.linspace(*X_DOMAIN, 50)  # a fixed, even set: the score of a curve does not depend on luck
@@ -90,9 +90,9 @@ def answered(
 ) -> AbstractContextManager[list[Adaptation]]:
     """The same, for a block in which other visitors' answers wait for what is made of these."""
     steps = tuple(stops(ensembles))
-    scene = Scene(points_of(view), true_function(view, QUERY) if view.truth else None)
+    drawing = Drawing(points_of(view), true_function(view, QUERY) if view.truth else None)
     only = None if drawn is None else steps[drawn : drawn + 1] or None
-    return DESK.at_desk(Question(scene, shown(view, ensembles), steps, only, GRID, QUERY))
+    return DESK.at_desk(Question(drawing, shown(view, ensembles), steps, only, GRID, QUERY))
 
 
 def pad_data(

@@ -11,7 +11,7 @@ import pytest
 from engine import LEARNERS, Run, Sine, make
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
-from probes.tools.adaptation import Adaptation, Scene, adaptation, adaptations, stops
+from probes.tools.adaptation import Adaptation, Drawing, adaptation, adaptations, stops
 
 REGRESSORS = [name for name, cls in LEARNERS.items() if "regression" in cls.kinds]
 GRID = np.linspace(-5, 5, 9)
@@ -94,7 +94,7 @@ OTHERS = [POINTS + 0.1 * k for k in range(3)]
 @pytest.mark.parametrize("of", [truth, None], ids=["query errors", "support errors"])
 def test_several_tasks_at_once_are_each_alone(name: str, of: Callable[[np.ndarray], np.ndarray] | None):
     made, steps = ensemble(name), [0, 1, 2]
-    found = adaptations(made, [Scene(points, of(QUERY) if of else None) for points in OTHERS], GRID, steps, QUERY)
+    found = adaptations(made, [Drawing(points, of(QUERY) if of else None) for points in OTHERS], GRID, steps, QUERY)
     alone = [adaptation(made, points, GRID, steps, of, QUERY if of else None) for points in OTHERS]
     for one, other in zip(found, alone, strict=True):
         assert np.allclose(one.curves, other.curves, rtol=1e-4, atol=1e-5)
@@ -104,9 +104,9 @@ def test_several_tasks_at_once_are_each_alone(name: str, of: Callable[[np.ndarra
 
 
 @pytest.mark.parametrize("name", ["maml", "lstm", "reptile"])
-@pytest.mark.parametrize("scenes", [1, 3])
-def test_curves_at_one_step_are_those_among_all(name: str, scenes: int):
-    made, steps, tasks = ensemble(name), [0, 1, 2, 50], [Scene(points, truth(QUERY)) for points in OTHERS[:scenes]]
+@pytest.mark.parametrize("drawings", [1, 3])
+def test_curves_at_one_step_are_those_among_all(name: str, drawings: int):
+    made, steps, tasks = ensemble(name), [0, 1, 2, 50], [Drawing(points, truth(QUERY)) for points in OTHERS[:drawings]]
     whole = adaptations(made, tasks, GRID, steps, QUERY)
     for step in (1, 50):
         some = adaptations(made, tasks, GRID, steps, QUERY, [step])
