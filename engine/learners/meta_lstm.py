@@ -29,7 +29,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
-from engine.learners.learner import Learner, Params, State
+from engine.learners.learner import Params, State
+from engine.learners.rules import LearnedRule, Through, own
 from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork
 from engine.networks import cells as lstm
@@ -49,7 +50,7 @@ def preprocess(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class MetaLSTM(Learner):
+class MetaLSTM(LearnedRule):
     """The original meta-learner LSTM.
 
     Attributes:
@@ -67,6 +68,7 @@ class MetaLSTM(Learner):
     reference = "Ravi & Larochelle, ICLR 2017"
     formula = r"\theta_t = f_t \odot \theta_{t-1} - i_t \odot g_t, \quad i_t = \sigma\!\left(W_I [h_t, \theta_{t-1}, i_{t-1}] + b_I\right), \quad f_t = \sigma\!\left(W_F [h_t, \theta_{t-1}, f_{t-1}] + b_F\right)"
     summary = "Keeps the weights as the memory of an LSTM, whose gates have learned how fast each of them learns."
+    parts = ("gates",)
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
@@ -95,7 +97,7 @@ class MetaLSTM(Learner):
         memory = lstm.zero_state(params["lstm"], gates.shape[-1])
         return {"net": params["net"], "i": gates, "f": gates, **memory, **remembered(self.network, support_x)}
 
-    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor, through: Through = own) -> State:
         theta = flatten(self.network, state["net"])  # (N,)
         prediction, back = self.network.pullback(state["net"], support_x)
         g = flatten(self.network, back(self.loss_gradient(prediction, support_y)))
@@ -106,7 +108,7 @@ class MetaLSTM(Learner):
         if self.preprocessed:
             shared = preprocess(loss).unsqueeze(-2)  # (1, 2)
             z = torch.cat(torch.broadcast_tensors(shared, preprocess(g)), dim=-1)  # (N, 4)
-        new = self.gates(params, state, z, theta)
+        new = through("gates", self.gates)(params, state, z, theta)
         net = unflatten(self.network, new["f"] * theta - new["i"] * g, state["net"])
         return {"net": net, **new, **carried(state)}
 

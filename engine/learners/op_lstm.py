@@ -18,7 +18,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State
+from engine.learners.learner import Params, State
+from engine.learners.rules import LearnedRule, Through, own
 from engine.learners.support import carried, remembered, settled
 from engine.losses import are_values, as_rows
 from engine.networks import STANDARD_BIASED, Acting, ANetwork, Layer, Net, as_rows_of
@@ -29,7 +30,7 @@ TINY = 1e-12  # inside the root, as sqrt(sum + TINY^2): finite value and gradien
 
 
 @dataclass(frozen=True)
-class OPLSTM(Learner):
+class OPLSTM(LearnedRule):
     """Outer-product LSTM.
 
     Attributes:
@@ -52,6 +53,7 @@ class OPLSTM(Learner):
     summary = (
         "Replaces the error signal of backpropagation by small LSTMs that have learned what to write into the weights."
     )
+    parts = ("output_lstm", "body_lstm")
 
     network: ANetwork = STANDARD_BIASED
     writes: Literal["all", "head"] = "all"
@@ -94,8 +96,8 @@ class OPLSTM(Learner):
             state[f"lstm{place}"] = lstm.zero_state(cells, points * weight.shape[-2])  # (K d_l, h)
         return state
 
-    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        new, delta = self.signals(params, state, support_x, support_y)
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor, through: Through = own) -> State:
+        new, delta = self.signals(params, state, support_x, support_y, through)
         scale: Tensor | float = 1.0
         if self.normalise:
             squares = torch.stack([d.square().sum((-2, -1)) for d in delta.values()]).sum(0)
@@ -103,7 +105,7 @@ class OPLSTM(Learner):
         return new | {name: state[name] + scale * d for name, d in reversed(delta.items())} | carried(state)
 
     def signals(
-        self, params: Params, state: State, support_x: Tensor, support_y: Tensor
+        self, params: Params, state: State, support_x: Tensor, support_y: Tensor, through: Through = own
     ) -> tuple[State, dict[str, Tensor]]:
         """The LSTM states after one pass, and the raw updates Delta^(l), each (d_l, d_{l-1})."""
         a: dict[str, Tensor] = {}  # by point
@@ -124,9 +126,8 @@ class OPLSTM(Learner):
                 message = h @ state[f"H{place + 1}"]  # (K, d_l)
                 pair = hide(a[layer.gives]), hide(message)
             signal = torch.stack(torch.broadcast_tensors(*pair), dim=-1)  # (K, d_l, 2)
-            new[f"lstm{place}"], h = self.react(
-                params, self._cells(layer), signal.flatten(-3, -2), state[f"lstm{place}"]
-            )
+            cells, pairs = self._cells(layer), signal.flatten(-3, -2)
+            new[f"lstm{place}"], h = through(cells, self.react)(params, cells, pairs, state[f"lstm{place}"])
             h = h.reshape(signal.shape[:-1])  # (K, d_l)
             read = as_rows_of(a[layer.reads], state[f"H{place}"].shape[-1])
             delta[f"H{place}"] = h.mT @ read / read.shape[-2]

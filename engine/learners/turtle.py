@@ -24,7 +24,8 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.learners.coordinates import flatten, unflatten
-from engine.learners.learner import Learner, Params, State
+from engine.learners.learner import Params, State
+from engine.learners.rules import LearnedRule, Through, own
 from engine.learners.support import carried, remembered, settled
 from engine.networks import STANDARD, Acting, ANetwork, perceptron
 from engine.tasks import TaskSpec
@@ -32,7 +33,7 @@ from engine.trees import tree_map
 
 
 @dataclass(frozen=True)
-class Turtle(Learner):
+class Turtle(LearnedRule):
     """TURTLE.
 
     Attributes:
@@ -53,6 +54,7 @@ class Turtle(Learner):
     reference = "Huisman, Plaat & van Rijn, Machine Learning 2022"
     formula = r"\theta_{t+1} = \theta_t + \lambda \odot m_\phi(g_t, H_t), \quad g_t = \nabla_{\theta_t} \mathcal{L}_{\mathrm{support}}(\theta_t), \quad H_t = \beta H_{t-1} + (1 - \beta)\, g_t"
     summary = "Replaces the gradient step by a small network that has learned, for every weight alike, how to move."
+    parts = ("optimiser",)
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5
@@ -80,7 +82,7 @@ class Turtle(Learner):
             }
         return state
 
-    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
+    def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor, through: Through = own) -> State:
         net, new = state["net"], {}
         prediction, back = self.network.pullback(net, support_x)
         g = flatten(self.network, back(self.loss_gradient(prediction, support_y)))  # (N,)
@@ -94,7 +96,7 @@ class Turtle(Learner):
             H = memory * state["H"] + (1 - memory) * g
             new = {"H": H, "memory": torch.full_like(memory, self.beta)}
             seen = torch.stack([g, H], dim=-1)  # (N, 2)
-        move = unflatten(self.network, self.move(params, seen), net)
+        move = unflatten(self.network, through("optimiser", self.move)(params, seen), net)
         if self.param_lr:
             move = tree_map(torch.mul, params["learning_rates"], move)
         return {"net": tree_map(torch.add, net, move), **new, **carried(state)}
