@@ -10,9 +10,7 @@ from pydantic import Field
 
 from engine.evaluation import held_out_tasks
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress
-
-QUESTION = "How far do predictions move while a learner adapts?"
+from probes.probe import Probe, Progress
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,19 @@ class Moved:
     by_learner: dict[str, np.ndarray]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for everybody that can be asked, otherwise one sentence."""
-    return None if ensemble.learner.meta_trained else f"{ensemble.learner.title} has learned nothing to start from."
+@dataclass(frozen=True)
+class MetaTrained:
+    """Something learned to start from."""
+
+    says = "It has learned something across tasks."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        """None for everybody that can be asked, otherwise one sentence."""
+        learner = ensemble.learner
+        return None if learner.meta_trained else f"{learner.title} has learned nothing to start from."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Moved:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Moved:
     """Adapts every seed to every task."""
     found: dict[str, np.ndarray] = {}
     for i, ensemble in enumerate(ensembles):
@@ -47,3 +52,6 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         found[ensemble.learner.name] = torch.tensor(moved).reshape(len(ensemble.runs), -1).numpy()
         progress((i + 1) / len(ensembles))
     return Moved(found)
+
+
+PROBE = Probe("moved", "How far do predictions move while a learner adapts?", Config, (MetaTrained(),), ask)

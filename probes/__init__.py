@@ -1,48 +1,56 @@
 """Probes: questions about trained learners. Each answers with arrays in a dataclass and draws nothing.
 
-`PROBES` names the modules; a new probe is one file and one line here, or a plug-in. A probe module has
-
-    QUESTION        what it answers, as a question
-    Config          a frozen dataclass of plain values with defaults
-    applies(e)      None if the ensemble `e` can be asked, otherwise one sentence on why not
-    probe(ensembles, config, progress)   -> a dataclass of arrays and plain values
-
-That of a plug-in goes by its entry point, or by its file with hyphens: my_probe.py is "my-probe".
+A probe is a `probes.probe.Probe`. `PROBES` names the modules of those that ship, each with its `PROBE`; a new one is
+one file and one line here, or a plug-in: a `Probe` in a file, or one that an entry point names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from engine.errors import quoted
 from engine.plugins import Origin
 from engine.registry import Registry, check_name
+from probes.probe import Probe
 
-PARTS = ("QUESTION", "Config", "applies", "probe")
 
+class Probes(Registry[Any]):
+    """Probes by name.
 
-class Modules(Registry[str]):
-    """A registry of modules by their full names, so that those that ship are imported when they are first asked."""
+    Args:
+        modules: of those that ship, by name; they are imported when they are first asked for.
+    """
+
+    def __init__(self, modules: Mapping[str, str]):
+        super().__init__("probe", modules)
+
+    def __getitem__(self, name: str) -> Probe[Any, Any]:
+        found = super().__getitem__(name)
+        return import_module(found).PROBE if isinstance(found, str) else found
 
     def candidates(self, origin: Origin) -> Iterable[Any]:
-        """A file is one if it has a question; what an entry point names is meant to be one."""
-        of_file = isinstance(origin.what, ModuleType) and origin.what.__name__.startswith("innerloop_plugin_")
-        return [] if of_file and not hasattr(origin.what, "QUESTION") else [origin.what]
+        """Of a module, all that are made there; what else an entry point names is meant to be one."""
+        if not isinstance(origin.what, ModuleType):
+            return [origin.what]
+        here = [one for one in vars(origin.what).values() if isinstance(one, Probe)]
+        return [one for one in here if one.name not in self._builtin or self[one.name] is not one]
 
-    def taken(self, candidate: Any, origin: Origin) -> tuple[str, str]:
-        if not isinstance(candidate, ModuleType):
-            raise ValueError(f"its entry point {origin.name} must name a module")
-        if missing := [part for part in PARTS if not hasattr(candidate, part)]:
-            raise ValueError(f"the module of {origin.name} lacks {', '.join(missing)}")
-        if not is_dataclass(candidate.Config):
-            raise ValueError(f"Config of {origin.name} must be a dataclass")
-        name = origin.name.replace("_", "-")
-        check_name(name, "a probe")
-        return name, candidate.__name__
+    def taken(self, candidate: Any, origin: Origin) -> tuple[str, Probe[Any, Any]]:
+        if not isinstance(candidate, Probe):
+            raise ValueError(f"its entry point {origin.name} names {quoted(candidate)}, which is no Probe")
+        check_name(candidate.name, "a probe")
+        if not isinstance(candidate.question, str) or not candidate.question.endswith("?"):
+            raise ValueError(f"the question of {candidate.name} must be text that ends with a question mark")
+        if not isinstance(candidate.config, type) or not is_dataclass(candidate.config):
+            raise ValueError(f"the config of {candidate.name} must be a dataclass")
+        if not isinstance(candidate.needs, tuple) or not all(map(callable, (candidate.ask, *candidate.needs))):
+            raise ValueError(f"{candidate.name} needs a tuple of needs, and a function to ask")
+        return candidate.name, candidate
 
 
-PROBES = Modules(
-    "probe",
+PROBES = Probes(
     {
         "behaviour": "probes.questions.behaviour",
         "shots": "probes.questions.shots",

@@ -33,7 +33,7 @@ def question(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any]) -
         UnknownName: there is no such probe.
         BadConfig: a value is unknown or not allowed.
     """
-    config = configure(asking.find(name).Config, values, f"probe {name}")
+    config = configure(asking.find(name).config, values, f"probe {name}")
     weights = [run.sha256 for ensemble in ensembles for run in ensemble.runs]
     return {"probe": name, "config": asking.plain(config), "weights": weights}
 
@@ -65,7 +65,7 @@ def read(folder: Path, name: str, ensembles: Sequence[Ensemble], values: dict[st
         found = json.loads(file.read_text())
         if {key: found[key] for key in asked} != asked:
             return None
-        return restored(get_type_hints(asking.find(name).probe)["return"], found["answer"])
+        return restored(asking.find(name).answer, found["answer"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

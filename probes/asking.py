@@ -1,11 +1,9 @@
-"""What all probes share: finding one by its name, checking what it is asked, and writing its answer as plain data."""
+"""Asking probes by name: finding one, checking what it is asked, and writing its answer as plain data."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,26 +15,16 @@ from engine.runs.ensembles import Ensemble
 from engine.runs.groups import Found, groups
 from engine.runs.run import load
 from probes import PROBES
-
-Progress = Callable[[float], None]  # told the share that is done, 0 to 1; may raise to cancel
-
-
-def silent(_: float) -> None:
-    """A progress that nobody watches."""
+from probes.probe import Probe, Progress, silent
 
 
-def part(progress: Progress, low: float, high: float) -> Progress:
-    """The progress of a part of a whole: its 0 is `low`, its 1 is `high`."""
-    return lambda share: progress(low + (high - low) * share)
-
-
-def find(name: str) -> ModuleType:
-    """The module of the probe `name`.
+def find(name: str) -> Probe[Any, Any]:
+    """The probe `name`.
 
     Raises:
         UnknownName: there is none.
     """
-    return import_module(PROBES.known(name))
+    return PROBES.known(name)
 
 
 def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progress: Progress = silent) -> Any:
@@ -45,7 +33,7 @@ def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progre
     Args:
         name: a key of `PROBES`.
         ensembles: trained learners; those that the probe does not apply to are left out.
-        values: plain values for the probe's `Config`.
+        values: plain values for what can be set.
         progress: told the share that is done.
 
     Raises:
@@ -53,13 +41,13 @@ def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progre
         BadConfig: a value is unknown or not allowed.
         BadInput: the probe applies to none of the ensembles.
     """
-    module = find(name)
-    config = configure(module.Config, values, f"probe {name}")
-    reasons = [module.applies(ensemble) for ensemble in ensembles]
+    probe = find(name)
+    config = configure(probe.config, values, f"probe {name}")
+    reasons = [probe.applies(ensemble) for ensemble in ensembles]
     asked = [ensemble for ensemble, reason in zip(ensembles, reasons, strict=True) if reason is None]
     if not asked:
         raise BadInput(reasons[0] if reasons else f"The probe {name} needs at least one run.")
-    return module.probe(asked, config, progress)
+    return probe.ask(asked, config, progress)
 
 
 def ask_about(ensemble: Ensemble, name: str, values: dict[str, Any]) -> Any:

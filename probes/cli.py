@@ -16,6 +16,7 @@ from engine.configure import configure
 from engine.execution.devices import on, pick_device
 from engine.runs.ensembles import Ensemble
 from probes import PROBES, answers, asking
+from probes.probe import Progress
 
 
 class _Probes(click.Group):
@@ -41,9 +42,9 @@ def cli() -> None:
 
 
 @cli.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print a list of objects with the keys name, question, settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects: name, question, settings, needs.")
 def list_(as_json: bool) -> None:
-    """Lists the probes and what they can be told."""
+    """Lists the probes, what they can be told, and what a run must have to be asked."""
     rows = [_described(name) for name in PROBES]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
@@ -51,12 +52,15 @@ def list_(as_json: bool) -> None:
     for row in rows:
         click.echo(f"{row['name']:12} {row['question']}")
         click.echo(f"{'':12} {', '.join(f'{key}={value}' for key, value in row['settings'].items())}")
+        for need in row["needs"]:
+            click.echo(f"{'':12} {need}")
 
 
 def _described(name: str) -> dict[str, Any]:
-    module = asking.find(name)
-    settings = {f.name: asking.plain(None if f.default is MISSING else f.default) for f in fields(module.Config)}
-    return {"name": name, "question": module.QUESTION, "settings": settings}
+    probe = asking.find(name)
+    settings = {f.name: asking.plain(None if f.default is MISSING else f.default) for f in fields(probe.config)}
+    needs = [need.says for need in probe.needs]
+    return {"name": name, "question": probe.question, "settings": settings, "needs": needs}
 
 
 def _command(name: str) -> click.Command:
@@ -141,7 +145,7 @@ def simulate_(rounds: int, seed: int, as_json: bool) -> None:
 
 
 @contextmanager
-def _bar(name: str, *, hidden: bool = False) -> Iterator[asking.Progress]:
+def _bar(name: str, *, hidden: bool = False) -> Iterator[Progress]:
     """A progress bar of per cent on stderr."""
     with tqdm(total=100, desc=name, unit="%", file=sys.stderr, disable=hidden) as bar:
 

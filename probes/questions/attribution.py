@@ -37,14 +37,14 @@ from torch import Tensor
 from engine.errors import BadInput
 from engine.learners import Learner
 from engine.runs.ensembles import Ensemble
-from engine.tasks import LINE, TaskDistribution
+from engine.tasks import TaskDistribution
 from engine.trees import repeat
-from probes.asking import Progress, part
+from probes.needs import OneInput, Rowwise
+from probes.probe import Probe, Progress, part
 from probes.tools.coalitions import baselines, coalitions_of, shapley_values
 from probes.tools.conductance import Units, in_type, nothing, through_layers
 from probes.tools.representations import tasks_of, truths
 
-QUESTION = "Which support points, labels, layers and units made a prediction?"
 MOST_POINTS = 20
 MOST_EXACT = 10  # points; 1,024 coalitions
 FEW = 6  # so many points or fewer are always exact
@@ -140,14 +140,7 @@ class Attributions:
     answers: list[OfLearner]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for learners of functions of one number, over a grid of queries."""
-    if ensemble.distribution.spec != LINE or ensemble.distribution.span is None:
-        return f"Attributions are drawn over one input; {ensemble.learner.title} was trained on other tasks."
-    return None
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Attributions:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Attributions:
     """Attributes every learner's prediction.
 
     Raises:
@@ -236,3 +229,12 @@ def integrated_gradients(ensemble: Ensemble, points: np.ndarray, query: float, c
     baseline = baselines(ensemble, x, y.unsqueeze(-1), config.baseline).to(y)
     found = IntegratedGradients(said).attribute(labels, baseline, n_steps=config.steps)
     return np.asarray(found.detach().double().numpy())
+
+
+PROBE = Probe(
+    name="attribution",
+    question="Which support points, labels, layers and units made a prediction?",
+    config=Config,
+    needs=(OneInput(), Rowwise()),
+    ask=ask,
+)

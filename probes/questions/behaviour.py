@@ -15,11 +15,9 @@ from pydantic import Field
 
 from engine.evaluation import diverged, knowing_nothing
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress
+from probes.probe import Probe, Progress
 from probes.tools import scoring
 from probes.tools.representations import tasks_lazily
-
-QUESTION = "How does the query loss fall, inner step by inner step, on held-out tasks?"
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,7 @@ class Behaviour:
     curves: list[Curve]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """Every learner adapts."""
-    return None
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Behaviour:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Behaviour:
     """Adapts every seed of every learner to every task."""
     curves = []
     for i, ensemble in enumerate(ensembles):
@@ -106,3 +99,12 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
             )
         )
     return Behaviour(scoring.measure(ensembles[0].distribution), curves)
+
+
+PROBE = Probe(
+    name="behaviour",
+    question="How does the query loss fall, inner step by inner step, on held-out tasks?",
+    config=Config,
+    needs=(),
+    ask=ask,
+)

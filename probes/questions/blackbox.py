@@ -37,13 +37,12 @@ from engine.evaluation import diverged
 from engine.learners import Learner, Params
 from engine.learners.maml import MAML
 from engine.runs.ensembles import Ensemble
-from engine.tasks import LINE, Task, TaskDistribution, stream
+from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import leaves, repeat
-from probes.asking import Progress
+from probes.needs import OneInput, Rowwise, Truth
+from probes.probe import Probe, Progress
 from probes.questions.updates import in_type_of
-from probes.tools.representations import has_truth
 
-QUESTION = "Which algorithm does a learner resemble by its predictions, and does the order of the support matter?"
 SINES, KERNEL, LINES, NEAREST = "sine basis", "kernel ridge", "linear ridge", "nearest point"
 CHUNK = 100  # supports at once
 TUNED_ON = 20  # tasks
@@ -149,15 +148,7 @@ class Boxes:
     boxes: list[Box]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for learners of functions of one number that are known everywhere, otherwise one sentence."""
-    distribution = ensemble.distribution
-    if distribution.spec != LINE or distribution.span is None or not has_truth(distribution):
-        return f"Algorithms are fitted to known functions of one number; {ensemble.learner.title} learned others."
-    return None
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Boxes:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Boxes:
     """Lays every learner's predictions beside those of the algorithms."""
     shots = tuple(sorted(set(config.shots)))
     first = ensembles[0].distribution
@@ -312,3 +303,12 @@ def _estimator(name: str, setting: tuple[float, ...]) -> tuple[Callable[[], Any]
     if name == LINES:
         return lambda: Ridge(setting[0]), lambda x: x
     return lambda: KNeighborsRegressor(1), lambda x: x
+
+
+PROBE = Probe(
+    name="blackbox",
+    question="Which algorithm does a learner resemble by its predictions, and does the order of the support matter?",
+    config=Config,
+    needs=(OneInput(), Truth(), Rowwise()),
+    ask=ask,
+)

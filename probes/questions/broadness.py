@@ -30,21 +30,19 @@ from sklearn.preprocessing import StandardScaler
 from engine.evaluation import held_out_tasks, knowing_nothing, mean_errors
 from engine.learners import Params
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress, part
+from probes.needs import Axes, HiddenLayers, HiddenParameters, OneInput, Truth
+from probes.probe import Probe, Progress, part
 from probes.tools.representations import (
     AFTER,
     BEFORE,
     PREDICTION,
-    hidden_numbers,
     inputs,
     represent,
     tasks_of,
     truths,
     untrained,
-    why_not,
 )
 
-QUESTION = "How broad are a learner's features: what can be read off them linearly?"
 STRENGTHS = np.logspace(-6, 3, 10)
 FOLDS = 5
 FAR = (1.5, 2.5)  # frequencies of the tasks called far; training had 1
@@ -127,15 +125,7 @@ class Broadness:
     runs: Runs
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner of waves that differ in `PARAMETERS`, with hidden layers, otherwise one sentence."""
-    known, axes = hidden_numbers(ensemble.distribution), {axis.name for axis in ensemble.distribution.axes}
-    if not set(PARAMETERS) <= set(known) or "frequency" not in axes:
-        return f"Fresh functions are sine waves; {ensemble.learner.title} was trained on {ensemble.distribution.name}."
-    return why_not(ensemble)
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Broadness:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Broadness:
     """Asks the trained learners and their controls."""
     layers: list[Layer] = []
     rows: list[tuple[str, int, float, list[float], list[int]]] = []
@@ -225,3 +215,12 @@ def _truth(ensemble: Ensemble, config: Config) -> np.ndarray:
     values = truths(ensemble.distribution, config.tasks, inputs(ensemble.distribution, config.places))
     assert values is not None  # of waves it is known
     return decoded(values, np.stack([hidden[name] for name in PARAMETERS], 1))
+
+
+PROBE = Probe(
+    name="broadness",
+    question="How broad are a learner's features: what can be read off them linearly?",
+    config=Config,
+    needs=(OneInput(), HiddenParameters(*PARAMETERS), Axes("frequency"), Truth(), HiddenLayers()),
+    ask=ask,
+)

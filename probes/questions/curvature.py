@@ -27,14 +27,14 @@ from pydantic import Field
 from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
-from probes.asking import Progress, part
+from probes.needs import AnyOf
+from probes.probe import Probe, Progress, part
 from probes.tools import surfaces
 from probes.tools.losses import Surface, gradient, hessian_vector
 from probes.tools.meta_curvature import hutchinson
 from probes.tools.spectrum import Product, ascent, ends, quadrature
-from probes.tools.surfaces import META, TASK, Loss, Points
+from probes.tools.surfaces import META, Loss, Points
 
-QUESTION = "How curved are the task loss around adapted weights and the meta-loss around meta-parameters?"
 DIRECTIONS = 41  # the stream that random directions are drawn from
 OF_ENDS = 150  # products that both ends of a spectrum take, about: for the progress
 OF_ASCENT = 2  # products that a step of the ascent costs from all its starts, about
@@ -135,13 +135,7 @@ class Curvature:
     left_out: dict[str, str]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None if the learner has a task loss or a meta-loss, otherwise one sentence."""
-    reasons = [surfaces.why_not(ensemble, loss) for loss in (TASK, META)]  # type: ignore[arg-type]
-    return reasons[0] if all(reasons) else None
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Curvature:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Curvature:
     """Looks at every learner, seed by seed, along its training where asked."""
     reasons = {e.learner.name: surfaces.why_not(e, config.loss) for e in ensembles}
     shown = [e for e in ensembles if reasons[e.learner.name] is None]
@@ -227,3 +221,12 @@ def counted(product: Product, total: int, progress: Progress) -> Product:
         return found
 
     return counting
+
+
+PROBE = Probe(
+    name="curvature",
+    question="How curved are the task loss around adapted weights and the meta-loss around meta-parameters?",
+    config=Config,
+    needs=(AnyOf(*surfaces.LOSSES.values()),),
+    ask=ask,
+)

@@ -21,10 +21,10 @@ import numpy as np
 from pydantic import Field
 
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress
-from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_of, untrained, why_not
+from probes.needs import HiddenLayers
+from probes.probe import Probe, Progress
+from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_of, untrained
 
-QUESTION = "How diverse are a learner's features, layer by layer, before and after adaptation?"
 MEASURES = ("effective_rank", "participation_ratio", "dead", "cosine")
 SAME = 1e-6  # of the layer's largest value: a unit that changes less has float32's noise only
 
@@ -80,12 +80,7 @@ class Diversity:
     layers: list[Layer]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None if the learner has hidden layers, otherwise one sentence."""
-    return why_not(ensemble)
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Diversity:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Diversity:
     """Looks at the trained learners and at their controls."""
     layers: list[Layer] = []
     done = 0
@@ -159,3 +154,12 @@ def mean_cosine(features: np.ndarray) -> np.ndarray:
     n = (length[..., 0] > 0).sum(-1)
     pairs = np.square(rows.sum(-2)).sum(-1) - n  # the sum over all ordered pairs of different rows
     return np.divide(pairs, n * (n - 1), out=np.full(n.shape, np.nan), where=n > 1)
+
+
+PROBE = Probe(
+    name="diversity",
+    question="How diverse are a learner's features, layer by layer, before and after adaptation?",
+    config=Config,
+    needs=(HiddenLayers(),),
+    ask=ask,
+)

@@ -18,10 +18,8 @@ from engine.heads import fresh_heads
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import stack
-from probes.asking import Progress
+from probes.probe import Probe, Progress
 from probes.tools import scoring
-
-QUESTION = "What does the learned output layer contribute?"
 
 
 @dataclass(frozen=True)
@@ -62,16 +60,21 @@ class Heads:
     answers: list[Contribution]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None if the learner starts from a network with an output layer, otherwise one sentence."""
-    try:
-        fresh_heads(ensemble.learner, ensemble.runs[0].params, stream("head"), 1)
-    except BadInput:
-        return f"{ensemble.learner.title} has no learned output layer that a fresh one could replace."
-    return None
+@dataclass(frozen=True)
+class FreshHead:
+    """A learned output layer that a fresh one can replace."""
+
+    says = "It starts from a network with a learned output layer."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        try:
+            fresh_heads(ensemble.learner, ensemble.runs[0].params, stream("head"), 1)
+        except BadInput:
+            return f"{ensemble.learner.title} has no learned output layer that a fresh one could replace."
+        return None
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Heads:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Heads:
     """Adapts every seed twice to every task."""
     answers = []
     for i, ensemble in enumerate(ensembles):
@@ -92,3 +95,12 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
         both = (counts[0], counts[1])
         answers.append(Contribution(learner.name, seeds, np.array(steps), found[0], found[1], both, nothing))
     return Heads(answers)
+
+
+PROBE = Probe(
+    name="heads",
+    question="What does the learned output layer contribute?",
+    config=Config,
+    needs=(FreshHead(),),
+    ask=ask,
+)

@@ -29,20 +29,19 @@ from engine.learners import Params
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import stream
-from probes.asking import Progress, part
+from probes.needs import AnyOf
+from probes.probe import Probe, Progress, part
 from probes.questions import curvature
 from probes.tools import planes, surfaces
 from probes.tools.losses import Surface, double, flat
 from probes.tools.surfaces import META, Loss, Points
 from probes.tools.weights import weights_of
 
-QUESTION = "What do the task loss and the meta-loss look like around where learning has led?"
 Directions = Literal["path", "random", "eigen", "gradient", "runs"]
 REACH = {"random": 0.5, "eigen": 0.05}  # how far an axis goes to either side at least, in units of |c|; others: 0
 DRAWS = 42  # the stream that random directions are drawn from
 CHUNK = {"task": 200, "meta": 40}  # networks evaluated at once: bounds memory
 LEARNED = 3  # runs that span a plane
-applies = curvature.applies
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Landscape:
     left_out: dict[str, str]
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Landscape:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Landscape:
     """Looks at every learner's plane."""
     reasons = {e.learner.name: why_not(e, config) for e in ensembles}
     shown = [e for e in ensembles if reasons[e.learner.name] is None]
@@ -253,3 +252,12 @@ def _way(surface: Surface, directions: Tensor, at: np.ndarray, points: Tensor, o
     true, plane = (planes.evaluated(surface, part, chunk, lambda _: None) for part in (points, below))
     away = (points - surface.centre).norm(dim=1).numpy() / surfaces.length(surface.centre)
     return Way(at, on.xy, true, plane, on.off, away, on.explained)
+
+
+PROBE = Probe(
+    name="landscape",
+    question="What do the task loss and the meta-loss look like around where learning has led?",
+    config=Config,
+    needs=(AnyOf(*surfaces.LOSSES.values()),),
+    ask=ask,
+)

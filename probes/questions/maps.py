@@ -22,11 +22,11 @@ from sklearn.decomposition import PCA
 
 from engine.errors import BadInput
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress, part
+from probes.needs import HiddenLayers, HiddenParameters, OneInput, Truth
+from probes.probe import Probe, Progress, part
 from probes.questions.similarity import u_centred, unit
-from probes.tools.representations import PREDICTION, hidden_numbers, inputs, represent, tasks_of, truths, why_not
+from probes.tools.representations import PREDICTION, inputs, represent, tasks_of, truths
 
-QUESTION = "Which learners, tasks and steps lie close to each other in what they see or say?"
 CAP = 2000
 LOCK = threading.Lock()  # numba's threads and UMAP's memory: one fit at a time in a process
 
@@ -86,15 +86,7 @@ class Map:
     phase: np.ndarray
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner of waves with amplitude and phase and with hidden layers, otherwise one sentence."""
-    if not {"amplitude", "phase"} <= set(hidden_numbers(ensemble.distribution)):
-        name = ensemble.distribution.name
-        return f"Maps are of tasks with amplitude and phase; {ensemble.learner.title} was trained on {name}."
-    return why_not(ensemble)
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Map:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Map:
     """Adapts all learners to the tasks and maps what they see or say.
 
     Raises:
@@ -187,3 +179,12 @@ def reduced(code: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
         neighbours = min(config.neighbours, len(code) - 1)
         mapper = UMAP(n_neighbors=neighbours, random_state=config.seed, n_jobs=1, init="pca")
         return np.asarray(mapper.fit_transform(code), dtype=np.float64), np.zeros(0)
+
+
+PROBE = Probe(
+    name="maps",
+    question="Which learners, tasks and steps lie close to each other in what they see or say?",
+    config=Config,
+    needs=(OneInput(), HiddenParameters("amplitude", "phase"), Truth(), HiddenLayers()),
+    ask=ask,
+)

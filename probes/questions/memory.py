@@ -25,12 +25,11 @@ from engine.learners.lstm import PooledLSTM
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task
-from probes.asking import Progress
+from probes.needs import HiddenParameters
+from probes.probe import Probe, Progress
 from probes.questions.broadness import PARAMETERS, decoded
 from probes.questions.updates import in_type_of
-from probes.tools.representations import hidden_numbers, tasks_of, untrained
-
-QUESTION = "What does the hidden state of a plain LSTM hold of the task, after each example?"
+from probes.tools.representations import tasks_of, untrained
 
 
 @dataclass(frozen=True)
@@ -80,16 +79,18 @@ def applies_to(learner: Learner) -> bool:
     return isinstance(learner, PooledLSTM | SequentialLSTM)
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for plain LSTMs on waves that differ in `PARAMETERS`, otherwise one sentence."""
-    title = ensemble.learner.title
-    if not applies_to(ensemble.learner):
-        return f"{title} keeps nothing in a hidden state that a query would read."
-    known = set(PARAMETERS) <= set(hidden_numbers(ensemble.distribution))
-    return None if known else f"{title} was not trained on waves with an amplitude and a phase."
+@dataclass(frozen=True)
+class HiddenState:
+    """A hidden state that a query reads."""
+
+    says = "It keeps the support in a hidden state that a query reads."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        known = applies_to(ensemble.learner)
+        return None if known else f"{ensemble.learner.title} keeps nothing in a hidden state that a query would read."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Memories:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Memories:
     """Decodes the task from every learner's states."""
     answers = []
     for index, ensemble in enumerate(ensembles):
@@ -179,3 +180,12 @@ def _batched(one: Callable[..., Tensor], params: Params, tasks: Task) -> np.ndar
     with torch.no_grad():
         found = vmap(vmap(one, (None, 0, 0)), (0, None, None))(params, tasks.support_x, tasks.support_y)
     return found.double().numpy()
+
+
+PROBE = Probe(
+    name="memory",
+    question="What does the hidden state of a plain LSTM hold of the task, after each example?",
+    config=Config,
+    needs=(HiddenState(), HiddenParameters(*PARAMETERS)),
+    ask=ask,
+)

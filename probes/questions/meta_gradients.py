@@ -35,11 +35,10 @@ from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
 from engine.trees import tree_map
-from probes.asking import Progress, part
+from probes.probe import Probe, Progress, part
 from probes.tools.losses import double, gradient, hessian_vector, look_ahead, meta_surface
 from probes.tools.meta_curvature import Curvature, curvatures
 
-QUESTION = "What does a first-order meta-gradient leave out, and how curved is the meta-loss?"
 ALL, INITIALISATION, RULE = "all", "initialisation", "rule"
 BASE = "net"  # the group of meta-parameters that is the initialisation
 DIRECTIONS = 40  # the stream that random directions are drawn from
@@ -118,17 +117,31 @@ class MetaGradients:
     measured: list[Measured]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None if the learner has a first- and a second-order form of one look-ahead loss, otherwise one sentence."""
-    learner = ensemble.learner
-    if not any(field.name == "first_order" for field in fields(learner)):
-        return f"{learner.title} does not come in a first- and a second-order form."
-    if type(learner).meta_loss is not Learner.meta_loss:
-        return f"{learner.title} trains on another loss than that after its last inner step."
-    return None
+@dataclass(frozen=True)
+class TwoOrders:
+    """A first- and a second-order form."""
+
+    says = "It comes in a first- and a second-order form."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        learner = ensemble.learner
+        known = any(field.name == "first_order" for field in fields(learner))
+        return None if known else f"{learner.title} does not come in a first- and a second-order form."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> MetaGradients:
+@dataclass(frozen=True)
+class LookAhead:
+    """Training on the look-ahead loss."""
+
+    says = "It trains on the query loss after its last inner step."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        learner = ensemble.learner
+        known = type(learner).meta_loss is Learner.meta_loss
+        return None if known else f"{learner.title} trains on another loss than that after its last inner step."
+
+
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> MetaGradients:
     """Looks at every learner untrained, along its training, and trained."""
     measured: list[Measured] = []
     for index, ensemble in enumerate(ensembles):
@@ -247,3 +260,12 @@ def _of_seed(
         for field in fields(Curvature):
             found[name][field.name] = np.array([getattr(row[name], field.name) for row in rows])
     return found
+
+
+PROBE = Probe(
+    name="meta-gradients",
+    question="What does a first-order meta-gradient leave out, and how curved is the meta-loss?",
+    config=Config,
+    needs=(TwoOrders(), LookAhead()),
+    ask=ask,
+)

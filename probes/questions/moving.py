@@ -21,13 +21,13 @@ from torch.func import vmap
 
 from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Task, stream
+from engine.tasks import Task
 from engine.trees import tree_map
-from probes.asking import Progress
+from probes.needs import Acts
+from probes.probe import Probe, Progress
 from probes.tools.representations import tasks_of
 from probes.tools.weights import weights_of
 
-QUESTION = "Which layers move, and how far, when a learner adapts?"
 CHUNK = 50
 
 
@@ -63,16 +63,7 @@ class Movements:
     learners: list[Moved]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner that adapts a network, otherwise one sentence."""
-    learner, params = ensemble.learner, ensemble.runs[0].params
-    task = tree_map(lambda v: v[0], ensemble.distribution.sample(stream("page"), 1))
-    with torch.no_grad():
-        net = weights_of(learner, params, learner.start(params, task.support_x, task.support_y))
-    return None if net is not None else f"{learner.title} adapts no network whose weights could be followed."
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Movements:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Movements:
     """Adapts everybody to the same tasks."""
     found = []
     for i, ensemble in enumerate(ensembles):
@@ -111,3 +102,12 @@ def _moved(ensemble: Ensemble, tasks: Task) -> Moved:
     errors = torch.cat(losses).double().numpy()  # (tasks, before and after, seeds)
     layers = [f"layer {i + 1}" for i in range(moved.shape[-1] - 1)] + ["output layer"]
     return Moved(learner.name, layers, moved, errors[:, 0].T, errors[:, 1].T)
+
+
+PROBE = Probe(
+    name="moving",
+    question="Which layers move, and how far, when a learner adapts?",
+    config=Config,
+    needs=(Acts(),),
+    ask=ask,
+)

@@ -31,14 +31,13 @@ from engine.learners.turtle import Turtle
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Task, stream
-from probes.asking import Progress, part
+from probes.probe import Probe, Progress, part
 from probes.questions.updates import in_type_of
 from probes.tools import readings, rule_pictures, scoring
 from probes.tools.readings import GRADIENT, LINEAR, READINGS
 from probes.tools.representations import tasks_of
 from probes.tools.rule_pictures import Gates, Moves, Surfaces
 
-QUESTION = "What is the rule that a learner has learned, as a function, and how much does a simple reading explain?"
 BEFORE, OWN, FORGETFUL, ALL_PARTS = "before adapting", "its own rule", "its own rule, memory cleared", "all"
 SILENT = "silent"
 ROWS = 20_000  # a fit sees at most about so many of the answers of a rule
@@ -128,13 +127,18 @@ class Rules:
     answers: list[OfLearner]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner with a learned update rule, otherwise one sentence."""
-    learner = ensemble.learner
-    return None if readings.kind_of(learner) else f"{learner.title} has no learned update rule to look at."
+@dataclass(frozen=True)
+class LearnedRule:
+    """A learned update rule."""
+
+    says = "It carries a learned update rule."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        learner = ensemble.learner
+        return None if readings.kind_of(learner) else f"{learner.title} has no learned update rule to look at."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Rules:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Rules:
     """Draws, reads and replaces the rule of every learner."""
     answers = []
     for index, ensemble in enumerate(ensembles):
@@ -308,3 +312,12 @@ def _with_learner(ensemble: Ensemble, learner: Learner) -> Ensemble:
 def _kept(losses: np.ndarray, nothing: float) -> np.ndarray:
     """Losses (seeds, tasks, 1) as (seeds, tasks), NaN for those that ran away."""
     return np.where(diverged(losses, nothing), np.nan, losses[..., 0])
+
+
+PROBE = Probe(
+    name="rule",
+    question="What is the rule that a learner has learned, as a function, and how much does a simple reading explain?",
+    config=Config,
+    needs=(LearnedRule(),),
+    ask=ask,
+)

@@ -23,14 +23,12 @@ import torch
 from pydantic import Field
 
 from engine.runs.ensembles import Ensemble
-from engine.tasks import LINE
-from probes.asking import Progress
+from probes.needs import OneInput, Rowwise
+from probes.probe import Probe, Progress
 from probes.questions.attribution import FEW
 from probes.tools.coalitions import Coalitions, shapley_values
 from probes.tools.conductance import carrying, through_layers
 from probes.tools.representations import as_drawn, tasks_of
-
-QUESTION = "Over many tasks: how far do points reach, does their order matter, and how many units carry predictions?"
 
 
 @dataclass(frozen=True)
@@ -72,16 +70,19 @@ class AllShares:
     answers: list[Shares]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for learners of functions of one number from few points, otherwise one sentence."""
-    distribution, title = ensemble.distribution, ensemble.learner.title
-    if distribution.spec != LINE or distribution.span is None:
-        return f"Influence is measured over one input; {title} was trained on other tasks."
-    few = distribution.shots <= FEW
-    return None if few else f"Exact Shapley values need at most {FEW} points; {title} was trained on more."
+@dataclass(frozen=True)
+class FewPoints:
+    """So few points that all coalitions of them can be asked."""
+
+    says = f"Its tasks have at most {FEW} support points."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        few = ensemble.distribution.shots <= FEW
+        title = ensemble.learner.title
+        return None if few else f"Exact Shapley values need at most {FEW} points; {title} was trained on more."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> AllShares:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> AllShares:
     """Attributes many predictions of every learner."""
     answers = []
     for index, ensemble in enumerate(ensembles):
@@ -130,3 +131,12 @@ def _size(values: np.ndarray) -> np.ndarray:
 def _shapley(ensemble: Ensemble, points: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Exact Shapley values of all points at all inputs, (seeds, K, inputs)."""
     return shapley_values(Coalitions(ensemble, points, grid), 0)[0]
+
+
+PROBE = Probe(
+    name="shares",
+    question="Over many tasks: how far do points reach, does their order matter, and how many units carry predictions?",
+    config=Config,
+    needs=(OneInput(), FewPoints(), Rowwise()),
+    ask=ask,
+)

@@ -17,12 +17,12 @@ from pydantic import Field
 
 from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Axis, Task, TaskDistribution, Values
+from engine.tasks import Axis, Task, TaskDistribution
 from engine.trees import tree_map
-from probes.asking import Progress
+from probes.needs import Axes, Regression
+from probes.probe import Probe, Progress
 from probes.tools import scoring
 
-QUESTION = "What happens to the error when test tasks leave the training distribution?"
 Stops = tuple[Annotated[float, Field(ge=0, le=100)], ...]
 
 
@@ -69,22 +69,14 @@ class Shift:
     answers: list[Shifted]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for tasks of numbers that can be moved along something, otherwise one sentence."""
-    distribution = ensemble.distribution
-    if not distribution.axes or not isinstance(distribution.spec.targets, Values):
-        return f"Tasks of {distribution.name} cannot be moved along anything that a squared error would tell."
-    return None
-
-
 def axes_of(ensembles: Sequence[Ensemble]) -> dict[str, Axis]:
     """The axes along which the tasks of all of them can be moved, by name, in the order of the first."""
-    moving = [ensemble.distribution for ensemble in ensembles if applies(ensemble) is None]
+    moving = [ensemble.distribution for ensemble in ensembles if PROBE.applies(ensemble) is None]
     shared = [{axis.name: axis for axis in distribution.axes} for distribution in moving]
     return {name: axis for name, axis in shared[0].items() if all(name in one for one in shared)} if shared else {}
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Shift:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Shift:
     """Adapts every seed to the moved tasks.
 
     Raises:
@@ -134,3 +126,12 @@ def _asked(
 def trained_ranges(distribution: TaskDistribution) -> dict[str, tuple[float, float]]:
     """(low, high) of each axis in training."""
     return {axis.name: distribution.trained(axis.name) for axis in distribution.axes}
+
+
+PROBE = Probe(
+    name="shift",
+    question="What happens to the error when test tasks leave the training distribution?",
+    config=Config,
+    needs=(Axes(), Regression()),
+    ask=ask,
+)

@@ -14,11 +14,10 @@ from pydantic import Field
 
 from engine.evaluation import diverged, held_out_tasks, knowing_nothing
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Classes
-from probes.asking import Progress
+from probes.needs import Regression
+from probes.probe import Probe, Progress
 from probes.tools import scoring
 
-QUESTION = "How does the query loss depend on the number of support points?"
 Counts = tuple[Annotated[int, Field(ge=1, le=200)], ...]
 
 
@@ -60,14 +59,7 @@ class Shots:
     answers: list[ByShots]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for regression; with classes, points come per class and a prefix of them lacks some."""
-    if isinstance(ensemble.distribution.spec.targets, Classes):
-        return "Support sets are shortened point by point, which only regression tasks allow."
-    return None
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Shots:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Shots:
     """Adapts every seed to nested support sets of the same tasks."""
     wanted = sorted(set(config.shots))
     answers = []
@@ -94,3 +86,12 @@ def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> 
             )
         )
     return Shots(answers)
+
+
+PROBE = Probe(
+    name="shots",
+    question="How does the query loss depend on the number of support points?",
+    config=Config,
+    needs=(Regression("support sets are shortened point by point"),),
+    ask=ask,
+)

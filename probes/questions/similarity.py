@@ -23,10 +23,10 @@ from pydantic import Field
 
 from engine.errors import BadInput
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress, part
-from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_of, untrained, why_not
+from probes.needs import HiddenLayers
+from probes.probe import Probe, Progress, part
+from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_of, untrained
 
-QUESTION = "How similar are layers to each other: before and after adaptation, and between learners?"
 UNTRAINED = "untrained"
 MOMENTS = (UNTRAINED, BEFORE, AFTER)
 
@@ -72,12 +72,7 @@ class Similarity:
     kernels: np.ndarray
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None if the learner has hidden layers, otherwise one sentence."""
-    return why_not(ensemble)
-
-
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Similarity:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Similarity:
     """Compares all layers of all learners.
 
     Raises:
@@ -151,3 +146,12 @@ def _compared(items: list[Item], rows: list[np.ndarray], progress: Progress) -> 
             if i == j and len(block) > 1:
                 across[i] = block[~np.eye(len(block), dtype=bool)].mean()
     return cka, low, high, across
+
+
+PROBE = Probe(
+    name="similarity",
+    question="How similar are layers to each other: before and after adaptation, and between learners?",
+    config=Config,
+    needs=(HiddenLayers(),),
+    ask=ask,
+)

@@ -32,10 +32,9 @@ from engine.learners.sap import SAP
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
 from engine.trees import stack, tree_map
-from probes.asking import Progress, part
+from probes.probe import Probe, Progress, part
 from probes.tools.representations import tasks_of, untrained
 
-QUESTION = "Which operations does SAP adapt, how far, and which of them matter?"
 CHUNK = 50  # tasks at once
 OFF = -1e9  # the logit of a strength of 0
 RANKING = 200  # tasks that rank operations, other ones than the figures show
@@ -103,13 +102,18 @@ class Subspaces:
     anatomies: list[Anatomy]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for SAP, otherwise one sentence."""
-    found = ensemble.learner
-    return None if isinstance(found, SAP) else f"{found.title} has no operations with learned strengths."
+@dataclass(frozen=True)
+class HasOperations:
+    """Operations with learned strengths."""
+
+    says = "It has operations with learned strengths."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        found = ensemble.learner
+        return None if isinstance(found, SAP) else f"{found.title} has no operations with learned strengths."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Subspaces:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Subspaces:
     """Reads, adapts, and switches off."""
     n = len(ensembles)
     return Subspaces([_anatomy(e, config, part(progress, i / n, (i + 1) / n)) for i, e in enumerate(ensembles)])
@@ -232,3 +236,12 @@ def correlations(moved: np.ndarray, parameters: dict[str, np.ndarray]) -> np.nda
         values = [float(np.corrcoef(along, value)[0, 1]) for value in parameters.values()]
         found.append(values if one.shape[1] == 1 else [abs(value) for value in values])
     return np.array(found)
+
+
+PROBE = Probe(
+    name="subspace",
+    question="Which operations does SAP adapt, how far, and which of them matter?",
+    config=Config,
+    needs=(HasOperations(),),
+    ask=ask,
+)

@@ -40,11 +40,11 @@ from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
 from engine.trees import leaves, stack, tree_map
-from probes.asking import Progress
+from probes.needs import Acts
+from probes.probe import Probe, Progress
 from probes.tools.representations import CHUNK, tasks_of, untrained
 from probes.tools.weights import weights_of
 
-QUESTION = "Which way do a learner's updates point: down the gradient, to the least-squares head, or to the prototypes?"
 GRADIENT, LEAST_SQUARES, PROTOTYPES = REFERENCES = ("gradient", "least squares", "prototypes")
 ALL = "all layers"
 
@@ -123,17 +123,22 @@ class Updates:
     answers: list[ByLearner]
 
 
-def applies(ensemble: Ensemble) -> str | None:
-    """None for a learner that adapts by moving weights of one network, those of its output layer among them."""
-    learner = ensemble.learner
-    found = moving(ensemble)
-    if found is None:
-        return f"{learner.title} does not adapt by writing weights into a network."
-    head = f"weight{perceptron.depth(_networks(ensemble)[0])}"
-    return None if head in found else f"{learner.title} leaves its output layer as it is."
+@dataclass(frozen=True)
+class WritesHead:
+    """An output layer that moves."""
+
+    says = "Adapting moves weights of its output layer."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        learner = ensemble.learner
+        found = moving(ensemble)
+        if found is None:
+            return f"{learner.title} does not adapt by writing weights into a network."
+        head = f"weight{perceptron.depth(_networks(ensemble)[0])}"
+        return None if head in found else f"{learner.title} leaves its output layer as it is."
 
 
-def probe(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Updates:
+def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Updates:
     """Asks every learner, its untrained control and the weights it kept during training."""
     answers = []
     for index, ensemble in enumerate(ensembles):
@@ -334,3 +339,13 @@ def _random(noise: Tensor, g: perceptron.Net, parts: dict[str, list[str]]) -> li
         mine, other = torch.cat([drawn[name] for name in names]), _flat(g, names)
         cosines.append((mine * other).sum() / (mine.norm() * other.norm()))
     return cosines
+
+
+PROBE = Probe(
+    name="updates",
+    question="Which way do a learner's updates point: down the gradient, to the least-squares head, "
+    "or to the prototypes?",
+    config=Config,
+    needs=(Acts(), WritesHead()),
+    ask=ask,
+)

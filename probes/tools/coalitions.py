@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.runs.ensembles import Ensemble
-from probes.asking import Progress
+from probes.probe import Progress
 from probes.questions.blackbox import predictions
 
 CHUNK = 64  # coalitions at once

@@ -39,7 +39,7 @@ from torch.profiler import ProfilerActivity, profile
 from engine.learners import Learner, Params, make
 from engine.tasks import Sine, Task, stream
 from engine.trees import count, leaves, tree_map
-from probes.asking import Progress
+from probes.probe import Progress
 from probes.tools.losses import flat, look_ahead
 
 QUESTION = "What does an exact meta-gradient cost against a first-order one, as the number of parameters grows?"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from probes.asking import Progress
+from probes.probe import Progress
 from probes.tools.losses import Surface, gradient, hessian_vector
 from probes.tools.spectrum import ends
 from probes.tools.surfaces import length

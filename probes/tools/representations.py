@@ -13,7 +13,6 @@ from torch.func import vmap
 from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Pooled, Task, TaskDistribution, stream
-from engine.trees import tree_map
 
 BEFORE, AFTER = "before", "after"
 PREDICTION = "prediction"
@@ -72,15 +71,6 @@ def as_drawn(ensemble: Ensemble) -> Ensemble:
     spec = ensemble.distribution.spec
     drawn = [ensemble.learner.init(stream("init", run.seed), spec) for run in ensemble.runs]
     return Ensemble(tuple(replace(run, params=params) for run, params in zip(ensemble.runs, drawn, strict=True)))
-
-
-def why_not(ensemble: Ensemble) -> str | None:
-    """None if the learner has hidden layers to look at, otherwise one sentence."""
-    learner, params = ensemble.learner, ensemble.runs[0].params
-    task = tree_map(lambda v: v[0], ensemble.distribution.sample(stream("page"), 1))
-    with torch.no_grad():
-        found = learner.features(params, learner.start(params, task.support_x, task.support_y), task.query_x)
-    return None if found else f"{learner.title} has no hidden layers to look at."
 
 
 def represent(

@@ -16,7 +16,7 @@ from engine.learners import Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Pooled, Task, TaskDistribution, rows_of
 from engine.trees import count, tree_map
-from probes.asking import Progress, silent
+from probes.probe import Progress, silent
 
 CHUNK, LARGE_CHUNK = 20, 10  # tasks at once, and for large states: what a step touches stays in the processor's caches
 LARGE = 100_000  # numbers in the states of all seeds on one task

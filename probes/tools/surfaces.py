@@ -12,11 +12,13 @@ from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import tree_map
+from probes.needs import Acts, MetaLoss
+from probes.probe import Need
 from probes.tools.losses import Surface, meta_surface, task_surface
-from probes.tools.weights import weights_of
 
 TASK, META = "task", "meta"
 Loss = Literal["task", "meta"]
+LOSSES: dict[str, Need] = {TASK: Acts(), META: MetaLoss()}  # what a run must have for each
 Points = Literal["support", "query"]
 HELD_OUT = 200  # held-out tasks that one is chosen from: the number of a task is that on the page Learning behaviour
 DRAWN, TRAINED = 0, -1  # iterations: before any training; the weights of the run, best on validation
@@ -24,20 +26,7 @@ DRAWN, TRAINED = 0, -1  # iterations: before any training; the weights of the ru
 
 def why_not(ensemble: Ensemble, loss: Loss) -> str | None:
     """None if the learner has this loss as a function of a vector, otherwise one sentence."""
-    learner, run = ensemble.learner, ensemble.runs[0]
-    if loss == TASK:
-        task = one_task(ensemble.distribution, 0)
-        with torch.no_grad():
-            net = weights_of(learner, run.params, learner.start(run.params, task.support_x, task.support_y))
-        return None if net else f"{learner.title} adapts no network, so there is no task loss around its weights."
-    if not learner.meta_trained:
-        return f"{learner.title} learns nothing across tasks, so it has no meta-loss."
-    if learner.noise_size(ensemble.distribution.spec):
-        return (
-            f"{learner.title} trains on random masks with straight-through derivatives: "
-            "its meta-gradient is not the slope of its meta-loss, so it is left out here."
-        )
-    return None
+    return LOSSES[loss](ensemble)
 
 
 def one_task(distribution: TaskDistribution, index: int) -> Task:

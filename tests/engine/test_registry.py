@@ -35,8 +35,7 @@ class Mine(MAML):
 """
 PROBE = """
 from dataclasses import dataclass
-
-QUESTION = "How many seeds?"
+from probes.probe import Probe
 
 @dataclass(frozen=True)
 class Config:
@@ -46,11 +45,10 @@ class Config:
 class Seeds:
     seeds: int
 
-def applies(ensemble):
-    return None
-
-def probe(ensembles, config, progress):
+def ask(ensembles, config, progress):
     return Seeds(len(ensembles[0].runs) + config.more)
+
+PROBE = Probe("my-seeds", "How many seeds?", Config, (), ask)
 """
 
 
@@ -99,7 +97,7 @@ def test_one_file_may_bring_several_kinds_and_several_files_may_be_named(folder,
     (other := folder.parent / "other.py").write_text(LEARNER.replace('"mine"', '"other"'))
     monkeypatch.setenv(plugins.VARIABLE, f"{folder}{os.pathsep}{other}")
     assert list(LEARNERS)[-2:] == ["mine", "other"]
-    assert (list(NETWORKS)[-1], list(TASKS)[-1], list(PROBES)[-1]) == ("my-mlp", "my-sine", "my-things")
+    assert (list(NETWORKS)[-1], list(TASKS)[-1], list(PROBES)[-1]) == ("my-mlp", "my-sine", "my-seeds")
     assert make("mine", network="my-mlp").network == NETWORKS["my-mlp"]()
     assert registry.complaints() == []
 
@@ -114,8 +112,12 @@ BROKEN = {
     LEARNER.replace('"mine"', '"../mine"'): "the name of Mine may hold letters, digits and . _ - only, at most 60",
     LEARNER.replace('"Mine"', "3"): "Mine must say its title as text",
     LEARNER.replace("float = 0.02", "float = None\n    def __post_init__(self): 1 / 0"): "but Mine() fails: ZeroDivis",
-    PROBE.replace("QUESTION =", "QUESTION = Q ="): "",
-    PROBE.replace("def applies", "def apply"): "the module of broken lacks applies",
+    PROBE + "AGAIN = PROBE": "",
+    PROBE.replace("my-seeds", "maps"): "The probe 'maps' of broken.py",
+    PROBE.replace("my-seeds", "my seeds"): "the name of a probe may hold letters, digits and . _ - only, at most 60",
+    PROBE.replace("seeds?", "seeds"): "the question of my-seeds must be text that ends with a question mark",
+    PROBE.replace(", Config,", ", {},"): "the config of my-seeds must be a dataclass",
+    PROBE.replace("()", "None"): "my-seeds needs a tuple of needs, and a function to ask",
 }
 
 
@@ -123,7 +125,7 @@ BROKEN = {
 def test_what_is_broken_is_one_sentence_and_the_rest_is_there(folder, content, capsys):
     (folder / "a_sound.py").write_text(LEARNER.replace('"mine"', '"sound"'))
     (folder / "broken.py").write_text(content)
-    assert ("sound" in LEARNERS, "mine" in LEARNERS, "broken" in PROBES) == (True, False, not BROKEN[content])
+    assert ("sound" in LEARNERS, "mine" in LEARNERS, "my-seeds" in PROBES) == (True, False, not BROKEN[content])
     said = registry.complaints()
     assert len(said) == bool(BROKEN[content])
     for one in said:
@@ -155,13 +157,15 @@ def test_installed_packages_are_found_by_their_entry_points(folder, tmp_path, mo
     (tmp_path / "mine_of_a_package.py").write_text(LEARNER)
     (tmp_path / "asks_for_a_package.py").write_text(PROBE)
     points = "[innerloop.learners]\na = mine_of_a_package:Mine\nb = mine_of_a_package:none\nc = engine.tasks:Sine\n"
-    package(tmp_path, "my-package", "1.2", f"{points}[innerloop.probes]\nseeds = asks_for_a_package\n")
+    points += "[innerloop.probes]\nseeds = asks_for_a_package:PROBE\nno = asks_for_a_package:ask\n"
+    package(tmp_path, "my-package", "1.2", points)
     monkeypatch.syspath_prepend(tmp_path)
     assert LEARNERS.owner("mine") == "my-package 1.2"
-    assert asking.find("seeds").QUESTION == "How many seeds?"
-    none, wrong = registry.complaints()
+    assert asking.find("my-seeds").question == "How many seeds?"
+    none, wrong, no_probe = registry.complaints()
     assert none.startswith("The learner 'b' of my-package 1.2 is left out: AttributeError: ")
     assert wrong.startswith("A learner of my-package 1.2 is left out: <class 'engine.tasks.sine.Sine'> is no class")
+    assert no_probe.startswith("A probe of my-package 1.2 is left out: its entry point no names <function ask at ")
 
 
 def test_a_plug_in_that_looks_for_others_while_it_is_loaded_sees_what_ships(folder):

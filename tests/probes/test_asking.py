@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import types
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from engine.runs.run import describe, save
 from engine.tasks import Sine, stream
 from probes import asking
 from probes.cli import main
+from probes.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Answer:
 @pytest.fixture
 def counting(monkeypatch):
     """A probe that applies to gradient learners only."""
-    module = types.SimpleNamespace(
-        QUESTION="How many?",
-        Config=Config,
-        applies=lambda e: None if e.learner.family == "gradient" else f"{e.learner.name} takes no gradient steps.",
-        probe=lambda es, config, progress: Answer([e.learner.name for e in es], np.full((len(es),), config.tasks)),
+    probe = Probe(
+        "counting",
+        "How many?",
+        Config,
+        (lambda e: None if e.learner.family == "gradient" else f"{e.learner.name} takes no gradient steps.",),
+        lambda es, config, progress: Answer([e.learner.name for e in es], np.full((len(es),), config.tasks)),
     )
-    monkeypatch.setitem(probes.PROBES._builtin, "counting", "counting")
-    monkeypatch.setattr(asking, "import_module", lambda name: module)
+    monkeypatch.setitem(probes.PROBES._builtin, "counting", probe)
 
 
 @pytest.fixture
@@ -95,6 +95,8 @@ def test_the_command_line_lists_every_probe(capsys):
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == list(probes.PROBES)
     assert all(row["question"].endswith("?") for row in rows)
+    assert all(need.endswith(".") for row in rows for need in row["needs"])
+    assert [row["name"] for row in rows if not row["needs"]] == ["behaviour"]
 
 
 def test_a_wrong_probe_ends_with_code_2(capsys):

@@ -106,7 +106,9 @@ def test_heads_are_those_of_the_evaluation():
 
 def test_who_has_no_such_question_says_so():
     classes = ensemble("maml", GaussianClasses(shots=2))
-    with pytest.raises(BadInput, match="shortened"):
+    with pytest.raises(
+        BadInput, match="targets are classes and not numbers: support sets are shortened point by point"
+    ):
         asking.ask("shots", [classes], {})
     with pytest.raises(BadInput, match="cannot be moved"):
         asking.ask("shift", [classes], {})

@@ -118,7 +118,7 @@ def show_others(choice: page.Choice) -> None:
     everybody = library.ensembles(choice.collection, "sine", choice.shots)[0]
     from probes.questions import moving
 
-    asked = [e for e in everybody if moving.applies(e) is None and e.learner.meta_trained]
+    asked = [e for e in everybody if moving.PROBE.applies(e) is None and e.learner.meta_trained]
     answers = [page.answer("moving", [e], f"Adapting {e.learner.title} ...", tasks=TASKS) for e in asked]
     found = [one for answer in answers if answer is not None for one in answer.learners]
     if not found:

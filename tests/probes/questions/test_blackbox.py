@@ -163,4 +163,4 @@ def test_pictures_of_plain_lstms_end_with_the_state_that_a_query_reads(learner, 
 def test_they_say_whom_they_do_not_apply_to():
     task = tree_map(lambda leaf: leaf[0], Sine(shots=5).sample(stream("page", 1), 1))
     assert passes.passes(made(MAML()).runs[0], task) is None
-    assert "hidden state" in (memory.applies(made(MAML())) or "")
+    assert "hidden state" in (memory.PROBE.applies(made(MAML())) or "")

@@ -118,7 +118,7 @@ def test_the_control_is_not_the_trained_learner():
 
 def test_only_sine_waves_have_fresh_functions():
     made = ensemble("maml")
-    assert broadness.applies(made) is None
+    assert broadness.PROBE.applies(made) is None
     other = type(made)(tuple(type(r)(r.path, r.learner, GaussianClasses(), r.params, r.record) for r in made.runs))
-    assert "gaussian-classes" in (broadness.applies(other) or "")
+    assert "gaussian-classes" in (broadness.PROBE.applies(other) or "")
     assert isinstance(made.distribution, Sine)

@@ -255,4 +255,4 @@ def test_progress_only_grows():
     asking.ask("curvature", [ensemble("maml", 2, network=MLP((6,)))], FEW, shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1
-    assert curvature.applies(ensemble("maml", 1)) is None
+    assert curvature.PROBE.applies(ensemble("maml", 1)) is None

@@ -15,8 +15,9 @@ from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import tree_map
 from probes import asking
+from probes.needs import HiddenLayers
 from probes.questions import diversity
-from probes.tools.representations import inputs, represent, tasks_of, untrained, why_not
+from probes.tools.representations import inputs, represent, tasks_of, untrained
 
 REGRESSORS = [name for name, cls in LEARNERS.items() if "regression" in cls.kinds]
 
@@ -113,7 +114,7 @@ def test_the_cosine_is_the_mean_over_pairs():
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_the_probe_equals_a_loop_over_runs_and_tasks(name: str):
     made = ensemble(name)
-    if why_not(made):
+    if HiddenLayers()(made):
         pytest.skip(f"{name} has no hidden layers")
     found = asking.ask("diversity", [made], {"tasks": 3, "points": 15})
     x, (tasks, _) = inputs(made.distribution, 15), tasks_of(made.distribution, 3)
@@ -159,5 +160,5 @@ def test_a_learner_without_hidden_layers_is_told_apart():
     made = ensemble("maml")
     blind = type("Blind", (type(made.learner),), {"features": lambda *_: {}})()
     runs = tuple(Run(run.path, blind, run.distribution, run.params, run.record) for run in made.runs)
-    assert diversity.applies(made) is None
-    assert diversity.applies(Ensemble(runs)) == "MAML has no hidden layers to look at."
+    assert diversity.PROBE.applies(made) is None
+    assert diversity.PROBE.applies(Ensemble(runs)) == "MAML has no hidden layers to look at."

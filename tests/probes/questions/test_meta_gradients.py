@@ -250,7 +250,7 @@ def test_blocks_lie_where_the_surface_keeps_them():
 def test_every_learner_is_asked_or_says_why_not(name: str):
     if "regression" not in LEARNERS[name].kinds:
         pytest.skip("not for sine waves")
-    reason = meta_gradients.applies(ensemble(name, 1))
+    reason = meta_gradients.PROBE.applies(ensemble(name, 1))
     asked = {"maml", "fomaml", "turtle", "turtle-first-order", "meta-lstm", "meta-lstm-enhanced", "op-lstm", "sap"}
     assert reason is None or name not in asked
     assert reason is None or LEARNERS[name].title in reason

@@ -193,5 +193,5 @@ def test_deviations_tell_what_they_say():
 
 def test_it_says_whom_it_does_not_apply_to():
     learner = MAML()
-    said = rule.applies(alone(learner, double(learner.init(stream("init"), Sine.spec))))
+    said = rule.PROBE.applies(alone(learner, double(learner.init(stream("init"), Sine.spec))))
     assert said == "MAML has no learned update rule to look at."

@@ -55,8 +55,8 @@ def test_the_control_is_the_same_learner_before_any_training():
 def test_many_points_are_refused_with_a_reason():
     made = ensemble("maml")
     many = [Run(run.path, run.learner, Sine(shots=FEW + 1), run.params, run.record) for run in made.runs]
-    assert f"at most {FEW} points" in str(shares.applies(Ensemble(tuple(many))))
-    assert shares.applies(made) is None
+    assert f"at most {FEW} points" in str(shares.PROBE.applies(Ensemble(tuple(many))))
+    assert shares.PROBE.applies(made) is None
 
 
 def test_a_single_unit_and_equal_units():

@@ -8,6 +8,7 @@ import pytest
 from engine.errors import BadInput
 from engine.tasks import GaussianClasses
 from probes import asking
+from probes.probe import silent
 from probes.questions import similarity
 from probes.questions.similarity import debiased_cka
 from probes.tools.representations import inputs, tasks_of
@@ -123,4 +124,4 @@ def test_kinds_of_tasks_that_share_no_input_are_refused():
     maml = ensemble("maml")
     other = type(maml)(tuple(type(r)(r.path, r.learner, GaussianClasses(), r.params, r.record) for r in maml.runs))
     with pytest.raises(BadInput, match="one kind of task"):
-        similarity.probe([maml, other], similarity.Config(), asking.silent)
+        similarity.ask([maml, other], similarity.Config(), silent)

@@ -119,7 +119,8 @@ def test_correlations_of_constructed_movements():
 
 
 def test_only_sap_has_strengths():
-    assert subspace.applies(ensemble("maml", network=MLP((5,)))) == "MAML has no operations with learned strengths."
+    said = subspace.PROBE.applies(ensemble("maml", network=MLP((5,))))
+    assert said == "MAML has no operations with learned strengths."
 
 
 def test_movement_of_a_network_is_the_length_of_its_change():
@@ -143,4 +144,4 @@ def test_finetuning_moves_its_head_alone_and_lstms_have_no_network():
     assert (share[..., :2] == 0).all()
     assert (share[..., 2] > 0).all()
     assert make("lstm").acting({}, {}) is None
-    assert "adapts no network" in str(moving.applies(ensemble("lstm")))
+    assert "adapts no network" in str(moving.PROBE.applies(ensemble("lstm")))

@@ -127,6 +127,6 @@ def test_the_control_and_the_kept_copies_are_other_weights(tmp_path: Path):
 def test_it_says_whom_it_does_not_apply_to():
     learner = PooledLSTM()
     params = double(learner.init(stream("init"), Sine.spec))
-    assert "does not adapt by writing weights" in (updates.applies(alone(learner, params)) or "")
+    assert "adapts no network whose weights" in (updates.PROBE.applies(alone(learner, params)) or "")
     fine = OPLSTM(steps=1)
-    assert updates.applies(alone(fine, double(fine.init(stream("init"), Sine.spec)))) is None
+    assert updates.PROBE.applies(alone(fine, double(fine.init(stream("init"), Sine.spec)))) is None
