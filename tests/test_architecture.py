@@ -9,6 +9,7 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit import config
@@ -109,6 +110,50 @@ def test_no_module_imports_itself_through_others():
 
     for module in modules:
         walk(module, ())
+
+
+def defined(body: list[ast.stmt]) -> dict[str, Any]:
+    """What statements give names to, and what classes among them do."""
+    found: dict[str, Any] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = defined(node.body) if isinstance(node, ast.ClassDef) else {}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).split(".")[0]: {} for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id: {} for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is that of a module or package of ours, or of something that one defines."""
+    parts = name.split(".")
+    for known in range(len(parts), 0, -1):
+        base = ROOT.joinpath(*parts[:known])
+        file = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        if file.exists():
+            scope = defined(ast.parse(file.read_text()).body)
+            for part in parts[known:]:
+                if part not in scope:
+                    return False
+                scope = scope[part]
+            return True
+    return False
+
+
+def test_names_in_texts_are_of_things_that_exist():
+    """Dotted names between backticks, in docstrings, comments and docs/: what has moved is called by its new name."""
+    assert exists("engine.networks.memory.activations")
+    assert exists("engine.execution.policy.Policy.chunk")
+    assert not exists("engine.networks.operations")
+    assert not exists("engine.learners.coordinates.unfold")
+    files = [*FILES.values(), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    files += [path for folder in ("docs", "examples", "tests") for path in sorted((ROOT / folder).rglob("*.[pm][yd]"))]
+    pattern = rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)(?:\(.*?\))?`"
+    for path in files:
+        lost = {name for name in re.findall(pattern, path.read_text()) if not name.endswith(".py") and not exists(name)}
+        assert not lost, f"{path.relative_to(ROOT)} names {sorted(lost)}"
 
 
 def test_figures_import_only_figures_of_the_dashboard():

@@ -7,7 +7,7 @@ operations O: a mix of multiplications, then a mix of shifts. Only their paramet
 
 Input and output have a scalar scale and a scalar shift (one each, also for several dimensions), each with a sigmoid of
 its own as strength; after every ReLU stand identity, scalar, vector, full matrix and low-rank products under one
-softmax, and no shift, scalar shift and vector shift under another (`engine.networks.operations` has the formulas). The
+softmax, and no shift, scalar shift and vector shift under another (`engine.operations.unit_mix` has the formulas). The
 logits lambda of the strengths are fixed within a task. Outer objective: the query loss after T steps, over theta, phi_0
 and lambda together; lambda decides in which subspace a task adapts. A strength w scales both what its operation does
 and the gradient that it gets. So a state holds the products psi = w * phi, which move by w^2 times their own gradient,
@@ -17,48 +17,62 @@ and the gradient that it gets. So a state holds the products psi = w * phi, whic
 (a step of a shift moves the function by an amount proportional to w^2; the first-order form keeps w grad_psi, which is
 grad_phi, constant).
 
+On convolutional networks, as in the published code (`engine.operations.image_mix` has the formulas), images have
+identity, 1x1 and 3x3 kernels and 3x3 kernels of rank one under one softmax, and the shifts under another, where they come
+in and behind every activation, before pooling. Every convolution has its kernels W as they are, with a factor for each,
+and with one for each output channel, under a softmax. Behind the head stands a matrix with a shift, under a sigmoid. The
+head itself, weight and bias, adapts as well.
+
 Paper against published code; the defaults are the code's, a switch gives the other:
 - the code never adapts its first tensor, the input scale (`skip_first_tensor`);
 - low-rank operations start as projections on the first k units, so that the start is not the identity;
   `identity_low_rank` adds the part that is cut off: z U S V^T + z (I - P_k), with P_k the starting projection;
 - the network for synthetic families starts from phi ~ U(0, 1) and has no low-rank operations (`uniform_start`);
+- on images the code adapts the head too, which the paper's formula leaves alone (`head_adapts`);
 - the code sums the meta-gradients of a batch where we average: under Adam that differs through epsilon only.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from engine.errors import BadConfig, quoted
+from engine.learners.inner import descend
 from engine.learners.learner import Learner, Params, State
-from engine.networks import STANDARD, Acting, ANetwork
-from engine.operations import At, mix
-from engine.operations.mix import Form, Named
+from engine.learners.support import carried, remembered, settled
+from engine.networks import STANDARD, Acting, ANetwork, Net
+from engine.operations import At
+from engine.operations.image_mix import ImageMix, KernelMix, OutputMix
+from engine.operations.mix import Mixes, Named, Place
+from engine.operations.unit_mix import HiddenMix, ScalarMix
 from engine.tasks import TaskSpec
+from engine.trees import tree_map
 
-ENDS = ("input", "output")
-Value = TypeVar("Value")
+_vjp: Any = torch.func.vjp  # of one output: (output, function)
 
 
 @dataclass(frozen=True)
 class SAP(Learner):
     """SAP.
 
-    Sites are "input", "hidden1", "hidden2" ... and "output"; every operation is one tensor, named "site.operation".
+    Sites are "input", "hidden1", "hidden2" ... and "output", and before a hidden one of a convolution "weight1" and so
+    on; every operation is one tensor, named "site.operation".
 
     Attributes:
         network: the base network, which stays as it is within a task.
         steps, test_steps: inner steps T in meta-training, and in evaluation (None: the same).
         inner_lr: alpha.
         first_order: treat inner gradients as constants.
-        ranks: of the low-rank operations in every hidden site; empty for none.
-        skip_first_tensor: never adapt the input scale, as published.
+        inner_clip: element-wise clamp of the inner gradients (None: none; 10 in the published code on images).
+        ranks: of the low-rank operations in every hidden site on rows of units; empty for none.
+        skip_first_tensor: never adapt the scalar scale of the input, as published.
         identity_low_rank: low-rank operations start as identities instead of projections.
-        hidden_operations: False leaves only the scalar operations at input and output.
+        hidden_operations: False leaves only the operations at input and output.
         uniform_start: all operations start from U(0, 1) instead of scale 1 and shift 0.
+        head_adapts: on convolutional networks, the weight and bias of the head adapt as well, as published.
         frozen: operations that do not adapt; they still act as they were meta-learned.
     """
 
@@ -77,42 +91,27 @@ class SAP(Learner):
     test_steps: Annotated[int, Field(ge=1)] | None = None
     inner_lr: Annotated[float, Field(gt=0)] = 0.01
     first_order: bool = False
+    inner_clip: Annotated[float, Field(gt=0)] | None = None
     ranks: tuple[Annotated[int, Field(ge=1)], ...] = (5, 10, 15)
     skip_first_tensor: bool = True
     identity_low_rank: bool = False
     hidden_operations: bool = True
     uniform_start: bool = False
+    head_adapts: bool = True
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not all(layer.dense for layer in self.network.layers):
-            return  # `refused` says why
-        smallest = min((layer.outputs for layer in self.network.layers if layer.outputs), default=0)
-        if len(set(self.ranks)) < len(self.ranks) or max(self.ranks, default=0) > smallest:
+        widths = [layer.outputs for layer in self.network.layers if layer.dense and layer.outputs]
+        smallest = min(widths, default=0)
+        if not self._on_images and (len(set(self.ranks)) < len(self.ranks) or max(self.ranks, default=0) > smallest):
             raise BadConfig(f"Ranks must differ and be at most {smallest}, the smallest width; {self.ranks} was given")
-        if unknown := [name for name in self.frozen if name not in self.operations()]:
-            raise BadConfig(
-                f"There is no operation {quoted(unknown[0])} to freeze; known are {', '.join(self.operations())}"
-            )
-
-    def sites(self) -> list[str]:
-        """Where operations may stand, in network order; site l = 0 ... L takes a^(l)."""
-        return ["input", *(f"hidden{layer}" for layer in range(1, len(self.network.layers))), "output"]
+        known = self.operations()
+        if unknown := [name for name in self.frozen if name not in known]:
+            raise BadConfig(f"There is no operation {quoted(unknown[0])} to freeze; known are {', '.join(known)}")
 
     def groups(self) -> dict[str, list[str]]:
-        """Which operations share a group of strength logits. In a hidden site the first one has no parameters."""
-        found: dict[str, list[str]] = {}
-        low_rank = [f"rank{k}" for k in self.ranks]
-        for site in self.sites():
-            if site in ENDS:
-                kinds = {"scale": ["scale"], "shift": ["shift"]}
-            elif self.hidden_operations:
-                multiplications = ["identity", "scalar-scale", "vector-scale", "matrix", *low_rank]
-                kinds = {"scale": multiplications, "shift": ["no-shift", "scalar-shift", "vector-shift"]}
-            else:
-                continue
-            found |= {f"{site}.{kind}": [f"{site}.{name}" for name in names] for kind, names in kinds.items()}
-        return found
+        """Which operations share a group of strength logits. Where there are several, the first has no parameters."""
+        return self._mixes().groups()
 
     def operations(self) -> list[str]:
         """The operations that have parameters, as "site.operation", in network order."""
@@ -124,100 +123,94 @@ class SAP(Learner):
         In hidden sites those of "site.identity" and the multiplications sum to 1, as do those of "site.no-shift" and
         the shifts. A stack of parameters gives a number for each.
         """
-        found: Named = {}
-        for group, names in self.groups().items():
-            logits = params["strengths"][group]
-            values = [logits.sigmoid()] if len(names) == 1 else logits.softmax(-1).unbind(-1)
-            found |= zip(names, values, strict=True)
-        return found
-
-    def refused(self, spec: TaskSpec) -> str | None:
-        if not all(layer.dense for layer in self.network.layers):
-            return f"its operations mix rows of units; {self.network.title} has images between its layers."
-        return super().refused(spec)
+        return self._mixes().strengths(params["strengths"])
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        net, width = self.network.init(generator, spec), self._widths()
-        phi: Named = {}
-        for name in self.operations():
-            site, operation = name.split(".")
-            phi[name] = mix.plain(operation, width[site])
-            if self.uniform_start:
-                phi[name] = torch.rand(phi[name].shape, generator=generator)
+        net = self.network.init(generator, spec)
+        phi = self._mixes(net).plain()
+        if self.uniform_start:
+            phi = {name: torch.rand(start.shape, generator=generator) for name, start in phi.items()}
         logits = {group: torch.zeros(len(names) if len(names) > 1 else ()) for group, names in self.groups().items()}
         return {"net": net, "operations": phi, "strengths": logits}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        phi, strengths = self._rows(params)
-        return {"psi": strengths * phi, "strengths": strengths}
+        net = params["net"]
+        phi, strengths = self._mixes(net).rows(params["operations"], params["strengths"])
+        state = {"psi": strengths * phi, "strengths": strengths, **remembered(self.network, support_x)}
+        if self.head_adapts and self._on_images:
+            state["head"] = {key: net[key] for key in self.network.head.keys}
+        return state
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
-        psi, strengths, forms, pieces = state["psi"], state["strengths"], self._forms(), []
-        prediction, back = self.network.pullback_of(self._pieces(psi), params["net"], support_x, self._at)
-        found = back(self.loss_gradient(prediction, support_y))
-        still = dict.fromkeys((*self.frozen, *(["input.scale"] if self.skip_first_tensor else [])))
-        for site, point in self._points().items():
-            pieces += forms[site].held(found[point], _of(site, still))
-        gradient, pace = torch.cat(pieces, -1), -self.inner_lr * strengths
-        if self.first_order:
-            gradient = (strengths * gradient).detach()  # with respect to phi: that is the constant
+        net, psi, strengths = params["net"], state["psi"], state["strengths"]
+        mixes, new = self._mixes(net), carried(state)
+        if "head" in state:
+
+            def forward(psi: dict[str, Named], head: Net) -> Tensor:
+                return self.network.forward({**net, **head}, support_x, mixes.at(psi))
+
+            prediction, back = _vjp(forward, mixes.pieces(psi), state["head"])
+            found, of_head = back(self.loss_gradient(prediction, support_y))
+            new["head"] = descend(state["head"], tree_map(self._bounded, of_head), self.inner_lr)
+        else:
+            prediction, back = self.network.pullback_of(mixes.pieces(psi), net, support_x, mixes.at)
+            found = back(self.loss_gradient(prediction, support_y))
+        gradient = mixes.gradient(found, (*self.frozen, *(["input.scale"] if self.skip_first_tensor else [])))
+        pace = -self.inner_lr * strengths
+        if self.first_order or self.inner_clip is not None:
+            gradient = self._bounded(strengths * gradient)  # with respect to phi: that is the constant, or clamped
         else:
             pace = pace * strengths  # of numbers that tasks share: two multiplications less for each task
-        return {"psi": psi + pace * gradient, "strengths": strengths}
+        return {"psi": psi + pace * gradient, "strengths": strengths, **new}
 
     def named(self, params: Params, state: State) -> dict[str, Tensor]:
         """The parameters phi of the operations in a state, as "site.operation", in network order.
 
         An operation of strength 0 cannot have moved.
         """
-        phi, strengths = self._rows(params)
+        mixes = self._mixes(params["net"])
+        phi, strengths = mixes.rows(params["operations"], params["strengths"])
         moved = torch.where(strengths > 0, (state["psi"] - strengths * phi) / strengths, 0.0)
-        forms, found = self._forms(), Named()
-        pieces = self._pieces(phi + moved)
-        for site, point in self._points().items():
-            found |= {f"{site}.{name}": value for name, value in forms[site].named(pieces[point]).items()}
-        return found
+        return mixes.named(phi + moved)
 
     def acting(self, params: Params, state: State) -> Acting:
-        """Every operation acts on rows and is affine, so a state on an MLP stands for a plain one of the same widths."""
-        return self.network.plain(params["net"], self._at(self._pieces(state["psi"])))
+        """On rows every operation is affine, so a state on an MLP stands for a plain one of the same widths."""
+        return self.network.plain(*self._adapted(params, state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return self.network.forward(params["net"], x, self._at(self._pieces(state["psi"])))
+        net, at = self._adapted(params, state)
+        return self.network.forward(net, x, at)
 
-    def _widths(self) -> dict[str, int]:
-        """The units of each site; the scalars of the ends need none."""
-        hidden = (int(layer.outputs or 0) for layer in self.network.layers[:-1])
-        return dict(zip(self.sites(), (0, *hidden, 0), strict=True))
+    def _adapted(self, params: Params, state: State) -> tuple[Net, At]:
+        """The weights of a state, and what stands between them."""
+        mixes = self._mixes(params["net"])
+        at = mixes.at(mixes.pieces(state["psi"]))
+        return settled(self.network, {**params["net"], **state.get("head", {})}, state, at), at
 
-    def _points(self) -> dict[str, str]:
-        """Where in the network the sites are that have operations, in its order."""
-        points = ["input", *(layer.active for layer in self.network.layers[:-1]), "output"]
-        every = dict(zip(self.sites(), points, strict=True))
-        return {site: point for site, point in every.items() if self.hidden_operations or site in ENDS}
+    @property
+    def _on_images(self) -> bool:
+        return not all(layer.dense for layer in self.network.layers)
 
-    def _forms(self) -> dict[str, Form]:
-        """The sites that have operations, in network order."""
-        width = self._widths()
-        return {site: Form(width[site], self.ranks, self.identity_low_rank) for site in self._points()}
+    def _mixes(self, net: Net | None = None) -> Mixes:
+        """What stands where. Sizes that only weights know are 0 without them."""
+        layers = self.network.layers
+        sizes = [net[layer.weight].shape[:2] if net else (0, 0) for layer in layers]
+        found: list[Place] = []
+        for number, layer in enumerate(layers[:-1] if self.hidden_operations else [], start=1):
+            d = int(layer.outputs or 0)
+            if not layer.dense:
+                found.append(Place(f"weight{number}", f"{layer.name}.weight", KernelMix(*sizes[number - 1])))
+            mix = HiddenMix(d, self.ranks, self.identity_low_rank) if layer.dense else ImageMix(d)
+            found.append(Place(f"hidden{number}", layer.active, mix))
+        begin = ScalarMix() if layers[0].dense else ImageMix(sizes[0][1])
+        end = ScalarMix() if all(layer.dense for layer in layers) else OutputMix(sizes[-1][0])
+        return Mixes([Place("input", "input", begin), *found, Place("output", "output", end)])
 
-    def _rows(self, params: Params) -> tuple[Tensor, Tensor]:
-        """phi_0 and the strength of every number, (N,) each."""
-        forms, w, phi = self._forms().items(), self.strengths(params), params["operations"]
-        row = [piece for site, form in forms for piece in form.row(_of(site, phi))]
-        strengths = [piece for site, form in forms for piece in form.strengths(_of(site, w))]
-        return torch.cat(row, -1), torch.cat(strengths, -1)
-
-    def _at(self, pieces: dict[str, Named]) -> At:
-        """The sites that the pieces of products psi make, at their points."""
-        forms = self._forms()
-        return At({point: forms[site].site(pieces[point]) for site, point in self._points().items()})
-
-    def _pieces(self, row: Tensor) -> dict[str, Named]:
-        """A row (N,) cut into the pieces of each site, by its point."""
-        forms, points = self._forms(), self._points()
-        pieces = iter(row.split([size for form in forms.values() for size in form.pieces.values()], -1))
-        return {points[site]: {name: next(pieces) for name in form.pieces} for site, form in forms.items()}
+    def _bounded(self, gradient: Tensor) -> Tensor:
+        """An inner gradient as a step follows it."""
+        if (limit := self.inner_clip) is not None:
+            gradient = gradient.clamp(-limit, limit)
+        return gradient.detach() if self.first_order else gradient
 
 
 @dataclass(frozen=True)
@@ -230,8 +223,3 @@ class FirstOrderSAP(SAP):
     summary = "SAP that pretends its inner gradients are constants: cheaper, with a less exact outer direction."
 
     first_order: bool = True
-
-
-def _of(site: str, named: dict[str, Value]) -> dict[str, Value]:
-    """The entries of one site, by operation."""
-    return {name.removeprefix(f"{site}."): value for name, value in named.items() if name.startswith(f"{site}.")}

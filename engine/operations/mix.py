@@ -1,215 +1,165 @@
-"""A site of simple operations between two layers: what SAP adapts. A mix of multiplications, then a mix of shifts.
+"""Mixes: simple operations that stand at one point of a network, each with a strength; what SAP adapts.
 
-For an input z (K, d), operation parameters phi and strengths w in (0, 1), a site of scalars computes
-
-    z -> (1 - w_scale) z + w_scale a z,   z -> z + w_shift b
-
-and a hidden site, whose multiplications share one softmax and whose shifts share another,
-
-    z -> w_identity z + w_scalar a z + w_vector v * z + w_matrix z M + sum over k of w_k z U_k S_k V_k^T
-    z -> z + w_scalar b + w_vector c
-
-Keys of phi: scale, shift; scalar-scale (), vector-scale (d,), matrix (d, d), rank5 (2 d + 1, 5) and so on (the rows of
-U, then S, then the rows of V), scalar-shift (), vector-shift (d,). Strengths have the same keys, and identity and
-no-shift.
-
-A strength only ever multiplies its own parameters (of a low-rank operation, S), so a site is a function of the products
+`unit_mix` has those on rows of units, `image_mix` those on images and kernels. The strengths w in (0, 1) of operations
+of one kind come from logits by a softmax, or a sigmoid where there is one. A strength only ever multiplies its own
+parameters phi (of a low-rank operation, one of its factors), so what stands at a point is a function of the products
 psi = w * phi, and the derivative with respect to phi is w times that with respect to psi: one multiplication for all
-operations of a network, if their numbers stand in one row. A row comes in pieces, each (n,): first what passes a site
-as it is ("kept": phi is 1 there, and w is 1 - w_scale or w_identity), then the operations; of the low-rank ones all U
-side by side, as (d, r) with r the sum of their ranks, then all S, then all V.
+operations of a network, if their numbers stand in one row. A row comes in pieces, each (n,): for every mix first what
+passes as it is ("kept", where phi is 1), then its operations.
 
-Leading axes (a stack of networks) broadcast through every function but `plain`.
+Leading axes (a stack of networks) broadcast through every function but `plain`, where they do through the network.
 """
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from engine.operations.site import Site
+from engine.operations.site import At, Site
 
 Named = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
+Value = TypeVar("Value")
+SHIFTS = ["no-shift", "scalar-shift", "vector-shift"]
 
 
-def plain(operation: str, d: int) -> Tensor:
-    """An operation that scales by 1, shifts by 0, or projects on the first k of d units."""
-    if operation.startswith("rank"):
-        corner = torch.eye(d, int(operation.removeprefix("rank")))
-        return torch.cat([corner, torch.ones_like(corner[:1]), corner])
-    if operation == "matrix":
-        return torch.eye(d)
-    shape = (d,) if operation.startswith("vector") else ()
-    return torch.zeros(shape) if operation.endswith("shift") else torch.ones(shape)
+class Mix:
+    """Base of all mixes: which operations there are, and how their parameters stand in a row.
 
-
-@dataclass(frozen=True)
-class ScalarSite(Site):
-    """What the scalar operations at the input or the output amount to: z -> z * factor + shift.
-
-    Attributes:
-        factor, shift: (1, 1).
+    Subclasses say `groups`, `shapes`, `passes` and `site`.
     """
 
-    factor: Tensor
-    shift: Tensor
-    written_out = True
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """The operations by kind: several share a softmax, and the first has no parameters; one alone has a sigmoid."""
+        raise NotImplementedError(f"{type(self).__name__} must define groups")
 
-    def __call__(self, z: Tensor) -> Tensor:
-        return z * self.factor + self.shift
+    @property
+    def shapes(self) -> Shapes:
+        """What stands in a row behind what passes, in its order, and how it is shaped."""
+        raise NotImplementedError(f"{type(self).__name__} must define shapes")
 
-    def backward(self, delta: Tensor) -> Tensor:
-        return delta * self.factor
+    @property
+    def kept(self) -> int:
+        """How many numbers say what passes as it is."""
+        return 1
 
-    def gradient(self, z: Tensor, delta: Tensor) -> Named:
-        """The derivative with respect to psi, as pieces of a row.
+    def passes(self, w: Named) -> Tensor:
+        """Their strengths, (kept,)."""
+        raise NotImplementedError(f"{type(self).__name__} must define passes")
 
-        Args:
-            z: the input, (K, d).
-            delta: the derivative with respect to the output, (K, d).
-        """
-        return {"scale": (z * delta).sum((-2, -1))[..., None], "shift": delta.sum((-2, -1))[..., None]}
+    def site(self, psi: Named) -> Site:
+        """What the pieces of a row of products psi make."""
+        raise NotImplementedError(f"{type(self).__name__} must define site")
 
-    def before(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        return weight * self.factor, bias + (weight * self.shift).sum(-1)
+    def plain(self, operation: str) -> Tensor:
+        """An operation as it starts: scales at 1, shifts at 0."""
+        return (torch.zeros if operation.endswith("shift") else torch.ones)(self.shapes[operation])
 
-    def after(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        return weight * self.factor, bias * self.factor.squeeze(-1) + self.shift.squeeze(-1)
-
-
-@dataclass(frozen=True)
-class HiddenSite(Site):
-    """What the operations of a hidden site amount to: z -> z @ matrix + shift.
-
-    Attributes:
-        matrix: (d, d), the sum of all multiplications.
-        shift: (1, d).
-        low_rank: U (d, r), w S (1, r) and V (d, r) of the low-rank operations, where there are any.
-    """
-
-    matrix: Tensor
-    shift: Tensor
-    low_rank: tuple[Tensor, Tensor, Tensor] | None
-    written_out = True
-
-    def __call__(self, z: Tensor) -> Tensor:
-        return z @ self.matrix + self.shift
-
-    def backward(self, delta: Tensor) -> Tensor:
-        return delta @ self.matrix.mT
-
-    def gradient(self, z: Tensor, delta: Tensor) -> Named:
-        """The derivative with respect to psi, as pieces of a row.
-
-        Args:
-            z: the input, (K, d).
-            delta: the derivative with respect to the output, (K, d).
-        """
-        full, down = z.mT @ delta, delta.sum(-2)  # with respect to the whole matrix (d, d) and the shift (d,)
-        along = full.diagonal(dim1=-2, dim2=-1).contiguous()
-        row = {"scalar-scale": along.sum(-1, keepdim=True), "vector-scale": along, "matrix": full.flatten(-2)}
-        if self.low_rank is not None:
-            u, s, v = self.low_rank
-            left, right = z @ u, delta @ v  # (K, r) each
-            row |= {"u": ((z.mT @ right) * s).flatten(-2), "s": (left * right).sum(-2)}
-            row["v"] = ((delta.mT @ left) * s).flatten(-2)
-        return row | {"scalar-shift": down.sum(-1, keepdim=True), "vector-shift": down}
-
-    def before(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        return (self.matrix @ weight.mT).mT, bias + (self.shift @ weight.mT).squeeze(-2)
-
-
-@dataclass(frozen=True)
-class Form:
-    """Which operations a site has, and how their parameters stand in a row.
-
-    Attributes:
-        width: d, the units of a hidden site; 0 for the scalars at input and output.
-        ranks: of the low-rank operations.
-        residual: low-rank operations are z U S V^T + z (I - P_k), P_k the projection on the first k units.
-    """
-
-    width: int = 0
-    ranks: tuple[int, ...] = ()
-    residual: bool = False
+    def strength(self, name: str, w: Named) -> Tensor:
+        """The strength of every number of a piece, (n,)."""
+        return times(w[name], math.prod(self.shapes[name]))
 
     @property
     def pieces(self) -> dict[str, int]:
         """The pieces of a row, with how many numbers each has."""
-        if not self.width:
-            return {"kept": 1, "scale": 1, "shift": 1}
-        d, r = self.width, sum(self.ranks)
-        low_rank = {"u": d * r, "s": r, "v": d * r} if self.ranks else {}
-        scales = {"kept": d, "scalar-scale": 1, "vector-scale": d, "matrix": d * d}
-        return {**scales, **low_rank, "scalar-shift": 1, "vector-shift": d}
+        return {"kept": self.kept, **{name: math.prod(shape) for name, shape in self.shapes.items()}}
 
     def row(self, phi: Named) -> list[Tensor]:
-        """Parameters as pieces of a row; those of the low-rank operations as one."""
-        first = next(iter(phi.values()))  # the scalar, with whatever leading axes
-        kept = first.new_ones((*first.shape, self.pieces["kept"]))
-        if not self.width:
-            return [kept, phi["scale"][..., None], phi["shift"][..., None]]
-        low_rank = [torch.cat([phi[f"rank{k}"] for k in self.ranks], -1).flatten(-2)] if self.ranks else []
-        scales = [kept, phi["scalar-scale"][..., None], phi["vector-scale"], phi["matrix"].flatten(-2), *low_rank]
-        return [*scales, phi["scalar-shift"][..., None], phi["vector-shift"]]
+        """Parameters as pieces of a row."""
+        found = [phi[name].flatten(-len(s)) if s else phi[name][..., None] for name, s in self.shapes.items()]
+        return [found[0].new_ones((*found[0].shape[:-1], self.kept)), *found]
 
     def named(self, row: Named) -> Named:
         """The parameters in the pieces of a row."""
-        if not self.width:
-            return {name: row[name].squeeze(-1) for name in ("scale", "shift")}
-        phi = {"scalar-scale": row["scalar-scale"].squeeze(-1), "vector-scale": row["vector-scale"]}
-        phi["matrix"] = row["matrix"].unflatten(-1, (self.width, self.width))
-        if self.ranks:
-            columns = [row[name].unflatten(-1, (-1, sum(self.ranks))) for name in ("u", "s", "v")]
-            parts = torch.cat(columns, -2).split(list(self.ranks), -1)
-            phi |= {f"rank{k}": part for k, part in zip(self.ranks, parts, strict=True)}
-        return phi | {"scalar-shift": row["scalar-shift"].squeeze(-1), "vector-shift": row["vector-shift"]}
+        return {name: row[name].unflatten(-1, s) if s else row[name].squeeze(-1) for name, s in self.shapes.items()}
 
     def strengths(self, w: Named) -> list[Tensor]:
-        """The strength of every number, as (finer) pieces of a row."""
-        if not self.width:
-            return [(1 - w["scale"])[..., None], w["scale"][..., None], w["shift"][..., None]]
-        d, kept, low_rank = self.width, _times(w["identity"], self.width), []
-        if self.ranks:
-            whole = w["identity"].new_ones((*w["identity"].shape, d * sum(self.ranks)))
-            low_rank = [whole, *(_times(w[f"rank{k}"], k) for k in self.ranks), whole]
-        if self.residual:
-            units = torch.arange(d, device=kept.device)
-            for k in self.ranks:
-                kept = kept + w[f"rank{k}"][..., None] * (units >= k)
-        scales = [kept, _times(w["scalar-scale"], 1), _times(w["vector-scale"], d), _times(w["matrix"], d * d)]
-        return [*scales, *low_rank, _times(w["scalar-shift"], 1), _times(w["vector-shift"], d)]
+        """The strength of every number, as pieces of a row."""
+        return [self.passes(w), *(self.strength(name, w) for name in self.shapes)]
 
-    def site(self, psi: Named) -> ScalarSite | HiddenSite:
-        """The site that the pieces of a row of products psi make."""
-        if not self.width:
-            return ScalarSite((psi["kept"] + psi["scale"])[..., None], psi["shift"][..., None])
-        d, factor = self.width, psi["kept"] + psi["scalar-scale"] + psi["vector-scale"]
-        matrix, low_rank = psi["matrix"].unflatten(-1, (d, d)), None
-        if self.ranks:
-            u, v = (psi[name].unflatten(-1, (d, -1)) for name in ("u", "v"))
-            low_rank = u, psi["s"].unsqueeze(-2), v
-            matrix = matrix + (u * low_rank[1]) @ v.mT
-        shift = psi["scalar-shift"] + psi["vector-shift"]
-        return HiddenSite(matrix + factor.diag_embed(), shift.unsqueeze(-2), low_rank)
-
-    def held(self, row: Named, still: Collection[str]) -> list[Tensor]:
+    def held(self, found: Named, still: Collection[str]) -> list[Tensor]:
         """The derivative with respect to psi as pieces of a row, zero for what does not adapt."""
-        like = row["scale" if not self.width else "scalar-scale"]
-        found = []
-        for name, size in self.pieces.items():
-            if name == "kept" or name in still:
-                found.append(like.new_zeros((*like.shape[:-1], size)))
-            elif name in ("u", "s", "v") and any(f"rank{k}" in still for k in self.ranks):
-                free = [torch.full((k,), f"rank{k}" not in still, device=like.device) for k in self.ranks]
-                columns = row[name].unflatten(-1, (-1, sum(self.ranks)))
-                found.append(torch.where(torch.cat(free), columns, 0.0).flatten(-2))
-            else:
-                found.append(row[name])
+        like = next(iter(found.values()))
+        return [
+            like.new_zeros((*like.shape[:-1], size)) if name == "kept" or name in still else found[name]
+            for name, size in self.pieces.items()
+        ]
+
+
+class Place(NamedTuple):
+    """A mix, the name of its site, and the point of the network where it stands."""
+
+    site: str
+    point: str
+    mix: Mix
+
+
+class Mixes:
+    """All mixes of a network, in its order. Operations go by "site.operation", groups of strengths by "site.kind"."""
+
+    def __init__(self, places: list[Place]):
+        self._places = places
+
+    def groups(self) -> dict[str, list[str]]:
+        """Which operations share strengths. Where there are several, the first has no parameters."""
+        return {
+            f"{site}.{kind}": [f"{site}.{name}" for name in names]
+            for site, _, mix in self._places
+            for kind, names in mix.groups.items()
+        }
+
+    def plain(self) -> Named:
+        """The operations that have parameters, as they start."""
+        groups = ((place, names) for place in self._places for names in place.mix.groups.values())
+        names = ((place, name) for place, each in groups for name in (each if len(each) == 1 else each[1:]))
+        return {f"{place.site}.{name}": place.mix.plain(name) for place, name in names}
+
+    def strengths(self, logits: Named) -> Named:
+        """The strength of every operation, from the logits of the groups."""
+        found: Named = {}
+        for group, names in self.groups().items():
+            of = logits[group]
+            found |= zip(names, [of.sigmoid()] if len(names) == 1 else of.softmax(-1).unbind(-1), strict=True)
+        return found
+
+    def rows(self, phi: Named, logits: Named) -> tuple[Tensor, Tensor]:
+        """Parameters and strengths of all numbers, (N,) each."""
+        w, places = self.strengths(logits), self._places
+        row = [piece for site, _, mix in places for piece in mix.row(_of(site, phi))]
+        strengths = [piece for site, _, mix in places for piece in mix.strengths(_of(site, w))]
+        return torch.cat(row, -1), torch.cat(strengths, -1)
+
+    def pieces(self, row: Tensor) -> dict[str, Named]:
+        """A row (N,) cut into its pieces, by point."""
+        sizes = [place.mix.pieces for place in self._places]
+        pieces = iter(row.split([size for each in sizes for size in each.values()], -1))
+        return {place.point: {name: next(pieces) for name in s} for place, s in zip(self._places, sizes, strict=True)}
+
+    def at(self, psi: dict[str, Named]) -> At:
+        """What the pieces of a row of products psi make, at the points."""
+        return At({point: mix.site(psi[point]) for _, point, mix in self._places})
+
+    def gradient(self, found: dict[str, Named], still: Collection[str]) -> Tensor:
+        """Derivatives with respect to psi, by point and piece, as a row (N,), 0 for what does not adapt."""
+        named = dict.fromkeys(still)
+        return torch.cat([p for site, point, mix in self._places for p in mix.held(found[point], _of(site, named))], -1)
+
+    def named(self, row: Tensor) -> Named:
+        """The parameters in a row."""
+        found, pieces = Named(), self.pieces(row)
+        for site, point, mix in self._places:
+            found |= {f"{site}.{name}": value for name, value in mix.named(pieces[point]).items()}
         return found
 
 
-def _times(strength: Tensor, size: int) -> Tensor:
+def times(strength: Tensor, size: int) -> Tensor:
     """One strength for so many numbers, (size,)."""
     return strength[..., None].expand(*strength.shape, size)
+
+
+def _of(site: str, named: dict[str, Value]) -> dict[str, Value]:
+    """The entries of one site, by operation."""
+    return {name.removeprefix(f"{site}."): value for name, value in named.items() if name.startswith(f"{site}.")}

@@ -104,13 +104,17 @@ class Subspaces:
 
 @dataclass(frozen=True)
 class HasOperations:
-    """Operations with learned strengths."""
+    """Operations with learned strengths, on rows of units."""
 
-    says = "It has operations with learned strengths."
+    says = "It has operations with learned strengths, on rows of units."
 
     def __call__(self, ensemble: Ensemble) -> str | None:
         found = ensemble.learner
-        return None if isinstance(found, SAP) else f"{found.title} has no operations with learned strengths."
+        if not isinstance(found, SAP):
+            return f"{found.title} has no operations with learned strengths."
+        if not all(layer.dense for layer in found.network.layers):
+            return f"{found.title} is taken apart where rows of units pass; {found.network.title} passes images on."
+        return None
 
 
 def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Subspaces:

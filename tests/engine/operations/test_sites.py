@@ -7,7 +7,7 @@ import torch
 
 from engine.networks import MLP, Network
 from engine.operations import At, Kernel, Matrix, Scaled, ScaledChannels, matrix_site, scaling_site
-from engine.operations.mix import Form
+from engine.operations.unit_mix import HiddenMix
 from engine.tasks import Classes, Numbers, TaskSpec, stream
 from engine.trees import tree_map
 
@@ -96,10 +96,10 @@ def test_a_stack_of_networks_with_sites_broadcasts(standing, net):
 
 def test_a_mix_of_operations_is_what_its_parts_say(net):
     """Of one hidden site: the affine map that the products psi make, and its gradient in each piece, by autograd."""
-    form = Form(4, (2,))
-    psi = {name: draw(size) for name, size in form.pieces.items()}
+    mix = HiddenMix(4, (2,))
+    psi = {name: draw(size) for name, size in mix.pieces.items()}
     x, delta = draw(7, 3), draw(7, 2)
-    phi, at = {"layer2.active": psi}, lambda phi: At({"layer2.active": form.site(phi["layer2.active"])})
+    phi, at = {"layer2.active": psi}, lambda phi: At({"layer2.active": mix.site(phi["layer2.active"])})
     output, back = NETWORK.pullback_of(phi, net, x, at)
     expected, by_autograd = Network.pullback_of(NETWORK, phi, net, x, at)
     close(output, expected)

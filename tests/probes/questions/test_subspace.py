@@ -1,18 +1,21 @@
 """What SAP's operations are worth and how far learners move: constructed SAPs in which the answer is known."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from engine.learners import make
-from engine.networks import MLP
+from engine.networks import MLP, Conv4
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, Task
+from engine.runs.run import Run
+from engine.tasks import Sine, Task, stream
 from engine.trees import stack, tree_map
 from probes import asking
 from probes.questions import moving, subspace
+from tests.images import Bars
 from tests.probes.questions.test_diversity import ensemble
 
 DISTRIBUTION = Sine(shots=8, queries=12)
@@ -121,6 +124,16 @@ def test_correlations_of_constructed_movements():
 def test_only_sap_has_strengths():
     said = subspace.PROBE.applies(ensemble("maml", network=MLP((5,))))
     assert said == "MAML has no operations with learned strengths."
+
+
+def test_one_on_images_has_strengths_and_is_not_taken_apart():
+    learner, bars = make("sap", network=Conv4(channels=2, blocks=1)), Bars()
+    run = Run(Path(), learner, bars, learner.init(stream("init"), bars.spec), {"seed": 0})
+    said = subspace.PROBE.applies(Ensemble((run,)))
+    assert said == "SAP is taken apart where rows of units pass; Conv4 passes images on."
+    strengths = learner.strengths(run.params)
+    assert list(strengths)[:2] == ["input.identity", "input.pointwise"]
+    assert float(strengths["weight1.kernel-scale"]) == pytest.approx(1 / 3)
 
 
 def test_movement_of_a_network_is_the_length_of_its_change():
