@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dashboard.views.train.readonly import VARIABLE, read_only
+from dashboard.serving.readonly import VARIABLE, read_only
 
 APP = Path(__file__).resolve().with_name("app.py")
 

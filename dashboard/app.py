@@ -10,8 +10,9 @@ if str(HERE.parent) not in sys.path:  # `streamlit run` puts this file's folder 
     sys.path.insert(0, str(HERE.parent))
 
 from dashboard.serving import server as serving  # noqa: E402 - found by the lines above
-from dashboard.widgets import library, links  # noqa: E402
+from dashboard.widgets import choice, library, links  # noqa: E402
 from dashboard.widgets.escape import plain  # noqa: E402
+from dashboard.widgets.pages import PAGES  # noqa: E402
 from engine import registry  # noqa: E402
 
 if serving.served():
@@ -20,71 +21,22 @@ st.set_page_config(page_title="Innerloop", page_icon=str(HERE / "icon.png"), lay
 st.logo(str(HERE / "logo.svg"), size="large")
 pages = [
     st.Page(
-        "views/live/live.py",
-        title="Live adaptation",
-        icon=":material/gesture:",
-        default=True,
-        help="Drag a few points and watch every learner adapt to them, step by step.",
-    ),
-    st.Page(
-        "views/behaviour/behaviour.py",
-        title="Learning behaviour",
-        icon=":material/stacked_line_chart:",
-        url_path="behaviour",
-        help="How losses fall step by step, who pays for looking ahead, and who holds out elsewhere.",
-    ),
-    st.Page(
-        "views/features/features.py",
-        title="Features",
-        icon=":material/grain:",
-        url_path="features",
-        help="What a learner's hidden layers make of an input: how diverse, how broad, how alike.",
-    ),
-    st.Page(
-        "views/landscape/landscape.py",
-        title="Loss landscape",
-        icon=":material/landscape:",
-        url_path="landscape",
-        help="What lies around adapted weights and around meta-parameters, how curved it is, and what that costs.",
-    ),
-    st.Page(
-        "views/rules/rules.py",
-        title="Update rules",
-        icon=":material/function:",
-        url_path="rules",
-        help="Which way learners step, what rule they have learned, and what the black boxes resemble.",
-    ),
-    st.Page(
-        "views/operations/operations.py",
-        title="SAP operations",
-        icon=":material/tune:",
-        url_path="operations",
-        help="Which parameters SAP adapts, how strongly, and whether the tasks ask for it.",
-    ),
-    st.Page(
-        "views/attribution/attribution.py",
-        title="Attribution",
-        icon=":material/ads_click:",
-        url_path="attribution",
-        help="Which support points, labels, layers and units made a prediction.",
-    ),
-    st.Page(
-        "views/train/train.py",
-        title="Train",
-        icon=":material/model_training:",
-        url_path="train",
-        help="Train a learner of your own, watch it, call it off, take it up again.",
-    ),
-    st.Page(
-        "views/runs/runs.py",
-        title="Runs",
-        icon=":material/database:",
-        url_path="runs",
-        help="All runs, shipped and own: compare, tag, export, import, delete.",
-    ),
+        page.file,
+        title=page.title,
+        icon=page.symbol,
+        help=page.help,
+        default=place == 0,
+        **({"url_path": page.name} if place else {}),
+    )
+    for place, page in enumerate(PAGES.values())
 ]
-page = st.navigation(pages)
+page = st.navigation(pages, position="hidden")  # the links below say what Streamlit's own cannot: the choice
 links.clean(page.url_path)
+here = PAGES[page.url_path or "live"]
+choice.arrive(here)
+chosen = choice.to_query(choice.current()) if here.probe else {}  # elsewhere it may change while these links stand
+for one, about in zip(pages, PAGES.values(), strict=True):
+    st.sidebar.page_link(one, query_params=chosen if about.probe else None)
 above = st.container()  # takes no room while there is nothing to say
 if said := library.nothing_shipped():
     above.info(said)

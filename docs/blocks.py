@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.views.behaviour.sweep_tables import first_order_pairs
-from dashboard.views.landscape import cost, rules_tables
-from dashboard.views.operations.reading import TASKS as SAP_TASKS
-from dashboard.views.operations.reading import answers_sentence
+from dashboard.views.landscape import cost, learned_tables
+from dashboard.views.operations.anatomy import TASKS as SAP_TASKS
+from dashboard.views.operations.anatomy import answers_sentence
 from dashboard.views.rules import directions, rule, rule_tables
 from dashboard.widgets.numbers import interval, number
+from dashboard.widgets.twins import first_order_pairs
 from docs import record
 from docs.measured import ROOT, TASKS, Kept
 from engine.learners import LEARNERS
@@ -232,7 +232,7 @@ def curvature() -> str:
     shown = [one for one in every if found[one.learner.name] is not None]
     measured = [m for one in shown for m in found[one.learner.name].measured]
     titles = {one.learner.name: one.learner.title for one in shown}
-    columns = rules_tables.ratio_panels(measured, titles)
+    columns = learned_tables.ratio_panels(measured, titles)
     pairs = [
         (first.learner.name, exact.learner.name)
         for first, exact in first_order_pairs(shown)
@@ -241,7 +241,10 @@ def curvature() -> str:
     forms = columns[:-1]
     learned = [name for name in titles if any(name in one.values for one in forms)]
     rows = [[titles[n], *(interval(*one.values[n]) if n in one.values else "" for one in forms)] for n in learned]
-    said = (rules_tables.curvature_sentence(measured, titles), rules_tables.training_sentence(measured, titles, pairs))
+    said = (
+        learned_tables.curvature_sentence(measured, titles),
+        learned_tables.training_sentence(measured, titles, pairs),
+    )
     head = ["times MAML's", *(one.title.replace("<br>", ", ").replace("|", "\\|") for one in forms)]
     return "\n\n".join([*filter(None, said), _table(head, rows)])
 

@@ -162,6 +162,15 @@ def test_figures_import_only_figures_of_the_dashboard():
         assert all(module.startswith("dashboard.figures") for module in own), f"{name} imports {own}"
 
 
+def test_pages_know_nothing_of_each_other():
+    """What two pages share lies in `dashboard/widgets`, which imports no page."""
+    for name, tree in trees("dashboard/").items():
+        pages = {module.split(".")[2] for module in imports(tree) if module.startswith("dashboard.views.")}
+        own = set(name.split("/")[2:3]) if name.startswith("dashboard/views/") else set()
+        allowed = {"live"} if name == "dashboard/serving/server.py" else own  # which has it imported before a visitor
+        assert pages <= allowed, f"{name} imports the page {sorted(pages - allowed)}"
+
+
 def test_the_engine_stands_without_what_only_pages_need():
     """What a fresh process has loaded after importing the engine; static imports of its own dependencies included."""
     import subprocess

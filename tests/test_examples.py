@@ -97,7 +97,7 @@ def test_the_guide_followed_in_an_empty_folder(tmp_path: Path, monkeypatch: pyte
     assert not live.warning
     (pad,) = live.get("bidi_component") or live.get("component_instance")
     assert "Sign-MAML" in str(pad.proto)
-    behaviour = linked("behaviour", {"behaviour-runs": library.title("my-sine"), "behaviour-tasks": "50"})
+    behaviour = linked("behaviour", {"runs": "my-sine", "behaviour-tasks": "50"})
     fine(behaviour)
     assert behaviour.button_group(key="behaviour-learners").value == ["sign-maml"]
     assert any("Sign-MAML" in json.dumps(chart["data"]) for chart in charts(behaviour))

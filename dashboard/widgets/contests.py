@@ -13,7 +13,6 @@ from probes.claims.finding import told
 from probes.tools.comparisons import Effect, of_records, sides
 from probes.tools.decisions import MARGIN, Decision, Test, non_inferior, over_sets, superior
 
-TASK = "sine"
 WORDS = {-1: "lower", 1: "higher", 0: "undecided"}
 CRITERIA = {
     superior: "its ratio to that of {1}, with its 95 % interval, lies below 1; does not hold if above",
@@ -50,9 +49,9 @@ def contest(where: str, mine: Sequence[Result], other: Sequence[Result]) -> Cont
 
 def contests(mine: str, other: str, collections: Sequence[str] | None = None) -> list[Contest]:
     """All sets of shipped runs, the default one first, in which both learners were trained with the same shots."""
-    found = []
+    found, task = [], library.tasks(library.DEFAULT)[0]
     for name in collections or [name for name in library.roots() if not name.startswith(library.OWN)]:
-        results = library.results(name, TASK)
+        results = library.results(name, task)
         for shots in sorted({one.shots for one in results}):
             pair = [[one for one in results if (one.learner, one.shots) == (who, shots)] for who in (mine, other)]
             if all(pair):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.views.behaviour.controls import NARROW
+from dashboard.widgets.layout import stacks
 from probes.claims.finding import Finding
 from probes.tools.decisions import FAILS, HOLDS, MIXED, UNDECIDED, Decision
 from probes.tools.decisions import VERDICTS as DECIDED
@@ -25,7 +25,8 @@ BADGES = {  # colour and icon: the words carry the meaning, neither is needed
     NOT_TESTED: ("gray", "image_not_supported"),
 }
 ANCHOR = "what-holds-here"
-ONLY_SINE = "All runs are on sine waves."
+WAVES = "sine waves"  # the task of the shipped runs, for people
+ONLY_WAVES = f"All shipped runs are on {WAVES}."
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def of(found: Finding, where: str = "") -> Reading:
 
 def not_tested(claim: str, where: str = "") -> Reading:
     """A reading about images."""
-    return Reading(claim, NOT_TESTED, ONLY_SINE, "Needs runs on images.", where)
+    return Reading(claim, NOT_TESTED, ONLY_WAVES, "Needs runs on images.", where)
 
 
 # ---- on the page -------------------------------------------------------------------------------------
@@ -105,9 +106,9 @@ def show(readings: Sequence[Reading]) -> None:
     st.header("What holds here", anchor=ANCHOR)
     st.caption(
         "Readings of the dissertation (Huisman, *Understanding deep meta-learning*, Leiden 2024), judged on the "
-        "shipped runs on sine waves, whatever is chosen above. What it says of images is not tested here."
+        f"shipped runs on {WAVES}, whatever is chosen above. What it says of images is not tested here."
     )
-    st.html(f"<style>{NARROW.replace('KEY', 'holds')}</style>")
+    stacks("holds")
     with st.container(key="holds", gap="medium"):
         for one in readings:
             left, right = st.columns([1, 4], gap="small")

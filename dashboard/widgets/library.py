@@ -2,9 +2,11 @@
 
 import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from safetensors import safe_open
@@ -190,7 +192,10 @@ def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> li
 
 @dataclass(frozen=True)
 class Result:
-    """What the record of a finished run says of its test: learner, seed, error, half of its interval; its folder."""
+    """What the record of a finished run says of its test: learner, seed, error, half of its interval; its folder.
+
+    The error is the mean squared one, or the share of wrong classes where the record has the accuracy.
+    """
 
     learner: str
     shots: int
@@ -198,6 +203,14 @@ class Result:
     error: float
     half_width: float
     path: Path | None = None
+
+
+def error_of(metrics: Mapping[str, Any]) -> float | None:
+    """The test error in a record's metrics: mean squared, or the share of wrong classes; None where there is none."""
+    if (error := metrics.get("test_mse")) is not None:
+        return float(error)
+    accuracy = metrics.get("test_accuracy")
+    return None if accuracy is None else 1.0 - float(accuracy)
 
 
 def results(collection: str, task: str) -> tuple[Result, ...]:
@@ -213,9 +226,9 @@ def _results(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> 
         for path, record in group.runs:
             metrics = record.get("metrics") or {}
             # A mean without the tasks that diverged is over fewer tasks than the others'.
-            if (error := metrics.get("test_mse")) is not None and not metrics.get("test_diverged"):
+            if (error := error_of(metrics)) is not None and not metrics.get("test_diverged"):
                 half = float(metrics.get("test_ci95") or 0.0)
-                found.append(Result(group.learner, group.shots, int(record["seed"]), float(error), half, path))
+                found.append(Result(group.learner, group.shots, int(record["seed"]), error, half, path))
     return tuple(found)
 
 

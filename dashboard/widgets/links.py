@@ -34,8 +34,7 @@ def clean(page: str) -> None:
     endless = {key: value for key, values in given.items() for value in values if _endless(value)}
     for key, value in endless.items():
         state[SAID][1][key] = f"{quoted(value)} is not a number that a field can hold"
-        state[ASKED].pop(key, None)
-        _remove(key)
+        forget(key)
     if endless:
         st.rerun()
 
@@ -75,8 +74,14 @@ def _taken(text: str, shown: Any) -> bool:
         return False
 
 
-def _remove(key: str) -> None:
+def leave_out(key: str, why: str) -> None:
+    """Has the page say that a value of the link was left out, and why."""
+    state[SAID][1][key] = why
+
+
+def forget(key: str) -> None:
     """Takes a parameter out of the address: of a field too, which is there already on the way back to a link."""
+    state[ASKED].pop(key, None)  # nothing is left to be said of it
     context = get_script_run_ctx()
     assert context is not None
     with context.session_state.query_params() as parameters:

@@ -1,8 +1,7 @@
-"""What the pages below the live one share: choosing runs, asking probes once, and the frame around a figure."""
+"""What the pages below the live one share: asking probes once, and the frame around a figure."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.widgets import families, library
+from dashboard.widgets import library
 from dashboard.widgets.crew import CREW
 from dashboard.widgets.escape import plain
 from engine.errors import EngineError
@@ -63,6 +62,19 @@ def answer_each(name: str, ensembles: Sequence[Ensemble], label: str = "", **con
     return [answer(name, [ensemble], label, **config) for ensemble in ensembles]
 
 
+def answers_of(name: str, ensembles: Sequence[Ensemble], doing: str, **config: Any) -> list[Any]:
+    """The answers about each ensemble alone, those that there are: another learner on a page costs its own only.
+
+    Args:
+        name: of the probe.
+        ensembles: whom to ask about.
+        doing: what is done to the learner while somebody waits, such as "Adapting".
+        config: values for the probe's `Config`.
+    """
+    found = [answer(name, [e], f"{doing} {e.learner.title} ...", **config) for e in ensembles]
+    return [one for one in found if one is not None]
+
+
 def known(name: str, ensembles: Sequence[Ensemble], **config: Any) -> Any | None:
     """The answer of a probe if it was computed in this process or is shipped; None: it would have to be asked."""
     kept, key = _answers(), _key(name, ensembles, config)
@@ -91,72 +103,6 @@ def _key(name: str, ensembles: Sequence[Ensemble], config: dict[str, Any]) -> tu
 def _answers() -> dict[tuple[str, tuple[str, ...], str], Any]:
     """Answers by probe, weights and settings. Not a cached function of them: it would replay its progress bar."""
     return {}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the person chose: a collection of runs, shots, and the learners shown."""
-
-    collection: str
-    shots: int
-    ensembles: list[Ensemble]
-
-
-def show_parts(prefix: str, parts: Mapping[str, Callable[[], None]]) -> None:
-    """The parts of a page as tabs, by title; only the open one is drawn, and the link says which.
-
-    Args:
-        prefix: of the tabs' key, `<prefix>-part`.
-        parts: what draws each.
-    """
-    tabs = st.tabs(list(parts), key=f"{prefix}-part", on_change="rerun", bind="query-params")
-    for tab, draw in zip(tabs, parts.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw()
-
-
-def choose(prefix: str, probe: str, default: Sequence[str], task: str = "sine", shots: int = 10) -> Choice:
-    """Controls for collection, shots and learners, kept in the URL; offers only what the probe applies to.
-
-    Args:
-        prefix: of the widgets' keys and URL parameters, one per page.
-        probe: a key of `PROBES`.
-        default: names of the learners that are on at first.
-        task: the task distribution that the runs were trained on.
-        shots: those that are chosen at first, where there are such runs.
-    """
-    names = library.collections()
-    row = st.container(horizontal=True, vertical_alignment="bottom")  # wraps on a narrow screen
-    collection = row.selectbox(
-        "Runs", names, key=f"{prefix}-runs", format_func=library.title, bind="query-params", width=220
-    )
-    collection = collection if collection in names else names[0]
-    offered = library.shots(collection, task) or [10]
-    picked = row.segmented_control(
-        "Shots in training",
-        offered,
-        default=shots if shots in offered else offered[-1],
-        key=f"{prefix}-shots",
-        format_func=str,
-        bind="query-params",
-    )
-    found, complaints = library.ensembles(collection, task, picked or offered[-1])
-    for complaint in complaints:
-        st.error(plain(complaint), icon=":material/error:")
-    module = asking.find(probe)
-    by_name = {e.learner.name: e for e in found if module.applies(e) is None}
-    chosen = row.pills(
-        "Learners",
-        list(by_name),
-        selection_mode="multi",
-        default=[name for name in by_name if name in default or families.of_plugin(name)],
-        key=f"{prefix}-learners",
-        format_func=lambda name: by_name[name].learner.title if name in by_name else name,
-        bind="query-params",
-        wrap=True,
-    )
-    return Choice(collection, picked or offered[-1], [by_name[name] for name in by_name if name in (chosen or [])])
 
 
 def frame(

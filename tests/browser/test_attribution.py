@@ -26,7 +26,7 @@ def attribution(open_page: Open) -> Open:
     """Opens the page with one learner, unless the query chooses."""
 
     def opens(query: str, **options: object) -> sync_api.Page:
-        alone = "" if "attribution-learners" in query else "attribution-learners=MAML&"
+        alone = "" if "on=" in query else "on=maml&"
         return rested(open_page("attribution", alone + query, **options))
 
     return opens
@@ -60,4 +60,4 @@ def test_the_slider_of_the_query_and_a_task_in_the_dark(attribution: Open):
     thumb.focus()
     thumb.press("ArrowRight")
     page.wait_for_function("() => location.search.includes('attribution-x=1.1')")
-    assert parse_qs(urlsplit(page.url).query)["attribution-learners"] == ["MAML"]
+    assert parse_qs(urlsplit(page.url).query)["on"] == ["maml"]

@@ -12,7 +12,7 @@ expect = sync_api.expect
 
 Visit = Callable[..., Any]
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-LEARNERS = "features-learners=MAML&features-learners=Finetuning"
+LEARNERS = "on=maml,finetuning"
 
 
 def opened(visit: Visit, server: str, part: str, chart: str, **options: object) -> sync_api.Page:

@@ -39,7 +39,7 @@ def heights(page: sync_api.Page) -> list[list[float]]:
 
 
 def test_another_plane_is_another_surface_and_the_link_keeps_it(landscape: Open):
-    page = rested(landscape("landscape-learners=MAML&landscape-learners=TURTLE"))
+    page = rested(landscape("on=maml,turtle"))
     before = heights(page)
     assert len(before) == 2
     page.locator(".st-key-landscape-task-plane").get_by_text("random", exact=True).click()
@@ -50,11 +50,11 @@ def test_another_plane_is_another_surface_and_the_link_keeps_it(landscape: Open)
     page.wait_for_function("() => location.search.includes('landscape-task-plane=random')")
     again = rested(landscape(urlsplit(page.url).query, color_scheme="dark"))
     assert heights(again) == after
-    assert parse_qs(urlsplit(again.url).query)["landscape-learners"] == ["MAML", "TURTLE"]
+    assert parse_qs(urlsplit(again.url).query)["on"] == ["maml,turtle"]
 
 
 def test_a_point_of_the_path_says_its_true_loss_and_that_of_the_plane(landscape: Open):
-    page = rested(landscape("landscape-learners=OP-LSTM"))
+    page = rested(landscape("on=op-lstm"))
     chart = page.locator(".st-key-landscape-task-contour")
     x, y = page.evaluate(PLACE, [chart.element_handle(), 2])
     page.mouse.move(x - 3, y)
@@ -66,13 +66,13 @@ def test_a_point_of_the_path_says_its_true_loss_and_that_of_the_plane(landscape:
 
 
 def test_three_dimensions_open_without_errors(landscape: Open):
-    page = rested(landscape("landscape-learners=MAML&landscape-task-view=3-D", color_scheme="dark"))
+    page = rested(landscape("on=maml&landscape-task-view=3-D", color_scheme="dark"))
     expect(page.locator(".st-key-landscape-task-surface canvas").first).to_be_visible()
 
 
 def test_a_long_computation_is_stopped_and_taken_up_again(landscape: Open):
     """The meta-loss of OP-LSTM at 41 x 41 places takes a minute; a click stops it within a chunk of places."""
-    page = landscape("landscape-learners=OP-LSTM&landscape-part=Meta-loss&landscape-meta-size=41")
+    page = landscape("on=op-lstm&landscape-part=Meta-loss&landscape-meta-size=41")
     page.get_by_role("button", name=re.compile("Stop: 1 of 1")).click()
     expect(page.get_by_text("Stopped before OP-LSTM.")).to_be_visible()
     expect(page.locator(IDLE)).to_have_count(1)

@@ -21,7 +21,7 @@ def rules(open_page: Open) -> Open:
     """Opens the page with one learner, unless the query chooses."""
 
     def opens(query: str, **options: object) -> sync_api.Page:
-        alone = "" if "rules-learners" in query else "rules-learners=OP-LSTM&"
+        alone = "" if "on=" in query else "on=op-lstm&"
         return rested(open_page("rules", alone + query, **options))
 
     return opens
@@ -52,4 +52,4 @@ def test_directions_in_the_dark_compare_with_what_is_chosen(rules: Open):
     page.locator(".st-key-rules-reference").get_by_text("prototypes", exact=True).click()
     expect(page.get_by_role("heading", name="Does each step write what the labels say?")).to_be_visible()
     page.wait_for_function("() => location.search.includes('rules-reference=prototypes')")
-    assert parse_qs(urlsplit(page.url).query)["rules-learners"] == ["OP-LSTM"]
+    assert parse_qs(urlsplit(page.url).query)["on"] == ["op-lstm"]

@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.attribution import words
-from engine.learners import LEARNERS
 from tests.dashboard.pages import app, charts, fine, said
 
 PARTS = {"Points": 1, "Reach": 1, "Layers and units": 2}
@@ -19,7 +18,7 @@ PARTS = {"Points": 1, "Reach": 1, "Layers and units": 2}
 def opened(part: str = "Points", *learners: str, **query: str) -> AppTest:
     """A part of the page at a link."""
     at = app("attribution")
-    at.query_params["attribution-learners"] = [LEARNERS[name].title for name in learners or ("maml", "lstm")]
+    at.query_params["on"] = ",".join(learners or ("maml", "lstm"))
     for name, text in {"part": part, **query}.items():
         at.query_params[f"attribution-{name}"] = text
     return fine(at.run())

@@ -23,10 +23,9 @@ PARTS = {
 
 def opened(part: str = "Adaptation", **query: str) -> AppTest:
     """A part of the page at a link, with few tasks."""
-    at = app()
-    at.run()
-    at.switch_page("views/behaviour/behaviour.py")
-    for name, text in {"part": part, "runs": COLLECTION, "tasks": "50", **query}.items():
+    at = app("behaviour")
+    at.query_params["runs"] = COLLECTION
+    for name, text in {"part": part, "tasks": "50", **query}.items():
         at.query_params[f"behaviour-{name}"] = text
     return fine(at.run())
 

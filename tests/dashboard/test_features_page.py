@@ -15,7 +15,7 @@ from dashboard.figures import maps as map_figures
 from dashboard.figures import similarity as similarity_figures
 from dashboard.views.features import alike as features_alike
 from dashboard.views.features import controls as features_controls
-from dashboard.views.features import parts as features
+from dashboard.views.features import tables
 from probes import asking
 from probes.questions.similarity import Item, Similarity
 from probes.tools.statistics import Relation
@@ -24,11 +24,11 @@ from tests.dashboard.pages import figures as charts
 from tests.probes.questions.test_diversity import ensemble
 
 
-def opened(part: str, learners: tuple[str, ...] = ("MAML", "LSTM, pooled"), **query: str) -> AppTest:
+def opened(part: str, learners: tuple[str, ...] = ("maml", "lstm"), **query: str) -> AppTest:
     """The page after its first run, at a link."""
     at = app("features")
     at.query_params["features-part"] = part
-    at.query_params["features-learners"] = list(learners)  # links hold what people read
+    at.query_params["on"] = ",".join(learners)
     for name, text in query.items():
         at.query_params[f"features-{name}"] = text
     return fine(at.run())
@@ -38,17 +38,17 @@ def questions(at: AppTest) -> list[str]:
     return [title.value for title in at.subheader]
 
 
-@pytest.mark.parametrize("measure", list(features.MEASURES))
+@pytest.mark.parametrize("measure", list(tables.MEASURES))
 def test_diversity_in_every_measure(measure: str):
-    at = opened("Diversity", measure=features.MEASURES[measure])
+    at = opened("Diversity", measure=tables.MEASURES[measure])
     assert questions(at) == [
         "Whose features are diverse, and does adapting change that?",
         "How fast do the directions run out?",
     ]
     dots = charts(at)[0]
-    assert dots.layout.xaxis.title.text == features.MEASURES[measure]
+    assert dots.layout.xaxis.title.text == tables.MEASURES[measure]
     assert {"LSTM, pooled", "MAML"} == set(dots.layout.yaxis.ticktext)
-    assert features.MEASURES[measure] in at.markdown[2].value
+    assert tables.MEASURES[measure] in at.markdown[2].value
 
 
 @pytest.mark.parametrize(("layer", "moment"), [("hidden 1", "before"), ("hidden 2", "after")])
@@ -60,7 +60,7 @@ def test_the_spectrum_of_every_layer_and_moment(layer: str, moment: str):
 
 
 def test_broadness_has_its_three_questions_and_the_table_of_relations():
-    at = opened("Broadness", learners=("Finetuning", "MAML", "Reptile"))
+    at = opened("Broadness", learners=("finetuning", "maml", "reptile"))
     assert len(questions(at)) == 3
     assert not any("at least three" in text.value for text in at.markdown)
     tables = [frame.value for frame in at.dataframe]
@@ -134,7 +134,7 @@ def test_nothing_chosen_is_one_sentence(part: str):
 
 @pytest.mark.parametrize("part", ["Diversity", "Similarity", "Maps"])
 def test_one_learner_is_enough(part: str):
-    assert charts(opened(part, learners=("MAML",)))
+    assert charts(opened(part, learners=("maml",)))
 
 
 @pytest.mark.parametrize(
@@ -167,21 +167,21 @@ def test_answers_about_one_learner_each_join_to_the_answer_about_all():
         ("broadness", {"frequencies": (1.0,), "functions": 2, "points": 20, "adapted": 1, "tasks": 20, "places": 3}),
     ):
         together = asking.ask(probe, both, config)
-        joined = features.joined([asking.ask(probe, [one], config) for one in both])
+        joined = tables.joined([asking.ask(probe, [one], config) for one in both])
         assert asking.plain(joined) == asking.plain(together)
 
 
 def test_an_interval_is_students():
-    mean, low, high = features.interval(np.array([1.0, 2.0, 4.0]))
+    mean, low, high = tables.interval(np.array([1.0, 2.0, 4.0]))
     half = 4.302653 * np.std([1, 2, 4], ddof=1) / np.sqrt(3)
     assert (mean, low, high) == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half), rel=1e-6)
-    assert np.isnan(features.interval(np.array([1.0]))[1])
+    assert np.isnan(tables.interval(np.array([1.0]))[1])
 
 
 def test_a_relation_is_claimed_only_where_p_allows():
     def sentence(rho: float, p: float) -> str:
         one = Relation(8, rho, p, rho, p)
-        return features.relation_sentence({("near", "learners"): one, ("far", "learners"): one})
+        return tables.relation_sentence({("near", "learners"): one, ("far", "learners"): one})
 
     assert "no relation" in sentence(-0.9, 0.051)
     assert "smaller" in sentence(-0.9, 0.049)
@@ -200,7 +200,7 @@ def test_sentences_name_the_ends_of_their_tables():
         ],
         columns=["learner", "title", "layer", "width", "moment", "control", "mean"],
     )
-    said = features.diversity_sentence(rows, "effective_rank")
+    said = tables.diversity_sentence(rows, "effective_rank")
     assert "**A** has the largest effective rank (3)" in said
     assert "**B** the smallest (1)" in said
     assert "untrained, they have 0.5" in said
@@ -208,13 +208,11 @@ def test_sentences_name_the_ends_of_their_tables():
     apart = {"A": np.array([3.0, 3.1, 2.9]), "B": np.array([1.0, 1.1, 0.9])}
     lucky = {"A": np.array([3.0, 5.0, 1.0]), "B": np.array([1.0, 1.1, 0.9])}
     for values, words in ((apart, "differ"), (lucky, "cannot be told apart")):
-        assert f"; the two {words} over trainings; untrained" in features.diversity_sentence(rows, "dead", values)
+        assert f"; the two {words} over trainings; untrained" in tables.diversity_sentence(rows, "dead", values)
     many = apart | {f"C{i}": np.array([2.0, 2.1, 1.9]) for i in range(200)}
-    assert features.ends_apart(many, "A", "B").endswith(
-        "cannot be told apart over trainings, corrected for 20,301 pairs"
-    )
+    assert tables.ends_apart(many, "A", "B").endswith("cannot be told apart over trainings, corrected for 20,301 pairs")
     runs = pd.DataFrame({"title": ["A", "A", "B", "B"], "broadness": [0.9, 0.5, 0.4, 0.6]})
-    assert features.broadness_sentence(runs).endswith("cannot be told apart over trainings.")
+    assert tables.broadness_sentence(runs).endswith("cannot be told apart over trainings.")
 
 
 def test_the_tasks_of_a_map_have_the_error_after_the_last_step():

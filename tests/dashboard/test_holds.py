@@ -9,14 +9,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from dashboard.views.attribution import holds as attribution
-from dashboard.views.behaviour import holds as behaviour
-from dashboard.views.features import holds as features_holds
-from dashboard.views.landscape import holds as landscape
-from dashboard.views.operations import holds as operations
+from dashboard.views.attribution import readings as attribution
+from dashboard.views.behaviour import readings as behaviour
+from dashboard.views.features import readings as features_holds
+from dashboard.views.landscape import readings as landscape
+from dashboard.views.operations import readings as operations
 from dashboard.views.operations import structure
-from dashboard.views.operations.reading import strength_sentence
-from dashboard.views.rules import holds as rules
+from dashboard.views.operations.anatomy import strength_sentence
+from dashboard.views.rules import readings as rules
 from dashboard.widgets import contests, holds, library
 from dashboard.widgets.contests import Contest, contest
 from dashboard.widgets.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading
@@ -35,9 +35,9 @@ PAGES = {
     "rules": (rules, {"rules-part": "Memory"}),
     "operations": (operations, {"sap-part": "Strengths"}),
     "attribution": (attribution, {}),
-    "behaviour": (behaviour, {"behaviour-learners": "MAML"}),
+    "behaviour": (behaviour, {"on": "maml"}),
     "landscape": (landscape, {"landscape-part": "Cost"}),
-    "features": (features_holds, {"features-learners": "Finetuning", "features-part": "Broadness"}),
+    "features": (features_holds, {"on": "finetuning", "features-part": "Broadness"}),
 }
 
 
@@ -291,7 +291,7 @@ def test_the_shipped_readings_are_decided_without_asking_anybody(page: str, monk
 
 def test_images_are_said_not_to_be_tested():
     for page in ("rules", "operations", "attribution", "features"):
-        assert any(one.evidence == holds.ONLY_SINE for one in PAGES[page][0].readings()), page
+        assert any(one.evidence == holds.ONLY_WAVES for one in PAGES[page][0].readings()), page
 
 
 def test_one_claim_has_the_same_words_on_both_pages_that_show_it():

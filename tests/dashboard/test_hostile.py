@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
-from dashboard.views.train import table, watch
 from dashboard.widgets import library
+from dashboard.widgets.runs import table, watch
 from engine.errors import EngineError
 from engine.jobs import local as jobs
 from engine.runs import archive
@@ -155,7 +155,7 @@ def test_a_run_that_no_page_foresaw_costs_one_line(own: Path, monkeypatch: pytes
 
 ONE_OF_ALL = """
 from dashboard.widgets import library
-from dashboard.views.train import selected
+from dashboard.widgets.runs import selected
 from engine.runs.run import find
 selected.show([path for path, _ in find(library.RUNS)])
 """
@@ -240,7 +240,7 @@ ONE = '''
 import streamlit as st
 from dashboard.widgets import library
 from dashboard.widgets.escape import plain
-from dashboard.views.train import selected
+from dashboard.widgets.runs import selected
 from engine.runs.run import find
 if said := st.session_state.pop("runs-refused", None):
     st.error(said)

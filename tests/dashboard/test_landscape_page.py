@@ -26,17 +26,10 @@ FAST = {"meta-size": "15", "meta-tasks": "5", "task-size": "21"}
 
 def opened(part: str = "Task loss", learners: tuple[str, ...] = ("maml", "sap"), **query: str) -> AppTest:
     """A part of the page at a link, with small planes."""
-    at = app()
-    at.run()
-    at.switch_page("views/landscape/landscape.py")
-    for name, text in {"part": part, "runs": COLLECTION, **FAST, **query}.items():
+    at = app("landscape")
+    at.query_params.update({"runs": COLLECTION, "on": ",".join(learners)})
+    for name, text in {"part": part, **FAST, **query}.items():
         at.query_params[f"landscape-{name}"] = text
-    if part in ("Learned rules", "Cost"):
-        return fine(at.run())
-    at.query_params["landscape-part"] = "Task loss" if part == "Task loss" else "Cost"
-    at.run()
-    at.button_group(key="landscape-learners").set_value(list(learners))
-    at.query_params["landscape-part"] = part
     return fine(at.run())
 
 

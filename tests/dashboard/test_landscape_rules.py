@@ -11,8 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import cost as cost_figures
-from dashboard.figures import rules as figures
-from dashboard.views.landscape import cost, rules_tables
+from dashboard.figures import panels as figures
+from dashboard.views.landscape import cost, learned_tables
 from probes import answers
 from probes.questions.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
 from probes.tools.cost import Cost, Fit, Point
@@ -22,12 +22,13 @@ from tests.dashboard.pages import fine
 NAMES = {"maml": "MAML", "turtle": "TURTLE", "meta-lstm": "Meta-learner LSTM"}
 SCRIPT = """
 import streamlit as st
-from dashboard.widgets import library, page
-from dashboard.views.landscape import cost, rules
+from dashboard.views.landscape import cost, learned
+from dashboard.widgets import library
+from dashboard.widgets.choosing import Shown
 
 shots = {shots}
 found = library.ensembles("{runs}", "sine", shots)[0]
-rules.show_rules(page.Choice("{runs}", shots, found))
+learned.show_rules(Shown("{runs}", "sine", shots, found, found))
 cost.show_cost()
 """
 
@@ -71,14 +72,14 @@ def test_the_shipped_answers_are_shown_at_once(tmp_path):
     assert {"10<sup>3</sup>", "10<sup>6</sup>"} <= set(powers)
 
 
-@pytest.mark.parametrize("block", list(rules_tables.BLOCKS))
+@pytest.mark.parametrize("block", list(learned_tables.BLOCKS))
 def test_every_block_and_form_of_curvature_draws(tmp_path, block: str):
     at = opened(tmp_path)
     at.button_group(key="landscape-block").set_value(block)
-    for field in rules_tables.CURVATURES:
+    for field in learned_tables.CURVATURES:
         at.button_group(key="landscape-measure").set_value(field)
         gradients = charts(fine(at.run()))[1]
-        assert gradients.layout.annotations[2].text == f"curvature: {rules_tables.CURVATURES[field].title}"
+        assert gradients.layout.annotations[2].text == f"curvature: {learned_tables.CURVATURES[field].title}"
         assert ("FOMAML" in str(gradients.layout.yaxis.ticktext)) == (block != "rule"), "MAML has no rule"
 
 
@@ -95,16 +96,16 @@ def test_a_collection_without_such_learners_is_one_sentence(tmp_path):
 
 def test_times_are_geometric_means_of_pairs():
     mine, other = constant("maml", eigenvalue=6.0), constant("maml", eigenvalue=-2.0)
-    found = rules_tables.times(mine, other, "eigenvalue")
+    found = learned_tables.times(mine, other, "eigenvalue")
     assert found is not None
     assert (found.mean, found.low, found.high) == pytest.approx((3, 3, 3))
 
 
 def test_a_magnitude_over_powers_of_ten_has_a_geometric_mean():
     one = replace(constant("maml"), eigenvalue=np.array([[1.0, -100.0], [1.0, -100.0]]))
-    assert rules_tables.interval(one, "eigenvalue").mean == pytest.approx(10)
+    assert learned_tables.interval(one, "eigenvalue").mean == pytest.approx(10)
     single = replace(one, scaled=np.array([[1.0], [100.0], [10.0]]))
-    found = rules_tables.interval(single, "scaled")
+    found = learned_tables.interval(single, "scaled")
     assert found.mean == pytest.approx(10)
     assert 0 < found.low < 10 < found.high, "with one group of tasks, over seeds"
 
@@ -112,7 +113,7 @@ def test_a_magnitude_over_powers_of_ten_has_a_geometric_mean():
 def test_what_is_said_of_curvature_follows_the_numbers():
     def said(**given: float) -> str:
         measured = everywhere("maml") + everywhere("turtle", **given)
-        return rules_tables.curvature_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"})
+        return learned_tables.curvature_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"})
 
     curved = said(eigenvalue=20.0, scaled=20.0)
     assert "**in every form** TURTLE (10 times) (over tasks and trainings, corrected for 3 comparisons" in curved
@@ -125,12 +126,12 @@ def test_what_is_said_of_curvature_follows_the_numbers():
 def test_what_is_said_of_gradients_follows_the_numbers():
     def said(cosine: float) -> str:
         measured = everywhere("maml", cosine=0.6) + everywhere("turtle", cosine=cosine)
-        return rules_tables.gradient_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"}, ALL)
+        return learned_tables.gradient_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"}, ALL)
 
     assert "the cosine is 0.60" in said(0.6)
     assert "Below MAML's: TURTLE (0.2" in said(0.2)
     assert "Above MAML's: TURTLE (0.9" in said(0.9)
-    text = rules_tables.gradient_sentence([constant("turtle", block=RULE)], NAMES, RULE)
+    text = learned_tables.gradient_sentence([constant("turtle", block=RULE)], NAMES, RULE)
     assert text.startswith("The cosine is, of learned optimisers: TURTLE (0.5"), "MAML has no rule to compare with"
 
 
@@ -138,9 +139,10 @@ def test_several_learners_beside_maml_share_one_chance_of_erring():
     base = constant("maml", cosine=0.6)
     just = replace(constant("turtle"), cosine=base.cosine - 0.2 + np.array([[-0.06], [0.0], [0.06]]))
     names = {"maml": "MAML", "turtle": "TURTLE"}
-    assert "Below MAML's: TURTLE" in rules_tables.gradient_sentence([base, just], names, ALL)
+    assert "Below MAML's: TURTLE" in learned_tables.gradient_sentence([base, just], names, ALL)
     rest = [replace(just, learner=name, cosine=base.cosine + 0.0) for name in ("meta-lstm", "meta-lstm-enhanced")]
-    said = rules_tables.gradient_sentence([base, just, *rest], names | {one.learner: one.learner for one in rest}, ALL)
+    every = names | {one.learner: one.learner for one in rest}
+    said = learned_tables.gradient_sentence([base, just, *rest], every, ALL)
     assert "Not to be told from MAML's: TURTLE" in said
     assert said.endswith("(over tasks and trainings, corrected for 3 comparisons by Holm's method.)")
 
@@ -150,16 +152,16 @@ def test_a_relation_is_claimed_over_runs_and_within_learners():
         constant(name, cosine=c, scaled=s)
         for name, c, s in zip(NAMES, (0.9, 0.5, 0.1), (1.0, 10.0, 100.0), strict=True)
     ]
-    text = rules_tables.relation_sentence(measured, NAMES, ALL, "scaled")
+    text = learned_tables.relation_sentence(measured, NAMES, ALL, "scaled")
     assert text.startswith("Over these 9 runs, cosine and this curvature have a rank correlation of −0.")
-    assert rules_tables.relation_sentence(measured[:2], {"maml": "MAML", "turtle": "TURTLE"}, ALL, "scaled") == ""
+    assert learned_tables.relation_sentence(measured[:2], {"maml": "MAML", "turtle": "TURTLE"}, ALL, "scaled") == ""
 
 
 def test_courses_go_from_untrained_over_what_was_kept():
     measured = [constant("maml", moment, i) for moment, i in ((UNTRAINED, 0), (KEPT, 100), (KEPT, 200), (TRAINED, -1))]
-    (course,) = rules_tables.courses(measured, NAMES, ALL, "cosine")
+    (course,) = learned_tables.courses(measured, NAMES, ALL, "cosine")
     assert course.iterations.tolist() == [0, 100, 200]
-    assert rules_tables.courses(measured[:1], NAMES, ALL, "cosine") == []
+    assert learned_tables.courses(measured[:1], NAMES, ALL, "cosine") == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.views.train import notes, table
-from dashboard.views.train.notes import Note
+from dashboard.widgets.runs import notes, table
+from dashboard.widgets.runs.notes import Note
 from engine.runs.run import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from dashboard.views.train.notes import Note, write
+from dashboard.widgets.runs.notes import Note, write
 me = sys.argv[2]
 for number in range(20):
     write(Path(sys.argv[1]), f"{me}{number}", Note(), Note(tags=me))

@@ -10,9 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import rules_readings, rules_surfaces
-from dashboard.views.behaviour.tables import titles
 from dashboard.views.rules import boxes, directions, rule_tables
-from engine.learners import LEARNERS
+from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
 from probes import asking
 from probes.questions import blackbox
@@ -37,8 +36,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(part: str, *learners: str, **query: str) -> AppTest:
     """A part of the page at a link."""
     at = app("rules")
-    chosen = [LEARNERS[name].title for name in learners or ("lstm", "op-lstm")]  # links hold what people read
-    at.query_params["rules-learners"] = chosen
+    at.query_params["on"] = ",".join(learners or ("lstm", "op-lstm"))
     for name, text in {"part": part, **query}.items():
         at.query_params[f"rules-{name}"] = text
     return fine(at.run())

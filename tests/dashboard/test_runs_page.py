@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.views.train import clock, notes
-from dashboard.views.train.notes import Note
 from dashboard.widgets import library
+from dashboard.widgets.runs import clock, notes
+from dashboard.widgets.runs.notes import Note
 from engine.jobs import local as jobs
 from engine.runs.locks import Locks
 from engine.runs.run import read_record

@@ -267,7 +267,7 @@ def test_no_sentence_writes_numbers_as_computers_do(said: Said):
 
 def test_strength_and_worth_are_related_by_one_computation(learners: dict[str, Ensemble], said: Said):
     """The page's sentence and the verdict on it quote the same correlation."""
-    from dashboard.views.operations.reading import anatomy, worth_relation
+    from dashboard.views.operations.anatomy import anatomy, worth_relation
 
     found = anatomy(learners["sap"], importance=True)
     assert found is not None

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import __main__ as launcher
 from dashboard.serving import server as serving
 from dashboard.serving.guard import Guard
-from dashboard.views.train.readonly import VARIABLE
+from dashboard.serving.readonly import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,11 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.figures.training import losses, smoothed
-from dashboard.views.train import broken, form, opening, selected, table, watch
+from dashboard.serving.readonly import SENTENCE, VARIABLE, may_act
+from dashboard.views.train import form
 from dashboard.views.train.fields import choices, explained
-from dashboard.views.train.readonly import SENTENCE, VARIABLE, may_act
-from dashboard.views.train.words import reason
 from dashboard.widgets import library
+from dashboard.widgets.runs import broken, opening, selected, table, watch
+from dashboard.widgets.runs.words import reason
 from engine.errors import BadInput, EngineError
 from engine.jobs import local as jobs
 from engine.learners import LEARNERS, make
@@ -235,24 +236,23 @@ def test_the_live_page_is_asked_for_this_training_beside_the_shipped_learners(ow
 
 
 def test_every_page_that_applies_is_one_click_away(own):
-    folder = trained(own)
-    offered = {page: query for page, _, _, query in opening.others("my-sine", read_record(folder))}
-    assert set(offered) == {"behaviour", "features", "landscape", "rules", "attribution"}  # MAML has no operations
-    for page, _, _, prefix, probe in opening.PAGES:
-        assert f'page.choose("{prefix}", "{probe}"' in (ROOT / "dashboard" / "views" / page / f"{page}.py").read_text()
-    at = opened("behaviour", **offered["behaviour"], **{"behaviour-tasks": "200"})
+    record = read_record(trained(own))
+    query = opening.query_of("my-sine", record)
+    assert query == {"runs": "my-sine", "shots": "10", "on": "maml"}
+    offered = {page.name for page in opening.others(opening.ensemble_of("my-sine", record))}
+    assert offered == {"behaviour", "features", "landscape", "rules", "attribution"}  # MAML has no operations
+    at = opened("behaviour", **query, **{"behaviour-tasks": "200"})
     assert at.selectbox(key="behaviour-runs").value == "my-sine"
     assert at.session_state["behaviour-learners"] == ["maml"]
     assert at.session_state["behaviour-shots"] == 10
-    sap = read_record(SHIPPED / "sap-k10-s0")
-    assert "operations" in {page for page, *_ in opening.others("sine", sap)}
+    sap = opening.ensemble_of("sine", read_record(SHIPPED / "sap-k10-s0"))
+    assert "operations" in {page.name for page in opening.others(sap)}
 
 
-@pytest.mark.parametrize("change", [{"task": "polynomials"}, {"status": "running"}])
-def test_what_no_page_shows_has_no_link(change, own):
-    trained(own, **{"status": "done"} | change)
+def test_what_no_page_shows_has_no_link(own):
+    trained(own, status="running")
     for page in ("train", "runs"):
-        assert not opened(page, **{"runs-own": "true"}).get("page_link")
+        assert not opened(page, **{"runs-own": "true"}).main.get("page_link")
 
 
 def test_trying_measures_time_and_memory_in_a_process_of_its_own():

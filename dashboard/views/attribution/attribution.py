@@ -2,44 +2,44 @@
 
 import streamlit as st
 
-from dashboard.views.attribution import holds as attribution_holds
-from dashboard.views.attribution import parts
+from dashboard.views.attribution import readings
 from dashboard.views.attribution.controls import ask
-from dashboard.widgets import holds, page
-from engine.runs.ensembles import Ensemble
+from dashboard.views.attribution.influence import MOST, asked, show_influence, show_inside, show_reach
+from dashboard.widgets import holds, parts
+from dashboard.widgets.choosing import Shown
+from dashboard.widgets.pages import PAGES
+from dashboard.widgets.parts import Part
+from probes.questions.attribution import Attributions
 
-DEFAULT = ("finetuning", "maml", "lstm", "op-lstm")
+PAGE, INSIDE = PAGES["attribution"], "Layers and units"
 
 
 @st.fragment
-def show(ensembles: list[Ensemble], shots: int) -> None:
+def show(shown: Shown) -> None:
     """The controls of the query and the figures; a moved query reruns this and nothing else."""
-    values, above = ask(shots).values, st.container()
-    tabs = st.tabs(
-        ["Points", "Reach", "Layers and units"], key="attribution-part", on_change="rerun", bind="query-params"
+    values = ask(shown.shots).values
+    found: list[Attributions] = []
+
+    def answered(part: Part) -> bool:
+        """Asks before the part is drawn: what it says is the same for all parts but the last."""
+        answer = asked(shown.ensembles, values | {"inside": part.title == INSIDE})  # a fifth of the time goes into that
+        found.extend([] if answer is None else [answer])
+        if found and len(shown.ensembles) > MOST:
+            st.caption(f"Figures show the first {MOST} of {len(shown.ensembles)} learners; the tables hold all.")
+        return bool(found)
+
+    drawn = (
+        Part("Points", lambda shown: show_influence(found[0], shown.ensembles)),
+        Part("Reach", lambda shown: show_reach(found[0], shown.ensembles)),
+        Part(INSIDE, lambda shown: show_inside(found[0], shown.ensembles)),
     )
-    with above:
-        found = parts.asked(ensembles, values | {"inside": bool(tabs[-1].open)})  # a fifth of the time goes into that
-        if found is None:
-            return
-        if len(ensembles) > parts.MOST:
-            st.caption(f"Figures show the first {parts.MOST} of {len(ensembles)} learners; the tables hold all.")
-    for tab, draw in zip(tabs, (parts.show_influence, parts.show_reach, parts.show_inside), strict=True):
-        if tab.open:
-            with tab:
-                draw(found, ensembles)
+    parts.show_parts(PAGE, drawn, shown, answered)
 
 
-st.title("Attribution", anchor=False)
-st.markdown(
-    "A learner saw a few points and says something about x*. Which of the points made it say that, through which "
-    "of its layers? Click on a curve, or move the slider, to ask about another x*."
-)
-readings = attribution_holds.readings()
-holds.show_summary(readings)
-choice = page.choose("attribution", "attribution", DEFAULT, shots=5)
+told = readings.readings()
+choice = parts.head(PAGE, told)
 if choice.ensembles:
-    show(choice.ensembles, choice.shots)
+    show(choice)
 else:
-    st.info("Choose at least one learner above.", icon=":material/info:")
-holds.show(readings)
+    st.info(choice.why, icon=":material/info:")
+holds.show(told)

@@ -5,9 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.views.behaviour.controls import row
-from dashboard.views.live import parts as live
 from dashboard.widgets.escape import plain
+from dashboard.widgets.layout import row
 from dashboard.widgets.state import X_DOMAIN, read_points, write_points
 from probes.questions.attribution import FEW, MOST_EXACT, MOST_POINTS, TASKS
 
@@ -90,7 +89,7 @@ def _read(text: str) -> tuple[tuple[float, float], ...]:
 def _points_of_live() -> str:
     """The points of the page Live in this session, as links write them; "" if it was not opened."""
     view = state.get("view")
-    return write_points(tuple(map(tuple, live.points_of(view)))) if view is not None else ""
+    return write_points(view.points) if view is not None and view.points else ""
 
 
 def _take(points: str) -> None:

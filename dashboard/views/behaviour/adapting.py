@@ -6,8 +6,10 @@ import streamlit as st
 from dashboard.figures import behaviour as figures
 from dashboard.figures import toy as toy_figures
 from dashboard.views.behaviour import sweep_tables, tables, words
-from dashboard.views.behaviour.controls import axis_of_losses, behaved, choose_one, pair, pick, row, seeds_of
+from dashboard.views.behaviour.controls import axis_of_losses, behaved, choose_one, pick
 from dashboard.widgets import page
+from dashboard.widgets.layout import pair, row
+from dashboard.widgets.naming import seeds_of, titles
 from engine.runs.ensembles import Ensemble
 from engine.studies.toy import LEARNERS as TOY_LEARNERS
 from engine.studies.toy import Toy
@@ -26,7 +28,7 @@ TOY_TITLES = {"finetuning": "Finetuning", "fomaml": "FOMAML", "reptile": "Reptil
 
 def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
     """Loss against step, and paired differences after the last one."""
-    names = tables.titles(ensembles)
+    names = titles(ensembles)
     with row():
         kind = pick("Band", tables.BANDS, "band", tables.MEAN)
         steps_axis = pick("Steps", ("log", "linear"), "steps", "log")
@@ -56,7 +58,7 @@ def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
 
 def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: str) -> None:
     """Every learner against a reference on the same tasks."""
-    names = tables.titles(ensembles)
+    names = titles(ensembles)
     with row():
         reference = choose_one("Compared with", ensembles, "reference", "maml")
         measure_as = pick("As a", list(AS), "compared", RATIO, AS)
@@ -83,7 +85,7 @@ def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: st
 
 def show_looking_ahead(ensembles: list[Ensemble], tasks: int) -> None:
     """The plane of direct loss and loss after adapting, and the toy beside it."""
-    names = tables.titles(ensembles)
+    names = titles(ensembles)
     left, right = pair("behaviour-ahead")
     with left:
         after = pick("After", ("last", "one"), "after", "last", {"last": "the last step", "one": "one step"})

@@ -1,35 +1,19 @@
 """Learning behaviour: how losses fall, who pays for looking ahead, and who holds out elsewhere."""
 
-from collections.abc import Callable
+from dashboard.views.behaviour import adapting, factors, readings, single, sweeps, yours
+from dashboard.views.behaviour.controls import shared, tasks
+from dashboard.widgets import parts
+from dashboard.widgets.pages import PAGES
+from dashboard.widgets.parts import Part
 
-import streamlit as st
+PARTS = (
+    Part("Adaptation", lambda shown: adapting.show_adaptation(shown.ensembles, tasks()), "behaviour"),
+    Part("Looking ahead", lambda shown: adapting.show_looking_ahead(shown.ensembles, tasks()), "behaviour"),
+    Part("Task by task", lambda shown: single.show_tasks(shown.ensembles, tasks()), "behaviour"),
+    Part("Shots", lambda shown: sweeps.show_shots(shown.ensembles, tasks()), "shots"),
+    Part("Shift", lambda shown: sweeps.show_shift(shown.ensembles, tasks()), "shift"),
+    Part("Factors", lambda shown: factors.show_factors(shown, tasks()), "behaviour"),
+)
+YOURS = Part("Your probes", yours.show_yours, "behaviour")  # there once a plug-in brings one
 
-from dashboard.views.behaviour import adapting, factors, single, sweeps
-from dashboard.views.behaviour import holds as behaviour_holds
-from dashboard.views.behaviour.controls import pick, row
-from dashboard.widgets import holds, page
-
-DEFAULT = ("finetuning", "maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "sap")
-TASKS = (50, 200, 1000)
-
-st.title("Learning behaviour", anchor=False)
-st.markdown("How do learners get better, step by step: who starts well, who ends well, and who holds out elsewhere?")
-readings = behaviour_holds.readings()
-holds.show_summary(readings)
-choice = page.choose("behaviour", "behaviour", DEFAULT)
-with row():
-    tasks = pick("Held-out tasks", TASKS, "tasks", 200, {n: f"{n:,}" for n in TASKS})
-    pick("Losses", ("log", "linear"), "axis", "log")
-if choice.ensembles:
-    parts: dict[str, Callable[[], None]] = {
-        "Adaptation": lambda: adapting.show_adaptation(choice.ensembles, tasks),
-        "Looking ahead": lambda: adapting.show_looking_ahead(choice.ensembles, tasks),
-        "Task by task": lambda: single.show_tasks(choice.ensembles, tasks),
-        "Shots": lambda: sweeps.show_shots(choice.ensembles, tasks),
-        "Shift": lambda: sweeps.show_shift(choice.ensembles, tasks),
-        "Factors": lambda: factors.show_factors(choice.ensembles, tasks, choice),
-    }
-    page.show_parts("behaviour", parts)
-else:
-    st.info("Choose at least one learner above.", icon=":material/info:")
-holds.show(readings)
+parts.show(PAGES["behaviour"], (*PARTS, YOURS) if yours.brought() else PARTS, readings.readings(), shared)

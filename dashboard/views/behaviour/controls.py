@@ -4,49 +4,35 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.views.behaviour import tables
-from dashboard.widgets import page
+from dashboard.widgets import fitting, page
+from dashboard.widgets.choosing import Shown
+from dashboard.widgets.fields import Fields
+from dashboard.widgets.layout import row
+from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
-from probes import asking
 from probes.questions.behaviour import Behaviour, Curve
 
-NARROW = """@media (max-width: 1100px) {
-  .st-key-KEY > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {
-    min-width: 100%;
-  }
-}"""
-state = st.session_state
+pick = Fields("behaviour").pick
+TASKS = (50, 200, 1000)
 
 
-def row() -> DeltaGenerator:
-    """Controls side by side, which wrap on a narrow screen."""
-    return st.container(horizontal=True, vertical_alignment="bottom")
+def shared(_: Shown) -> None:
+    """The controls that all parts share."""
+    with row():
+        pick("Held-out tasks", TASKS, "tasks", 200, {n: f"{n:,}" for n in TASKS})
+        pick("Losses", ("log", "linear"), "axis", "log")
 
 
-def pair(key: str) -> list[DeltaGenerator]:
-    """Two figures side by side; on a narrow screen one below the other."""
-    st.html(f"<style>{NARROW.replace('KEY', key)}</style>")
-    return st.container(key=key).columns(2, gap="large")
-
-
-def pick(label: str, options: Sequence[Any], key: str, default: Any, titles: dict[Any, str] | None = None) -> Any:
-    """One of a few, kept in the URL."""
-    found = st.segmented_control(
-        label,
-        list(options),
-        default=default,
-        key=f"behaviour-{key}",
-        format_func=lambda one: (titles or {}).get(one, str(one)),
-        bind="query-params",
-    )
-    return found if found in options else default
+def tasks() -> int:
+    """On how many held-out tasks learners are compared: one number for all figures."""
+    found = st.session_state.get("behaviour-tasks")
+    return found if found in TASKS else 200
 
 
 def choose_one(label: str, ensembles: Sequence[Ensemble], key: str, default: str) -> str:
     """One of the learners shown, kept in the URL."""
-    names = tables.titles(ensembles)
+    names = titles(ensembles)
     found = st.selectbox(
         label,
         list(names),
@@ -60,16 +46,10 @@ def choose_one(label: str, ensembles: Sequence[Ensemble], key: str, default: str
 
 
 def one_by_one(probe: str, ensembles: Sequence[Ensemble], doing: str, **config: Any) -> list[Any]:
-    """The answers about each learner alone: another learner on the page costs its own answer only."""
-    reasons = [asking.find(probe).applies(e) for e in ensembles]
-    answers = [
-        page.answer(probe, [e], f"{doing} {e.learner.title} ...", **config)
-        for e, reason in zip(ensembles, reasons, strict=True)
-        if reason is None
-    ]
-    if said := [reason for reason in reasons if reason]:
-        st.caption(" ".join(dict.fromkeys(said)))
-    return [answer for answer in answers if answer is not None]
+    """The answers about each learner alone, and in a caption why some have none."""
+    if said := [reason for e in ensembles if (reason := fitting.unfit(probe, e))]:
+        st.caption(fitting.told(said))
+    return page.answers_of(probe, fitting.fit(probe, ensembles), doing, **config)
 
 
 def behaved(ensembles: Sequence[Ensemble], tasks: int) -> tuple[str, list[Curve]]:
@@ -78,12 +58,6 @@ def behaved(ensembles: Sequence[Ensemble], tasks: int) -> tuple[str, list[Curve]
     return found[0].measure, [curve for one in found for curve in one.curves]
 
 
-def seeds_of(ensembles: Sequence[Ensemble]) -> str:
-    """How many seeds, for a subtitle."""
-    counts = sorted({len(e.runs) for e in ensembles})
-    return f"{'-'.join(map(str, counts))} seed{'s' * (counts != [1])} each"
-
-
 def axis_of_losses() -> bool:
     """Whether losses are on a logarithmic axis: one switch for all figures."""
-    return bool(state.get("behaviour-axis", "log") != "linear")
+    return bool(st.session_state.get("behaviour-axis", "log") != "linear")

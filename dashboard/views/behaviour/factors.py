@@ -8,39 +8,44 @@ import streamlit as st
 from dashboard.figures import behaviour as figures
 from dashboard.figures import sweeps as sweep_figures
 from dashboard.views.behaviour import sweep_tables, tables, words
-from dashboard.views.behaviour.controls import behaved, one_by_one, seeds_of
+from dashboard.views.behaviour.controls import behaved, one_by_one
 from dashboard.widgets import library, page
+from dashboard.widgets.choosing import Shown
+from dashboard.widgets.naming import seeds_of, titles
+from dashboard.widgets.twins import first_order_pairs
 from engine.runs.ensembles import Ensemble
+from probes.tools import scoring
 
 
-def show_factors(ensembles: list[Ensemble], tasks: int, choice: page.Choice) -> None:
+def show_factors(shown: Shown, tasks: int) -> None:
     """What the learned head, scarce training data and second-order gradients contribute."""
-    names = tables.titles(ensembles)
+    ensembles = shown.ensembles
+    names, measure = titles(ensembles), scoring.measure(ensembles[0].distribution)
     answers = [a for one in one_by_one("heads", ensembles, "Replacing the head of", tasks=tasks) for a in one.answers]
     if answers:
         page.frame(
             "What does the learned output layer contribute?",
-            f"Query loss after the last step with the learned head (filled) and a fresh random one (open): mean with "
-            f"95 % interval, {tasks:,} held-out tasks, {seeds_of(ensembles)}.",
-            sweep_figures.heads(sweep_tables.pairs(answers, names), "mean squared error", page.dark()),
+            f"Query {measure} after the last step with the learned head (filled) and a fresh random one (open): mean "
+            f"with 95 % interval, {tasks:,} held-out tasks, {seeds_of(ensembles)}.",
+            sweep_figures.heads(sweep_tables.pairs(answers, names), measure, page.dark()),
             "behaviour-heads",
             read=words.HEADS,
             data=sweep_tables.head_rows(answers, names),
             says=sweep_tables.head_sentence(answers, names),
         )
-    show_scarcity(ensembles, tasks, choice)
-    show_first_order(choice, tasks)
+    show_scarcity(shown, tasks)
+    show_first_order(shown, tasks)
 
 
-def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) -> None:
+def show_scarcity(shown: Shown, tasks: int) -> None:
     """Trained at 5, 10, 20 shots, tested at all."""
-    offered = library.shots(choice.collection, "sine")
-    names, wanted = tables.titles(ensembles), tuple(sorted({*offered}))
+    offered = library.shots(shown.collection, shown.task)
+    names, wanted = titles(shown.ensembles), tuple(sorted({*offered}))
     found: dict[str, dict[int, Any]] = {}
     answers: dict[str, dict[int, Any]] = {}
     trained: dict[str, dict[int, Ensemble]] = {}
     for k in offered:
-        same = [e for e in library.ensembles(choice.collection, "sine", k)[0] if e.learner.name in names]
+        same = [e for e in library.ensembles(shown.collection, shown.task, k)[0] if e.learner.name in names]
         for e in same:
             trained.setdefault(names[e.learner.name], {})[k] = e
         for one in one_by_one(
@@ -54,6 +59,7 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
     if not ordered:
         st.caption("Scarce data in training: no learner shown was trained at more than one number of shots here.")
         return
+    measure = scoring.measure(shown.ensembles[0].distribution)
     rows = [
         sweep_tables.sweep_rows([sweep], "tested at").assign(**{"trained at": k})
         for by_shots in ordered.values()
@@ -61,10 +67,10 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
     ]
     page.frame(
         "Does scarce data in training make a specialist?",
-        f"Query mean squared error over shots at test, one line for each number of shots in training; {tasks:,} "
+        f"Query {measure} over shots at test, one line for each number of shots in training; {tasks:,} "
         "held-out tasks, mean with 95 % interval. Large: tested as trained. "
         f"{sweep_tables.unlike_sentence({title: trained[title] for title in ordered})}".strip(),
-        sweep_figures.scarcity(ordered, "mean squared error", page.dark()),
+        sweep_figures.scarcity(ordered, measure, page.dark()),
         "behaviour-scarcity",
         read=words.SCARCITY,
         data=pd.concat(rows),
@@ -72,24 +78,24 @@ def show_scarcity(ensembles: list[Ensemble], tasks: int, choice: page.Choice) ->
     )
 
 
-def show_first_order(choice: page.Choice, tasks: int) -> None:
+def show_first_order(shown: Shown, tasks: int) -> None:
     """What dropping the second-order terms costs each learner that was trained both ways."""
-    every = library.ensembles(choice.collection, "sine", choice.shots)[0]
+    every = shown.everybody
     found = []
-    names, seeds = tables.titles(every), []
-    for first, second in sweep_tables.first_order_pairs(every):
+    names, seeds = titles(every), []
+    for first, second in first_order_pairs(every):
         _, curves = behaved([first, second], tasks)
         found.append(tables.difference(curves[0], curves[1], names[first.learner.name]))
         seeds += [first, second]
     if not found:
         return
-    found = tables.corrected(found)
+    found, measure = tables.corrected(found), scoring.measure(seeds[0].distribution)
     page.frame(
         "What does a first-order meta-gradient cost?",
         f"Query error of the learner named, trained first-order, divided by that of its second-order twin on the same "
         f"{tasks:,} tasks: ratio of means with 95 % interval over tasks and trainings, {seeds_of(seeds)}. Right of 1: "
         f"it costs; pale: undecided, corrected for {len(found)} comparisons (Holm).",
-        figures.differences(found, "query mean squared error, divided by that of its second-order twin", page.dark()),
+        figures.differences(found, f"query {measure}, divided by that of its second-order twin", page.dark()),
         "behaviour-first-order",
         read=words.FIRST_ORDER + words.DIFFERENCES,
         data=tables.difference_rows(found),

@@ -7,8 +7,10 @@ import torch
 
 from dashboard.figures import tasks as task_figures
 from dashboard.views.behaviour import tables, words
-from dashboard.views.behaviour.controls import behaved, choose_one, pair, row
+from dashboard.views.behaviour.controls import behaved, choose_one
 from dashboard.widgets import page
+from dashboard.widgets.layout import pair, row
+from dashboard.widgets.naming import titles
 from dashboard.widgets.numbers import number
 from engine.runs.ensembles import Ensemble
 from engine.tasks import LINE
@@ -25,7 +27,7 @@ def show_tasks(ensembles: list[Ensemble], tasks: int) -> None:
     if len(ensembles) < 2:
         st.info("Choose at least two learners above to compare them task by task.", icon=":material/info:")
         return
-    names = tables.titles(ensembles)
+    names = titles(ensembles)
     controls = row()
     with controls:
         first = choose_one("Horizontal", ensembles, "x", "maml")
@@ -51,16 +53,16 @@ def show_tasks(ensembles: list[Ensemble], tasks: int) -> None:
     left, right = pair("behaviour-single")
     with left:
         hidden = curves[0].hidden
-        titles = (names[first], names[second])
+        both = (names[first], names[second])
         page.frame(
-            f"Are the same tasks hard for {titles[0]} and {titles[1]}?",
-            f"Query {measure} of {titles[1]} over that of {titles[0]}, one point per task ({tasks:,}), after the last "
+            f"Are the same tasks hard for {both[0]} and {both[1]}?",
+            f"Query {measure} of {both[1]} over that of {both[0]}, one point per task ({tasks:,}), after the last "
             "step, seeds averaged. Click a point to open it.",
-            task_figures.scatter(x, y, titles, measure, hidden, chosen, page.dark()),
+            task_figures.scatter(x, y, both, measure, hidden, chosen, page.dark()),
             "behaviour-scatter",
             read=words.TASKS,
-            data=pd.DataFrame({"task": np.arange(len(x)), titles[0]: x, titles[1] + " ": y, **hidden}),
-            says=tables.hardness_sentence(x, y, titles),
+            data=pd.DataFrame({"task": np.arange(len(x)), both[0]: x, both[1] + " ": y, **hidden}),
+            says=tables.hardness_sentence(x, y, both),
             on_select=lambda: take_task("behaviour-scatter"),
             selection_mode="points",
         )

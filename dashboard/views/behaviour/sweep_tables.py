@@ -238,14 +238,3 @@ def toy_sentence(rows: pd.DataFrame, found: Flow, steps: int) -> str:
             places.append(f"{row.x:.1f}{share}: {losses}")
         told.append(f"**{title}** ends at {' or '.join(places)}")
     return f"{'; '.join(told)} after {steps} step{'s' * (steps != 1)}."
-
-
-def first_order_pairs(ensembles: Sequence[Ensemble]) -> list[tuple[Ensemble, Ensemble]]:
-    """(first-order, second-order) variants of one learner: of such classes, one derives from the other."""
-    first = [e for e in ensembles if getattr(e.learner, "first_order", None) is True]
-    second = [e for e in ensembles if getattr(e.learner, "first_order", None) is False]
-    return [(a, b) for a in first for b in second if _related(type(a.learner), type(b.learner))]
-
-
-def _related(one: type, other: type) -> bool:
-    return issubclass(one, other) or issubclass(other, one)

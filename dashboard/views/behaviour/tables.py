@@ -8,7 +8,6 @@ import pandas as pd
 
 from dashboard.figures.behaviour import Difference, Line, Spot
 from dashboard.widgets.numbers import number, percent
-from engine.runs.ensembles import Ensemble
 from probes.questions.behaviour import Curve
 from probes.tools.comparisons import DIFFERENCE, KIND, LEVEL, RATIO, THESE, compare, holm, level_with_best
 from probes.tools.intervals import Interval, over_tasks_and_seeds
@@ -250,8 +249,3 @@ def telling(x: np.ndarray, y: np.ndarray) -> dict[str, int]:
         "middle": int(order[len(order) // 2]),
         "worst": int(order[-1]),
     }
-
-
-def titles(ensembles: Sequence[Ensemble]) -> dict[str, str]:
-    """The learners' names for people, by their registered names."""
-    return {e.learner.name: e.learner.title for e in ensembles}

@@ -1,21 +1,10 @@
 """The controls of the page Features, kept in the URL."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
+from dashboard.widgets.fields import Fields
 
-def pick(label: str, options: Sequence[str], key: str, default: str, titles: dict[str, str] | None = None) -> str:
-    """One of a few, kept in the URL."""
-    found = st.segmented_control(
-        label,
-        list(options),
-        default=default,
-        key=f"features-{key}",
-        format_func=lambda one: (titles or {}).get(one, one),
-        bind="query-params",
-    )
-    return found if found in options else default
+pick = Fields("features").pick
 
 
 def take_pair() -> None:

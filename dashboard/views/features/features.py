@@ -1,6 +1,5 @@
 """Features: diversity, broadness, similarity and maps of what learners' hidden layers make of an input."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,25 +7,23 @@ import streamlit as st
 
 from dashboard.figures import features as figures
 from dashboard.figures import similarity as similarity_figures
-from dashboard.views.features import alike, words
-from dashboard.views.features import holds as features_holds
-from dashboard.views.features import maps as features_maps
-from dashboard.views.features import parts as features
+from dashboard.views.features import alike, maps, readings, tables, words
 from dashboard.views.features.controls import pick, take_pair
-from dashboard.widgets import holds, page
+from dashboard.widgets import page, parts
+from dashboard.widgets.naming import titles
+from dashboard.widgets.pages import PAGES
+from dashboard.widgets.parts import Part
 from engine.runs.ensembles import Ensemble
 from probes.questions.similarity import Similarity
 
-DEFAULT = ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "sap")
 MOMENTS = {"before": "before adaptation", "after": "after adaptation"}
 state = st.session_state
 
 
 def one_by_one(probe: str, ensembles: list[Ensemble], doing: str) -> Any:
     """The answers about each learner alone, joined: another learner on the page costs its own answer only."""
-    answers = [page.answer(probe, [e], f"{doing} {e.learner.title} ...") for e in ensembles]
-    known = [answer for answer in answers if answer is not None]
-    return features.joined(known) if known else None
+    known = page.answers_of(probe, ensembles, doing)
+    return tables.joined(known) if known else None
 
 
 def show_diversity(ensembles: list[Ensemble]) -> None:
@@ -34,24 +31,24 @@ def show_diversity(ensembles: list[Ensemble]) -> None:
     found = one_by_one("diversity", ensembles, "Looking at every layer of")
     if found is None:
         return
-    names = features.titles(ensembles)
-    measure = pick("Measure", list(features.MEASURES), "measure", "effective_rank", features.MEASURES)
-    rows = features.diversity_rows(found, names, measure)
+    names = titles(ensembles)
+    measure = pick("Measure", list(tables.MEASURES), "measure", "effective_rank", tables.MEASURES)
+    rows = tables.diversity_rows(found, names, measure)
     page.frame(
         "Whose features are diverse, and does adapting change that?",
-        f"{features.MEASURES[measure].capitalize()} of each layer, before and after adaptation, beside the untrained "
+        f"{tables.MEASURES[measure].capitalize()} of each layer, before and after adaptation, beside the untrained "
         f"learner; {len(found.inputs)} even inputs, {found.tasks} held-out tasks.",
-        figures.diversity(rows, features.MEASURES[measure], page.dark()),
+        figures.diversity(rows, tables.MEASURES[measure], page.dark()),
         "features-diversity",
         read=words.DIVERSITY,
         data=rows,
-        says=features.diversity_sentence(rows, measure, features.by_seed(found, names, measure)),
+        says=tables.diversity_sentence(rows, measure, tables.by_seed(found, names, measure)),
     )
     layers = sorted(rows.layer.unique())
     with st.container(horizontal=True):
         layer = pick("Layer", layers, "spectrum-layer", layers[-1])
         moment = pick("Moment", list(MOMENTS), "spectrum-moment", "before", MOMENTS)
-    curves = features.spectrum_curves(found, names, layer, moment)
+    curves = tables.spectrum_curves(found, names, layer, moment)
     page.frame(
         "How fast do the directions run out?",
         f"Singular value, as a share of the largest, over its number; {layer}, {MOMENTS[moment]}.",
@@ -67,12 +64,12 @@ def show_broadness(ensembles: list[Ensemble]) -> None:
     found = one_by_one("broadness", ensembles, "Reading fresh waves off the features of")
     if found is None:
         return
-    names, dark = features.titles(ensembles), page.dark()
+    names, dark = titles(ensembles), page.dark()
     layers = sorted({one.layer for one in found.layers if one.functions.size})
     with st.container(horizontal=True):
         layer = pick("Layer", layers, "functions-layer", layers[-1])
         moment = pick("Moment", list(MOMENTS), "functions-moment", "before", MOMENTS)
-    curves, runs = features.function_curves(found, names, layer, moment), features.run_rows(found, names)
+    curves, runs = tables.function_curves(found, names, layer, moment), tables.run_rows(found, names)
     page.frame(
         "How far beyond the training waves do the features reach?",
         f"Cross-validated R² of fresh waves, read off frozen features, over frequency; {layer}, {MOMENTS[moment]}.",
@@ -80,9 +77,9 @@ def show_broadness(ensembles: list[Ensemble]) -> None:
         "features-functions",
         read=words.FUNCTIONS,
         data=curves,
-        says=features.broadness_sentence(runs),
+        says=tables.broadness_sentence(runs),
     )
-    rows = features.parameter_rows(found, names)
+    rows = tables.parameter_rows(found, names)
     truth = dict(zip(dict.fromkeys(rows.parameter), found.truth, strict=True))
     page.frame(
         "Where does a learner keep what it has learned of the task?",
@@ -91,9 +88,9 @@ def show_broadness(ensembles: list[Ensemble]) -> None:
         "features-held",
         read=words.PARAMETERS,
         data=rows,
-        says=features.parameter_sentence(rows),
+        says=tables.parameter_sentence(rows),
     )
-    relations = features.relations(runs)
+    relations = tables.relations(runs)
     page.frame(
         "Do broad features make few-shot learning better?",
         "Query error after adaptation over broadness, run by run (last hidden layer, as training left it).",
@@ -101,9 +98,9 @@ def show_broadness(ensembles: list[Ensemble]) -> None:
         "features-relation",
         read=words.RELATION,
         data=runs,
-        says=features.relation_sentence(relations),
+        says=tables.relation_sentence(relations),
     )
-    st.dataframe(features.relation_table(relations).round(4), hide_index=True, width="content")
+    st.dataframe(tables.relation_table(relations).round(4), hide_index=True, width="content")
 
 
 def show_similarity(ensembles: list[Ensemble]) -> None:
@@ -115,7 +112,7 @@ def show_similarity(ensembles: list[Ensemble]) -> None:
     if not shown:
         st.info("Choose at least one layer and one moment.", icon=":material/info:")
         return
-    names = features.titles(ensembles)
+    names = titles(ensembles)
     labels = alike.item_labels(found, names)
     if said := alike.blank(found, labels, shown):
         st.caption(said)
@@ -191,21 +188,11 @@ def pair_of(found: Similarity, shown: list[int], labels: list[str]) -> tuple[int
     return shown[offered.index(chosen[0])], shown[offered.index(chosen[1])]
 
 
-st.title("Features", anchor=False)
-st.markdown(
-    "What do a learner's hidden layers make of an input: how diverse, how broad, how alike, before a task and after?"
+PARTS = (
+    Part("Diversity", lambda shown: show_diversity(shown.ensembles), "diversity"),
+    Part("Broadness", lambda shown: show_broadness(shown.ensembles), "broadness"),
+    Part("Similarity", lambda shown: show_similarity(shown.ensembles), "similarity"),
+    Part("Maps", lambda shown: maps.show_maps(shown.ensembles), "maps"),
 )
-readings = features_holds.readings()
-holds.show_summary(readings)
-choice = page.choose("features", "diversity", DEFAULT)
-if choice.ensembles:
-    parts: dict[str, Callable[[], None]] = {
-        "Diversity": lambda: show_diversity(choice.ensembles),
-        "Broadness": lambda: show_broadness(choice.ensembles),
-        "Similarity": lambda: show_similarity(choice.ensembles),
-        "Maps": lambda: features_maps.show_maps(choice.ensembles),
-    }
-    page.show_parts("features", parts)
-else:
-    st.info("Choose at least one learner above.", icon=":material/info:")
-holds.show(readings)
+
+parts.show(PAGES["features"], PARTS, readings.readings())

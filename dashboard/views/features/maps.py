@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboard.figures import maps as map_figures
 from dashboard.views.features import alike, words
-from dashboard.views.features import parts as features
 from dashboard.views.features.controls import pick
 from dashboard.widgets import page
+from dashboard.widgets.naming import titles
 from dashboard.widgets.numbers import percent
 from engine.runs.ensembles import Ensemble
 from probes.questions.maps import CAP, Map
@@ -34,7 +34,7 @@ def show_maps(ensembles: list[Ensemble]) -> None:
     if found is None:
         return
     chosen = selection(found, f"{space} {[run.sha256 for e in ensembles for run in e.runs]}")
-    names = features.titles(ensembles)
+    names = titles(ensembles)
     points = alike.map_points(found, ensembles, names, colour, COLOURS[colour], chosen)
     table = alike.map_rows(found, names)
     left, right = st.columns(2)

@@ -7,41 +7,15 @@ from typing import Any
 import streamlit as st
 
 from dashboard.widgets import page
+from dashboard.widgets.fields import Fields
 from engine.runs.ensembles import Ensemble
 
 STOPPED = "landscape-stopped"
 SCROLLS = """.st-key-KEY { overflow-x: auto; }
 .st-key-KEY > div { min-width: 900px; }"""
 state = st.session_state
-
-
-def pick(label: str, options: Sequence[Any], key: str, default: Any, titles: dict[Any, str] | None = None) -> Any:
-    """One of a few, kept in the URL."""
-    found = st.segmented_control(
-        label,
-        list(options),
-        default=default,
-        key=f"landscape-{key}",
-        format_func=lambda one: (titles or {}).get(one, str(one)),
-        bind="query-params",
-    )
-    return found if found in options else default
-
-
-def number(label: str, key: str, low: int, high: int, placeholder: str, help: str = "") -> int | None:
-    """A whole number, or nothing, kept in the URL."""
-    found = st.number_input(
-        label,
-        low,
-        high,
-        value=None,
-        key=f"landscape-{key}",
-        placeholder=placeholder,
-        bind="query-params",
-        width=150,
-        help=help or None,
-    )
-    return None if found is None else int(found)
+FIELDS = Fields("landscape")
+pick, number = FIELDS.pick, FIELDS.number
 
 
 def scrolls(key: str) -> None:
@@ -68,10 +42,10 @@ def one_by_one(probe: str, ensembles: Sequence[Ensemble], doing: str, *, stoppab
                 icon=":material/stop_circle:",
                 on_click=lambda: state.update({STOPPED: asked}),
             )
-    answers = [page.answer(probe, [e], f"{doing} {e.learner.title} ...", **config) for e in ensembles]
+    answers = page.answers_of(probe, ensembles, doing, **config)
     if state.get(STOPPED) != asked:
         slot.empty()
-    return [answer for answer in answers if answer is not None]
+    return answers
 
 
 def _stopped(slot: Any, titles: list[str]) -> None:

@@ -8,9 +8,9 @@ import streamlit as st
 
 from dashboard.figures import cost as figures
 from dashboard.figures.cost import Series
-from dashboard.views.behaviour.controls import pair
 from dashboard.views.landscape import words
 from dashboard.widgets import library, page
+from dashboard.widgets.layout import pair
 from dashboard.widgets.numbers import interval, number
 from engine.learners import LEARNERS
 from probes import answers
@@ -27,7 +27,7 @@ COSTS = {
 
 def show_cost() -> None:
     """Time and peak memory of first-order and exact meta-gradients against the number of parameters."""
-    found = shipped()
+    found = measurement()
     if found is None:
         st.info(f"There is no measurement yet. `{COMMAND}` makes one.", icon=":material/info:")
         return
@@ -51,7 +51,7 @@ def show_cost() -> None:
     )
 
 
-def shipped() -> Cost | None:
+def measurement() -> Cost | None:
     """The measurement that is shipped; None if there is none that fits."""
     try:
         found: Cost = answers.restored(Cost, json.loads(SHIPPED.read_text()))

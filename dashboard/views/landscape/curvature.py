@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from dashboard.figures import rules as rows_figures
+from dashboard.figures import panels as rows_figures
 from dashboard.figures import spectra as figures
-from dashboard.views.behaviour.controls import pair, row, seeds_of
-from dashboard.views.behaviour.tables import titles
 from dashboard.views.landscape import curvature_tables as tables
 from dashboard.views.landscape import curvature_words as words
 from dashboard.views.landscape.controls import number, one_by_one, pick, scrolls
 from dashboard.views.landscape.surface_tables import META, TASK
 from dashboard.views.landscape.surface_words import WHICH
 from dashboard.widgets import page
+from dashboard.widgets.layout import pair, row
+from dashboard.widgets.naming import seeds_of, titles
 from dashboard.widgets.numbers import percent
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import KEPT

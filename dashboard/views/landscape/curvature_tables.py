@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dashboard.figures.rules import Course, Panel, Row, Triple
+from dashboard.figures.panels import Course, Panel, Row, Triple
 from dashboard.figures.spectra import Spectrum
 from dashboard.widgets.numbers import number, percent
 from engine.learners import Learner

@@ -7,13 +7,13 @@ import streamlit as st
 from dashboard.figures import landscape as figures
 from dashboard.figures import landscape_lines as lines
 from dashboard.figures.landscape import Looks, Scene
-from dashboard.views.behaviour.controls import row
-from dashboard.views.behaviour.tables import titles
 from dashboard.views.landscape import surface_tables as tables
 from dashboard.views.landscape import surface_words as words
 from dashboard.views.landscape.controls import number, one_by_one, pick, scrolls
 from dashboard.views.landscape.surface_tables import META, TASK
 from dashboard.widgets import page
+from dashboard.widgets.layout import row
+from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
 from probes.tools.surfaces import HELD_OUT
 

@@ -7,10 +7,10 @@ import streamlit as st
 
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
-from dashboard.views.behaviour.controls import pair
 from dashboard.views.operations import single, words
-from dashboard.views.operations.reading import TASKS, curve_rows, enough, pruning_rows, pruning_sentence
+from dashboard.views.operations.anatomy import TASKS, curve_rows, enough, pruning_rows, pruning_sentence
 from dashboard.widgets import numbers, page
+from dashboard.widgets.layout import pair
 from engine.runs.ensembles import Ensemble
 from probes.questions.subspace import Anatomy
 from probes.tools.intervals import over_tasks_and_seeds
@@ -87,7 +87,7 @@ def _show_task(
         "What does it learn with these only?",
         f"{found.subtitle} The other {len(order) - n} operations stay at their start.",
         single.drawn(found, label, ensemble.learner.name),
-        "sap-few-sine",
+        "sap-few-curves",
         read=words.FEW,
         data=curve_rows(found.grid, found.whole, found.changed, found.seeds, label),
         says=f"Error on this task **{numbers.number(found.before, 3)}** with all {len(order)} adapting, "

@@ -4,39 +4,44 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.views.operations import holds as sap_holds
-from dashboard.views.operations import strengths, structure, worth
-from dashboard.widgets import holds, page
+from dashboard.views.operations import readings, strengths, structure, worth
+from dashboard.widgets import parts
+from dashboard.widgets.choosing import Shown
+from dashboard.widgets.naming import titles
+from dashboard.widgets.pages import PAGES
+from dashboard.widgets.parts import Part
+from engine.runs.ensembles import Ensemble
 
-st.title("SAP operations", anchor=False)
-st.markdown(
-    "Which parameters should adapt at all? SAP learns it: simple operations between its layers, each with a strength."
-)
-found = sap_holds.readings()
-holds.show_summary(found)
-choice = page.choose("sap", "subspace", ("sap",))
-if choice.ensembles:
-    chosen = choice.ensembles[0]
-    if len(choice.ensembles) > 1:
-        titles = {e.learner.name: e.learner.title for e in choice.ensembles}
-        name = st.segmented_control(
-            "Look into",
-            list(titles),
-            default=chosen.learner.name,
-            key="sap-one",
-            format_func=titles.get,
-            bind="query-params",
+ONE = "sap-one"
+
+
+def which(shown: Shown) -> None:
+    """Of several learners with operations, the one that the parts look into."""
+    names = titles(shown.ensembles)
+    if len(names) > 1:
+        first = next(iter(names))
+        st.segmented_control(
+            "Look into", list(names), default=first, key=ONE, format_func=names.get, bind="query-params"
         )
-        chosen = next((e for e in choice.ensembles if e.learner.name == name), chosen)
-    parts: dict[str, Callable[[], None]] = {
-        "Strengths": lambda: strengths.show_strengths(chosen),
-        "One operation": lambda: strengths.show_effect(chosen),
-        "Worth": lambda: worth.show_worth(chosen),
-        "What they answer to": lambda: worth.show_answers(chosen),
-        "Match with the tasks": structure.show_structure,
-        "Other learners": lambda: structure.show_others(choice),
-    }
-    page.show_parts("sap", parts)
-else:
-    st.info("Choose a learner above.", icon=":material/info:")
-holds.show(found)
+
+
+def of_one(draw: Callable[[Ensemble], None]) -> Callable[[Shown], None]:
+    """A part about that one."""
+
+    def drawn(shown: Shown) -> None:
+        name = st.session_state.get(ONE)
+        draw(next((e for e in shown.ensembles if e.learner.name == name), shown.ensembles[0]))
+
+    return drawn
+
+
+PARTS = (
+    Part("Strengths", of_one(strengths.show_strengths), "subspace"),
+    Part("One operation", of_one(strengths.show_effect), "subspace"),
+    Part("Worth", of_one(worth.show_worth), "subspace"),
+    Part("What they answer to", of_one(worth.show_answers), "subspace"),
+    Part("Match with the tasks", lambda _: structure.show_structure()),
+    Part("Other learners", structure.show_others),
+)
+
+parts.show(PAGES["operations"], PARTS, readings.readings(), which)

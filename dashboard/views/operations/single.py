@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import torch
 
 from dashboard.figures import operations as figures
-from dashboard.views.operations.reading import TASKS
+from dashboard.views.operations.anatomy import TASKS
 from dashboard.widgets import page
 from engine.runs.ensembles import Ensemble
 from engine.tasks import LINE

@@ -7,10 +7,10 @@ import streamlit as st
 
 from dashboard.figures import operations as figures
 from dashboard.figures.operations import spoken
-from dashboard.views.behaviour.controls import pair
 from dashboard.views.operations import moments, single, words
-from dashboard.views.operations.reading import TASKS, along_rows, anatomy, curve_rows, strength_rows, strength_sentence
+from dashboard.views.operations.anatomy import TASKS, along_rows, anatomy, curve_rows, strength_rows, strength_sentence
 from dashboard.widgets import numbers, page
+from dashboard.widgets.layout import pair
 from engine.runs.ensembles import Ensemble
 
 MEASURES = {"strength": "strength", "step": "effective step size"}

@@ -9,8 +9,9 @@ import streamlit as st
 
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.views.operations import words
-from dashboard.views.operations.reading import TASKS
-from dashboard.widgets import library, page
+from dashboard.views.operations.anatomy import TASKS
+from dashboard.widgets import fitting, library, page
+from dashboard.widgets.choosing import Shown
 from dashboard.widgets.numbers import percent
 from engine.learners import make
 from probes.claims import sap
@@ -113,12 +114,9 @@ def _read(path: str) -> dict[str, Any]:
         return dict(json.load(file))
 
 
-def show_others(choice: page.Choice) -> None:
+def show_others(shown: Shown) -> None:
     """Which layers move, for SAP and everybody else who adapts a network."""
-    everybody = library.ensembles(choice.collection, "sine", choice.shots)[0]
-    from probes.questions import moving
-
-    asked = [e for e in everybody if moving.PROBE.applies(e) is None and e.learner.meta_trained]
+    asked = [e for e in fitting.fit("moving", shown.everybody) if e.learner.meta_trained]
     answers = [page.answer("moving", [e], f"Adapting {e.learner.title} ...", tasks=TASKS) for e in asked]
     found = [one for answer in answers if answer is not None for one in answer.learners]
     if not found:

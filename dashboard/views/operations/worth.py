@@ -7,7 +7,7 @@ from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
 from dashboard.figures.operations_worth import Dot
 from dashboard.views.operations import few, words
-from dashboard.views.operations.reading import TASKS, anatomy, answers_sentence, worth_rows, worth_sentence
+from dashboard.views.operations.anatomy import TASKS, anatomy, answers_sentence, worth_rows, worth_sentence
 from dashboard.widgets import page
 from engine.runs.ensembles import Ensemble
 from probes.tools.intervals import over_tasks_and_seeds

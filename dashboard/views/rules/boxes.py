@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from dashboard.figures import rules_boxes as figures
 from dashboard.views.rules import words
-from dashboard.views.rules.controls import answers, pick, row, suited, titles
+from dashboard.views.rules.controls import pick
 from dashboard.widgets import page
+from dashboard.widgets.layout import row
+from dashboard.widgets.naming import titles
 from dashboard.widgets.numbers import number
 from engine.runs.ensembles import Ensemble
 from probes.questions import blackbox
@@ -20,14 +21,10 @@ EXACT = 1e-3  # of the learner's error: an algorithm with less has no mistakes t
 
 def show_boxes(ensembles: list[Ensemble]) -> None:
     """Errors by shots, whose mistakes are alike, and orders of the support."""
-    kept = suited("blackbox", ensembles)
-    if not kept:
-        st.info("Choose a learner of functions of one number that are known everywhere.", icon=":material/info:")
-        return
-    found: list[Boxes] = answers("blackbox", kept, "Trying every support size on", **CONFIG)
+    found: list[Boxes] = page.answers_of("blackbox", ensembles, "Trying every support size on", **CONFIG)
     if not found:
         return
-    names, first = titles(kept), found[0]
+    names, first = titles(ensembles), found[0]
     boxes = [box for one in found for box in one.boxes]
     show_errors(first, boxes, names)
     show_mistakes(first, boxes, names)

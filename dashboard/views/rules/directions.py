@@ -8,12 +8,14 @@ import streamlit as st
 
 from dashboard.figures import rules_directions as figures
 from dashboard.views.rules import words
-from dashboard.views.rules.controls import answers, pick, row, suited, titles
-from dashboard.widgets import page
+from dashboard.views.rules.controls import pick
+from dashboard.widgets import page, shipped
+from dashboard.widgets.layout import row
+from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
 from probes.questions.updates import ALL, GRADIENT, LEAST_SQUARES, PROTOTYPES, REFERENCES, ByLearner, Likeness, Moment
 
-TASKS, ALONG = 50, 20
+TASKS, ALONG = shipped.UPDATES["tasks"], shipped.UPDATES["tasks_along"]
 NAMES = {GRADIENT: "gradient descent", LEAST_SQUARES: "least-squares head", PROTOTYPES: "prototypes"}
 MEASURES = {"cosine": "cosine", "distance": "Euclidean distance"}
 LONGEST = 40  # steps drawn; learners with many more would squeeze the others
@@ -21,19 +23,14 @@ LONGEST = 40  # steps drawn; learners with many more would squeeze the others
 
 def show_directions(ensembles: list[Ensemble]) -> None:
     """Cosines and distances to gradient descent, to the least-squares head and to the prototypes."""
-    kept = suited("updates", ensembles)
-    if not kept:
-        st.info("Choose a learner that writes weights, such as OP-LSTM or MAML.", icon=":material/info:")
-        return
     with row():
         reference = pick("Compared with", REFERENCES, "reference", GRADIENT, NAMES)
         measure = pick("Measure", MEASURES, "measure", "cosine", MEASURES)
         parts = ["all layers", "layer 1", "layer 2", "output layer"]
         part = pick("Part of the network", parts, "part-of", ALL) if reference == GRADIENT else "output layer"
-    found: list[ByLearner] = [
-        one for answer in answers("updates", kept, "Watching", tasks=TASKS, tasks_along=ALONG) for one in answer.answers
-    ]
-    names = titles(kept)
+    told = page.answers_of("updates", ensembles, "Watching", tasks=TASKS, tasks_along=ALONG)
+    found: list[ByLearner] = [one for answer in told for one in answer.answers]
+    names = titles(ensembles)
     curves = passes(found, names, reference, measure, part)
     random = spread(found, part) if measure == "cosine" else None
     where = "of the whole network" if part == ALL else f"of {part.replace('output', 'the output')}"

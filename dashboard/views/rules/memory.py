@@ -6,8 +6,12 @@ import streamlit as st
 
 from dashboard.figures import rules_boxes as figures
 from dashboard.views.rules import words
-from dashboard.views.rules.controls import answers, choose_one, pick, row, suited, titles
+from dashboard.views.rules.controls import choose_one, pick
 from dashboard.widgets import page
+from dashboard.widgets.choosing import Shown
+from dashboard.widgets.fitting import fit, suited
+from dashboard.widgets.layout import row
+from dashboard.widgets.naming import titles
 from engine.learners.op_lstm import OPLSTM
 from engine.runs.ensembles import Ensemble
 from engine.trees import tree_map
@@ -20,23 +24,25 @@ BY = {"examples": "number of support points", "reading": "points read, over all 
 TASKS = 50  # that can be opened
 
 
-def show_memory(ensembles: list[Ensemble]) -> None:
+def show_memory(shown: Shown) -> None:
     """Decoding from hidden states, and the pictures of one task."""
-    kept = suited("memory", ensembles)
-    if kept:
-        show_decoded(kept)
-    drawn = [e for e in ensembles if applies_to(e.learner) or isinstance(e.learner, OPLSTM)]
+    if not shown.ensembles:
+        st.info(shown.why, icon=":material/info:")
+        return
+    drawn = [e for e in shown.ensembles if applies_to(e.learner) or isinstance(e.learner, OPLSTM)]
+    if fit("memory", shown.ensembles) or not drawn:
+        show_decoded(suited("memory", shown.ensembles, "Choose a plain LSTM or OP-LSTM."))
     if drawn:
         show_pictures(drawn)
-    if not kept and not drawn:
-        st.info("Choose a plain LSTM or OP-LSTM.", icon=":material/info:")
 
 
 def show_decoded(kept: list[Ensemble]) -> None:
     """R^2 of amplitude and phase."""
+    if not kept:
+        return
     with row():
         by = pick("Over", BY, "over", "examples", BY)
-    found: list[Memory] = [one for a in answers("memory", kept, "Decoding the states of") for one in a.answers]
+    found: list[Memory] = [one for a in page.answers_of("memory", kept, "Decoding the states of") for one in a.answers]
     names = titles(kept)
     curves = decoded(found, names, by)
     also = "; dotted: the same learner untrained" if by == "examples" else ""

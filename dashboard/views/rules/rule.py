@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.figures import rules_readings as reading_figures
 from dashboard.figures import rules_surfaces as figures
 from dashboard.views.rules import words
-from dashboard.views.rules.controls import answers, choose_one, pick, row, suited, titles
+from dashboard.views.rules.controls import choose_one, pick
 from dashboard.views.rules.rule_tables import (
     PARTS,
     deviation_rows,
@@ -22,6 +22,8 @@ from dashboard.views.rules.rule_tables import (
     variants,
 )
 from dashboard.widgets import page
+from dashboard.widgets.layout import row
+from dashboard.widgets.naming import titles
 from engine.learners.meta_lstm import MetaLSTM
 from engine.runs.ensembles import Ensemble
 from probes.questions.rule import OfLearner
@@ -35,20 +37,16 @@ GATES = {"i": "input gate", "f": "forget gate"}
 
 def show_rule(ensembles: list[Ensemble]) -> None:
     """One learner's rule: its picture, its deviations from gradient descent, and what readings of it explain."""
-    kept = suited("rule", ensembles)
-    if not kept:
-        st.info("Choose a learner with a learned rule: OP-LSTM, TURTLE or a meta-learner LSTM.", icon=":material/info:")
-        return
     with row():
-        chosen = choose_one("Whose rule", kept, "whose", "op-lstm")
+        chosen = choose_one("Whose rule", ensembles, "whose", "op-lstm")
         seeds, seed = [run.seed for run in chosen.runs], 0
         if not isinstance(chosen.learner, MetaLSTM):  # its gates are drawn as means of the seeds
             seed = seeds.index(pick("Seed", seeds, "seed", seeds[0]))
-    found = answers("rule", [chosen], "Reading the rule of", tasks=TASKS)
+    found = page.answers_of("rule", [chosen], "Reading the rule of", tasks=TASKS)
     if not found:
         return
     one: OfLearner = found[0].answers[0]
-    name = titles(kept)[one.learner]
+    name = titles(ensembles)[one.learner]
     if isinstance(one.picture, Surfaces):
         show_surfaces(one, one.picture, name, seed)
     elif isinstance(one.picture, Moves):

@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from dashboard.views.train import broken, chosen, clock, notes, selected, table, watch
 from dashboard.widgets import library
 from dashboard.widgets.escape import plain
+from dashboard.widgets.pages import PAGES
+from dashboard.widgets.runs import broken, chosen, clock, notes, selected, table, watch
 
 state = st.session_state
 
-st.title("Runs", anchor=False)
-st.markdown("Every training, shipped and own, with all that it was made from. Select some to compare or export them.")
+st.title(PAGES["runs"].title, anchor=False)
+st.markdown(PAGES["runs"].question)
 noted, complaint = notes.read(watch.root())
 frame, folders = table.rows((library.CHECKPOINTS, watch.root()), noted)
 row = st.container(horizontal=True, vertical_alignment="bottom")

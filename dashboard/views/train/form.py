@@ -25,6 +25,8 @@ from engine.training import estimates, recipes
 FIRST = ("iterations", "meta_batch", "lr")  # parameters of the training that are shown at once
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
+FIRST_TASK = next(iter(TASKS))  # the one that the command line trains on unless it is told another
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -58,7 +60,7 @@ class Asked:
         d, words = self.distribution, ["python -m engine train", self.learner.name]
         moved = os.environ.get(VARIABLE)  # the own runs are elsewhere, and so they must be for the shell
         words = [f"{VARIABLE}={shlex.quote(str(library.RUNS))}"] * bool(moved) + words
-        words += [f"--task {d.name}"] * (d.name != "sine") + [f"--shots {d.shots}", f"--seeds {len(self.seeds)}"]
+        words += [f"--task {d.name}"] * (d.name != FIRST_TASK) + [f"--shots {d.shots}", f"--seeds {len(self.seeds)}"]
         runs = shlex.quote(str(self.root)) if moved else f"runs/{self.collection}"
         words += [f"--runs {runs}"] * (self.collection != d.name)
         words += [f"--set {shlex.quote(f'{key}={_plain(value)}')}" for key, value in self.changed.items()]
@@ -72,7 +74,7 @@ def ask() -> Asked | None:
     """Draws the form. Returns None, with one sentence on the page, where the values are not possible together."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     task = _one(
-        row, "Task", list(TASKS), "task", "sine", {n: n.replace("-", " ") for n in TASKS}, TASKS[_task()].summary
+        row, "Task", list(TASKS), "task", FIRST_TASK, {n: n.replace("-", " ") for n in TASKS}, TASKS[_task()].summary
     )
     kind = TASKS[task]().spec.kind
     possible = [name for name, cls in LEARNERS.items() if kind in cls.kinds and cls.meta_trained]
@@ -95,8 +97,8 @@ def ask() -> Asked | None:
 
 
 def _task() -> str:
-    chosen = st.session_state.get("train-task", "sine")
-    return chosen if chosen in TASKS else "sine"
+    chosen = st.session_state.get("train-task", FIRST_TASK)
+    return chosen if chosen in TASKS else FIRST_TASK
 
 
 def _one(row: Any, label: str, options: list[str], key: str, default: str, titles: Mapping[str, str], hint: Any) -> str:

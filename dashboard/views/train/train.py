@@ -4,11 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views.train import form, watch
-from dashboard.views.train.readonly import SENTENCE, may_act, read_only
-from dashboard.views.train.words import reason
+from dashboard.serving.readonly import SENTENCE, may_act, read_only
+from dashboard.views.train import form
 from dashboard.widgets import library
 from dashboard.widgets.escape import code
+from dashboard.widgets.pages import PAGES
+from dashboard.widgets.runs import watch
+from dashboard.widgets.runs.words import reason
 from engine.errors import EngineError
 from engine.execution.devices import pick_device
 from engine.jobs import local as jobs
@@ -76,8 +78,8 @@ def estimate(asked: form.Asked) -> None:
     st.caption(" ".join(said))
 
 
-st.title("Train", anchor=False)
-st.markdown("Train a learner of your own. It appears on every page, in the folder `runs/`, and in the shell.")
+st.title(PAGES["train"].title, anchor=False)
+st.markdown(PAGES["train"].question)
 if read_only():
     st.info(SENTENCE, icon=":material/lock:")
 asked = form.ask()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.views.train import clock
-from dashboard.views.train.notes import Note
 from dashboard.widgets import library
 from dashboard.widgets.numbers import number
+from dashboard.widgets.runs import clock
+from dashboard.widgets.runs.notes import Note
 from engine.jobs import local as jobs
 from engine.runs.history import read_history
 from engine.runs.run import find

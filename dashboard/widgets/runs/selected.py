@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.views.train import chosen, notes, opening, table, watch
-from dashboard.views.train.readonly import SENTENCE, may_act, read_only
-from dashboard.views.train.words import reason
+from dashboard.serving.readonly import SENTENCE, may_act, read_only
 from dashboard.widgets import library
 from dashboard.widgets.escape import code, plain
+from dashboard.widgets.runs import chosen, notes, opening, table, watch
+from dashboard.widgets.runs.words import reason
 from engine.errors import EngineError
 from engine.jobs import local as jobs
 from engine.runs import archive, exports

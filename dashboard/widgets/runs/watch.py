@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from dashboard.figures import training as figures
-from dashboard.views.train import broken, opening
-from dashboard.views.train.readonly import may_act, read_only
-from dashboard.views.train.words import reason
+from dashboard.serving.readonly import may_act, read_only
 from dashboard.widgets import library, page
 from dashboard.widgets.escape import MOST, code, plain
+from dashboard.widgets.runs import broken, opening
+from dashboard.widgets.runs.words import reason
 from engine.errors import EngineError
 from engine.evaluation import left_out
 from engine.jobs import local as jobs

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard.views.rules import boxes, directions
-from dashboard.widgets import contests, library, page
+from dashboard.views.rules import boxes
+from dashboard.widgets import contests, page, shipped
 from dashboard.widgets.contests import Contest
-from dashboard.widgets.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading, decided, not_tested, of
+from dashboard.widgets.holds import FAILS, HOLDS, MIXED, UNDECIDED, Reading, decided, not_tested
 from dashboard.widgets.numbers import number, percent
 from engine.trees import count
-from probes.claims import op_lstm
 from probes.claims.finding import MISSING, told
 from probes.claims.op_lstm import EARLY
 from probes.questions.blackbox import Box, Boxes
@@ -28,14 +27,13 @@ from probes.tools.intervals import Interval, over_seeds, over_tasks_and_seeds
 SHOTS = 10  # of the default set of runs, whose answers are shipped
 NO_SPREAD, SOME_SPREAD = 1e-4, 0.01  # shares of the error
 ORDERS = {"tasks": 2, "shots": (1,), "steps": (), "ordered": 50, "orders": 20}  # many tasks in few orders
-BOXES, DIRECTIONS = "Black boxes", "Directions"
+BOXES, DIRECTIONS = "Black boxes", shipped.IN_DIRECTIONS
 
 
 @st.cache_data(show_spinner=False, ttl=600)
 def readings() -> list[Reading]:
     """All of them, from records and answers that are shipped."""
-    found, _ = library.ensembles(library.DEFAULT, contests.TASK, SHOTS)
-    by_name = {e.learner.name: e for e in found}
+    by_name = {e.learner.name: e for e in shipped.ensembles(SHOTS)}
 
     def known(probe: str, name: str, **config: Any) -> Any:
         return page.known(probe, [by_name[name]], **config) if name in by_name else None
@@ -48,7 +46,7 @@ def readings() -> list[Reading]:
     orders = {
         name: said.boxes[0] for name in ("lstm", "lstm-sequential") if (said := known("blackbox", name, **ORDERS))
     }
-    updates = _updates()
+    updates = shipped.op_lstm_updates()
     versus_maml = contests.contests("lstm", "maml")
     sizes = {name: count(by_name[name].runs[0].params) for name in ("maml", "op-lstm", "lstm") if name in by_name}
     return [
@@ -59,22 +57,9 @@ def readings() -> list[Reading]:
         not_tested("Pooled, the plain LSTM fails on images."),
         competitive(contests.contests("op-lstm", "maml")),
         smaller(sizes),
-        descent(),
+        shipped.descent(),
         to_prototypes(updates),
     ]
-
-
-def descent() -> Reading:
-    """Claim 10, on every page that speaks of it: whether OP-LSTM's steps follow the gradient."""
-    return of(op_lstm.like_descent(_updates()), DIRECTIONS)
-
-
-def _updates() -> ByLearner | None:
-    for one in library.ensembles(library.DEFAULT, contests.TASK, SHOTS)[0]:
-        if one.learner.name == "op-lstm":
-            answer = page.known("updates", [one], tasks=directions.TASKS, tasks_along=directions.ALONG)
-            return answer.answers[0] if answer else None
-    return None
 
 
 def order_is_gone(found: Mapping[str, Box]) -> Reading:

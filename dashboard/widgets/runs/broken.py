@@ -5,9 +5,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views.train.readonly import may_act, read_only
-from dashboard.views.train.words import reason
+from dashboard.serving.readonly import may_act, read_only
 from dashboard.widgets import library
+from dashboard.widgets.runs.words import reason
 from engine.errors import EngineError
 from engine.jobs import local as jobs
 from engine.runs.run import broken

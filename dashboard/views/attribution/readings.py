@@ -9,8 +9,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dashboard.views.rules import holds as rules
-from dashboard.widgets import library, page
+from dashboard.widgets import shipped
 from dashboard.widgets.holds import FAILS, UNDECIDED, Reading, decided, not_tested, of
 from dashboard.widgets.numbers import interval, number
 from engine.learners import make
@@ -31,15 +30,13 @@ REACH, UNITS = "Reach", "Layers and units"
 @st.cache_data(show_spinner=False, ttl=600)
 def readings() -> list[Reading]:
     """All of them, from answers that are shipped."""
-    found: dict[str, Shares] = {}
-    for one in library.ensembles(library.DEFAULT, "sine", SHOTS)[0]:
-        if one.learner.name in ASKED and (answer := page.known("shares", [one])) is not None:
-            found[one.learner.name] = answer.answers[0]
+    asked = shipped.answers("shares", SHOTS, ASKED)
+    found: dict[str, Shares] = {name: said.answers[0] for name, (_, said) in asked.items()}
     return [
         order_matters(found),
         of(specialisation.reaches_far({make(n).title: found[n] for n in SPECIALISED if n in found}), REACH),
         of(op_lstm.reaches_as_maml(found), REACH),
-        replace(rules.descent(), where="Directions* of *Update rules"),
+        replace(shipped.descent(), where="Directions* of *Update rules"),
         broader(found),
         not_tested("Finetuned features stay discriminative with depth, MAML's do not (images)."),
     ]

@@ -11,8 +11,8 @@ from dashboard.figures import attribution as figures
 from dashboard.figures import attribution_inside as inside
 from dashboard.views.attribution import words
 from dashboard.views.attribution.controls import take_query
-from dashboard.views.behaviour.tables import titles
 from dashboard.widgets import page
+from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
 from probes.questions.attribution import Attributions, OfLearner
 

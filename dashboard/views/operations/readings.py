@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard.figures.operations import spoken
 from dashboard.views.operations import structure
-from dashboard.views.operations.reading import TASKS, worth_relation
-from dashboard.widgets import contests, library, page
+from dashboard.views.operations.anatomy import TASKS, worth_relation
+from dashboard.widgets import contests, shipped
 from dashboard.widgets.contests import Contest
 from dashboard.widgets.holds import HOLDS, UNDECIDED, Reading, decided, not_tested, of
 from engine.learners import make
@@ -23,7 +23,6 @@ from probes.tools.decisions import above, all_of, over_sets
 from probes.tools.intervals import Interval, over_seeds
 
 FEW = 40  # numbers of an operation that counts as low-dimensional
-SHOTS = (10, 5)
 COMPARABLE = ("maml", "t-net", "mt-net", "warp-maml", "film")
 SHIFTS = ("scalar-shift", "vector-shift")
 STRENGTHS, WORTH, MATCH, OTHERS = "Strengths", "Worth", "Match with the tasks", "Other learners"
@@ -34,12 +33,9 @@ def readings() -> list[Reading]:
     """All of them, from records and answers that are shipped."""
     found: dict[str, Anatomy] = {}
     for learner in ("sap", "sap-first-order"):
-        for shots in SHOTS:
-            for one in library.ensembles(library.DEFAULT, contests.TASK, shots)[0]:
-                if one.learner.name == learner:
-                    answer = page.known("subspace", [one], tasks=TASKS, importance=True)
-                    if answer is not None:
-                        found[f"{one.learner.title}, {shots} points"] = answer.anatomies[0]
+        for shots in shipped.SETS:
+            asked = shipped.answers("subspace", shots, (learner,), tasks=TASKS, importance=True)
+            found |= {f"{e.learner.title}, {shots} points": said.anatomies[0] for e, said in asked.values()}
     return [
         of(sap.matches(structure.experiments()), MATCH),
         beats({make(name).title: contests.contests("sap", name) for name in COMPARABLE}),

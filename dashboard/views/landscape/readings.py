@@ -3,12 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from dashboard.views.behaviour.holds import SETS, where
-from dashboard.views.landscape.cost import shipped
-from dashboard.views.landscape.rules import PROBE, TASK
-from dashboard.views.landscape.rules_tables import CURVATURES, at, values
-from dashboard.widgets import library, page
+from dashboard.views.landscape.cost import measurement
+from dashboard.views.landscape.learned import PROBE
+from dashboard.views.landscape.learned_tables import CURVATURES, at, values
+from dashboard.widgets import shipped
 from dashboard.widgets.holds import Reading, of
+from dashboard.widgets.shipped import SETS, where
 from engine.learners import make
 from probes.claims import cost, curvature, first_order
 from probes.claims.finding import Finding, Pair, decided
@@ -28,7 +28,7 @@ RULES, COST = "Learned rules", "Cost"
 def readings() -> list[Reading]:
     """All of them."""
     measured = {k: _measured(k) for k in SETS}
-    found = shipped()
+    found = measurement()
     fits, largest = (found.fits, max(p.n for p in found.points if p.way == "exact")) if found else ([], 0)
     return [
         of(more_curved(measured), RULES),
@@ -40,8 +40,7 @@ def readings() -> list[Reading]:
 def _measured(shots: int) -> list[Measured]:
     """What the probe said of the default runs, of all learners that matter here."""
     names = (BASE, *DECIDE, *BESIDE)
-    found = [e for e in library.ensembles(library.DEFAULT, TASK, shots)[0] if e.learner.name in names]
-    return [one for e in found if (said := page.known(PROBE, [e])) is not None for one in said.measured]
+    return [one for _, said in shipped.answers(PROBE, shots, names).values() for one in said.measured]
 
 
 def more_curved(measured: dict[int, list[Measured]]) -> Finding:

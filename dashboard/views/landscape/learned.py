@@ -6,32 +6,30 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.figures import rules as figures
-from dashboard.views.behaviour import sweep_tables
-from dashboard.views.behaviour.controls import pair
-from dashboard.views.landscape import rules_tables as tables
+from dashboard.figures import panels as figures
+from dashboard.views.landscape import learned_tables as tables
 from dashboard.views.landscape import words
-from dashboard.widgets import library, page
+from dashboard.widgets import fitting, page
+from dashboard.widgets.choosing import Shown
+from dashboard.widgets.layout import pair
+from dashboard.widgets.twins import first_order_pairs
 from engine.runs.ensembles import Ensemble
-from probes import asking
 from probes.questions.meta_gradients import ALL, Measured
 
 PROBE = "meta-gradients"
-TASK = "sine"
 
 
-def show_rules(choice: page.Choice) -> None:
+def show_rules(shown: Shown) -> None:
     """RQ1 for every learner of the collection that comes in a first- and a second-order form."""
-    module = asking.find(PROBE)
-    every = [e for e in library.ensembles(choice.collection, TASK, choice.shots)[0] if module.applies(e) is None]
+    every = fitting.fit(PROBE, shown.everybody)
     if not every:
         st.info("No learner here comes in a first- and a second-order form.", icon=":material/info:")
         return
     answered = {e.learner.name: found for e in every if (found := page.known(PROBE, [e])) is not None}
     missing = [e for e in every if e.learner.name not in answered]
-    shown = [e for e in every if e.learner.name in answered]
-    if shown:
-        _show(shown, answered)
+    known = [e for e in every if e.learner.name in answered]
+    if known:
+        _show(known, answered)
     if missing:
         _offer(missing)
 
@@ -95,7 +93,7 @@ def _show_curvature(measured: Sequence[Measured], names: dict[str, str], shown: 
     columns = tables.ratio_panels(measured, names)
     pairs = [
         (first.learner.name, exact.learner.name)
-        for first, exact in sweep_tables.first_order_pairs(list(shown))
+        for first, exact in first_order_pairs(list(shown))
         if asdict(first.learner) | {"first_order": False} == asdict(exact.learner)  # nothing else differs
     ]
     sentences = (tables.curvature_sentence(measured, names), tables.training_sentence(measured, names, pairs))

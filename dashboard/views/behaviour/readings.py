@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from dashboard.widgets import contests, library, page
+from dashboard.widgets import contests, shipped
 from dashboard.widgets.holds import Reading, of
 from engine.learners import make
-from engine.runs.ensembles import Ensemble
 from probes.claims import first_order, learned_optimisers, objectives, specialisation
 from probes.claims.finding import Pair
 from probes.questions.behaviour import Curve
@@ -18,7 +16,6 @@ from probes.questions.heads import Contribution
 from probes.questions.shots import ByShots
 from probes.tools.comparisons import compare, of_change
 
-SETS = (10, 5)  # numbers of points in training, of the default runs
 TRAINED = (5, 10, 20)  # the same for scarce data
 TASKS = 200
 SPECIALISTS = ("maml", "reptile")
@@ -52,17 +49,10 @@ def readings() -> list[Reading]:
     ]
 
 
-def _shipped(probe: str, trained: int, names: tuple[str, ...], **config: Any) -> dict[str, tuple[Ensemble, Any]]:
-    """Shipped answers about default runs, by the learner's name."""
-    found = library.ensembles(library.DEFAULT, contests.TASK, trained)[0]
-    asked = {e.learner.name: e for e in found if e.learner.name in names}
-    return {name: (e, said) for name, e in asked.items() if (said := page.known(probe, [e], **config)) is not None}
-
-
 def curves() -> dict[int, dict[str, Curve]]:
     """Losses by inner step, by points in training and learner."""
     names = ("finetuning", *SPECIALISTS)
-    every = {k: _shipped("behaviour", k, names, tasks=TASKS) for k in SETS}
+    every = {k: shipped.answers("behaviour", k, names, tasks=TASKS) for k in shipped.SETS}
     return {k: {name: said.curves[0] for name, (_, said) in found.items()} for k, found in every.items()}
 
 
@@ -75,7 +65,7 @@ def paired_curves(
         def pairs(mine: str, other: str) -> list[Pair]:
             both = {k: (by[mine], by[other]) for k, by in found.items() if mine in by and other in by}
             return [
-                Pair(where(k), compare(a.losses[..., stop], b.losses[..., stop]).effect)
+                Pair(shipped.where(k), compare(a.losses[..., stop], b.losses[..., stop]).effect)
                 for k, (a, b) in both.items()
                 if a.tasks == b.tasks
             ]
@@ -91,25 +81,20 @@ def nothing(found: Mapping[int, Mapping[str, Curve]]) -> float:
     return float(np.mean([curve.nothing / np.nanmean(curve.losses[..., 0]) for curve in starts])) if starts else np.nan
 
 
-def where(shots: int) -> str:
-    """A set of the default runs, for people."""
-    return f"{library.title(library.DEFAULT)}, {shots} points"
-
-
 def heads() -> dict[str, list[Pair]]:
     """A fresh output layer beside the learned one, after the last step."""
     found: dict[str, list[Pair]] = {make(name).title: [] for name in SPECIALISTS}
-    for k in SETS:
-        for _, said in _shipped("heads", k, SPECIALISTS, tasks=TASKS).values():
+    for k in shipped.SETS:
+        for _, said in shipped.answers("heads", k, SPECIALISTS, tasks=TASKS).values():
             one: Contribution = said.answers[0]
             effect = of_change(one.learned[..., -1], one.fresh[..., -1])
-            found[make(one.learner).title].append(Pair(where(k), effect))
+            found[make(one.learner).title].append(Pair(shipped.where(k), effect))
     return found
 
 
 def scarce() -> tuple[dict[str, tuple[int, int, Pair]], list[str]]:
     """Trained with few points beside trained with most, tested with few; and who has no such two trainings."""
-    by_shots = {k: _shipped("shots", k, SPECIALISTS, tasks=TASKS, shots=TRAINED) for k in TRAINED}
+    by_shots = {k: shipped.answers("shots", k, SPECIALISTS, tasks=TASKS, shots=TRAINED) for k in TRAINED}
     pairs, left_out = {}, []
     for name in SPECIALISTS:
         known = {k: found[name] for k, found in by_shots.items() if name in found}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.figures.rules import Course, Panel, Row, Triple
+from dashboard.figures.panels import Course, Panel, Row, Triple
 from dashboard.widgets import families, numbers
 from dashboard.widgets.numbers import number
 from probes.questions.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy import stats
 
 from dashboard.widgets.numbers import number
-from engine.runs.ensembles import Ensemble
 from probes.questions.broadness import PARAMETERS, Broadness
 from probes.questions.diversity import Diversity
 from probes.tools.comparisons import LEVEL, of_seeds
@@ -21,11 +20,6 @@ MEASURES = {
     "dead": "share of dead units",
     "cosine": "mean pairwise cosine",
 }
-
-
-def titles(ensembles: Sequence[Ensemble]) -> dict[str, str]:
-    """The learners' names for people, by their registered names."""
-    return {e.learner.name: e.learner.title for e in ensembles}
 
 
 def joined(answers: Sequence[Diversity | Broadness]) -> Any:

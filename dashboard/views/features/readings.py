@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.views.features import parts as features
-from dashboard.widgets import contests, library, page
+from dashboard.views.features import tables
+from dashboard.widgets import page, shipped
 from dashboard.widgets.holds import Reading, not_tested, of
 from engine.learners import make
 from probes.claims import broad_features
@@ -19,15 +19,15 @@ BROADNESS = "Broadness"
 @st.cache_data(show_spinner=False, ttl=600)
 def readings() -> list[Reading]:
     """All of them."""
-    found = library.ensembles(library.DEFAULT, contests.TASK, SHOTS)[0]
+    found = shipped.ensembles(SHOTS)
     known = [said for e in found if (said := page.known("broadness", [e])) is not None]
-    joined: Broadness | None = features.joined(known) if known else None
+    joined: Broadness | None = tables.joined(known) if known else None
     by_seed: dict[str, pd.DataFrame] = {}
     near = None
     if joined is not None:
-        runs = features.run_rows(joined, {e.learner.name: e.learner.title for e in found})
+        runs = tables.run_rows(joined, {e.learner.name: e.learner.title for e in found})
         by_seed = {str(name): rows for name, rows in runs.groupby("learner", sort=False)}
-        near = features.relations(runs)["near", "learners"]
+        near = tables.relations(runs)["near", "learners"]
 
     def both(column: str) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
         every = {name: by_seed[name][column].to_numpy() for name in (BROAD, *SPECIALISTS) if name in by_seed}
