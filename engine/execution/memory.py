@@ -2,6 +2,7 @@
 
 import math
 
+from engine.learners.coordinates import CHUNK
 from engine.networks import Network
 from engine.networks.memory import activations
 from engine.tasks import TaskSpec
@@ -11,7 +12,14 @@ GRAPHS = 3  # how much more a step of gradient descent keeps where second deriva
 
 
 def task_bytes(
-    network: Network, spec: TaskSpec, support: int, queries: int, *, steps: int = 0, second_order: bool = False
+    network: Network,
+    spec: TaskSpec,
+    support: int,
+    queries: int,
+    *,
+    steps: int = 0,
+    second_order: bool = False,
+    rule: tuple[int, int] = (0, 0),
 ) -> int:
     """About how many bytes adapting to one task and predicting its queries takes.
 
@@ -19,7 +27,9 @@ def task_bytes(
 
     with `size` numbers in an input, `a` kept by the network of one example (`engine.networks.memory`), `w` weights.
     Without second derivatives passes = copies = 1, since what a step keeps is free after it; a graph through all steps
-    has passes = 3 steps and copies = 2, the fast weights and their gradient.
+    has passes = 3 steps and copies = 2, the fast weights and their gradient. A learned rule that looks at every weight
+    apart adds what it keeps of them, for all steps, and what it makes on its way: of w weights for all steps, or of one
+    chunk where they are taken in chunks (`engine.learners.coordinates`).
 
     Args:
         network: what adapts.
@@ -28,11 +38,14 @@ def task_bytes(
         queries: points of the query, likewise.
         steps: inner steps.
         second_order: whether their graph is kept.
+        rule: how many numbers a rule keeps of one weight in a step, and makes of it (`Learner.rule_size`).
     """
     passes, copies = (GRAPHS * max(steps, 1), 2) if second_order else (1, 1)
     weights = sum(math.prod(point.shape) for point in network.points(spec) if point.kind == "weight")
     numbers = (support + queries) * spec.input_size
     numbers += (support * passes + queries) * activations(network, spec)
+    kept, made = rule
+    numbers += steps * weights * kept + made * (CHUNK if weights > CHUNK else steps * weights)
     return BYTES * (numbers + (steps + 1) * copies * weights)
 
 

@@ -7,8 +7,10 @@ all at once.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from engine.learners import Learner
+from engine.learners.coordinates import CHUNK
 from engine.networks import Network, network_of
 from engine.networks.memory import activations
 from engine.tasks import Classes, Image, NoisyTask, Task, TaskSpec
@@ -74,9 +76,14 @@ def compiling_pays(learner: Learner, tasks: int) -> bool:
     """Whether torch.compile saves more time than it takes in a training on so many tasks, of all seeds together.
 
     What is compiled step by step only because its whole graph is too long is done sooner without; whether convolutions
-    are has not been measured, and so they are not.
+    are has not been measured, and so they are not. Nor is a rule that would take weights in chunks, and compiled could
+    not.
     """
     found, network = policy(learner), network_of(learner)
+    if network is not None and any(learner.rule_size()):
+        widths = [layer.outputs or 1 for layer in network.layers]
+        if sum(a * b for a, b in pairwise(widths)) > CHUNK:
+            return False
     fitting = compiles_whole(learner) or found.whole_steps == 0
     pays = found.compile_from is not None and tasks >= found.compile_from
     return learner.meta_trained and fitting and pays and (network is None or network.broadcasts)

@@ -52,6 +52,15 @@ class Learner:
         """How many uniform numbers meta-training draws for each task (they come as `NoisyTask.noise`); 0: none."""
         return 0
 
+    def rule_size(self) -> tuple[int, int]:
+        """Of a rule that looks at every weight apart (`coordinates.in_chunks`), for bounds on memory.
+
+        Returns:
+            How many numbers a step keeps of one weight, besides the weight and its gradient; and how many the rule
+            makes of one on its way. (0, 0): there is no such rule.
+        """
+        return 0, 0
+
     @property
     def train_steps(self) -> int:
         """Inner steps T in meta-training."""

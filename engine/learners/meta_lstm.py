@@ -28,7 +28,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.coordinates import flatten, unflatten
+from engine.learners.coordinates import flatten, in_chunks, unflatten
 from engine.learners.learner import Params, State
 from engine.learners.rules import LearnedRule, Through, own
 from engine.learners.support import carried, remembered, settled
@@ -114,18 +114,30 @@ class MetaLSTM(LearnedRule):
 
     def gates(self, params: Params, state: State, z: Tensor, theta: Tensor) -> State:
         """The rule itself: the gates i and f (N,) and the new memory, on seeing z (N, inputs) at weights theta (N,)."""
-        memory = lstm.step(params["lstm"], z, {"h1": state["h1"], "c1": state["c1"]})
-        h = lstm.output(params["lstm"], memory)  # (N, hidden)
-        gates = params["gates"]
-        i = _gate(gates["W_I"], gates["b_I"], h, theta, state["i"])
-        f = _gate(gates["W_F"], gates["b_F"], h, theta, state["f"])
-        return {"i": i, "f": f, **memory}
+        rule = {"lstm": params["lstm"], "gates": params["gates"]}
+        seen = z, theta, state["i"], state["f"], state["h1"], state["c1"]
+        i, f, h, c = in_chunks(_rule, rule, theta.shape[-1], *seen)
+        return {"i": i, "f": f, "h1": h, "c1": c}
+
+    def rule_size(self) -> tuple[int, int]:
+        return 2 * self.hidden + 10, 16 * self.hidden
 
     def acting(self, params: Params, state: State) -> Acting:
         return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return self.acting(params, state)(x)
+
+
+def _rule(
+    params: Params, z: Tensor, theta: Tensor, i: Tensor, f: Tensor, h: Tensor, c: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gates i and f (N,) and the memory h and c (N, hidden), from those before."""
+    memory, gates = lstm.step(params["lstm"], z, {"h1": h, "c1": c}), params["gates"]
+    h = lstm.output(params["lstm"], memory)  # (N, hidden)
+    i = _gate(gates["W_I"], gates["b_I"], h, theta, i)
+    f = _gate(gates["W_F"], gates["b_F"], h, theta, f)
+    return i, f, h, memory["c1"]
 
 
 def _gate(weight: Tensor, bias: Tensor, h: Tensor, theta: Tensor, before: Tensor) -> Tensor:

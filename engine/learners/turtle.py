@@ -23,11 +23,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.learners.coordinates import flatten, unflatten
+from engine.learners.coordinates import flatten, in_chunks, unflatten
 from engine.learners.learner import Params, State
 from engine.learners.rules import LearnedRule, Through, own
 from engine.learners.support import carried, remembered, settled
-from engine.networks import STANDARD, Acting, ANetwork, perceptron
+from engine.networks import STANDARD, Acting, ANetwork, Net, perceptron
 from engine.tasks import TaskSpec
 from engine.trees import tree_map
 
@@ -103,13 +103,20 @@ class Turtle(LearnedRule):
 
     def move(self, params: Params, seen: Tensor) -> Tensor:
         """The rule itself: m_phi (N,) of what it sees, the gradients g and, with history, H: (N, 1) or (N, 2)."""
-        return perceptron.forward(params["optimiser"], seen).squeeze(-1)
+        return in_chunks(_rule, params["optimiser"], seen.shape[-2], seen)[0]
+
+    def rule_size(self) -> tuple[int, int]:
+        return 6 + self.use_history, 2 * sum(self.hidden)
 
     def acting(self, params: Params, state: State) -> Acting:
         return Acting(self.network, settled(self.network, state["net"], state))
 
     def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
         return self.acting(params, state)(x)
+
+
+def _rule(optimiser: Net, seen: Tensor) -> tuple[Tensor]:
+    return (perceptron.forward(optimiser, seen).squeeze(-1),)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,14 @@ def bytes_of_task(learner: Learner, distribution: TaskDistribution) -> int:
         return 0
     graph = learner.train_steps > 0 and type(learner).meta_gradient is Learner.meta_gradient
     second = graph and not getattr(learner, "first_order", False)
-    kept = task_bytes(network, distribution.spec, *points(distribution), steps=learner.train_steps, second_order=second)
+    kept = task_bytes(
+        network,
+        distribution.spec,
+        *points(distribution),
+        steps=learner.train_steps,
+        second_order=second,
+        rule=learner.rule_size(),
+    )
     return MARGIN * kept
 
 

@@ -39,6 +39,14 @@ print(before, peak_memory())
 """
 
 
+MOVES = """
+import sys
+sys.path.insert(0, "tests/benchmarks")
+from coordinates import measured
+print(*measured(sys.argv[1], 140, 2, 2, False))
+"""
+
+
 class Coloured(Bars):
     """Bars of three colours and any size: only its spec is asked for."""
 
@@ -62,6 +70,14 @@ def test_a_second_order_step_stays_under_the_bound():
     before, most = map(int, done.stdout.split())
     assert before < most < stated
     assert stated - memory.BASE < 6 * (most - before), "a bound that says nothing"
+
+
+@pytest.mark.parametrize("name", ["turtle", "meta-lstm-enhanced"])
+def test_a_step_of_a_rule_for_every_weight_stays_under_the_bound(name):
+    """With 20,161 coordinates, and so in chunks; what all of them take at once is above the bound."""
+    done = subprocess.run([sys.executable, "-c", MOVES, name], cwd=ROOT, capture_output=True, text=True, check=True)
+    most, _, stated = done.stdout.split()
+    assert 0 < int(most) < int(stated) < 8 * int(most)
 
 
 def test_what_does_not_fit_is_refused_and_the_setting_to_change_is_named(tmp_path, monkeypatch):

@@ -284,5 +284,6 @@ def test_trainings_compile_by_default_where_that_saves_time():
     assert compiling_pays(make("op-lstm"), 60_000)
     assert compiling_pays(make("sap", steps=1), 200_000)
     assert not compiling_pays(make("sap", steps=5), 10**9), "its whole graph is too long to compile"
+    assert [compiling_pays(make("turtle", network=MLP((w, w))), 30_000) for w in (40, 100)] == [True, False]
     assert not compiling_pays(make("scratch"), 10**9), "it learns nothing across tasks"
     assert all(compiling_pays(cls(), 0) is False for cls in LEARNERS.values())
