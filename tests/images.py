@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import torch
 
-from engine.tasks import Classes, Episodes, Image, Pool, TaskSpec
+from engine.tasks import Classes, Episodes, Image, Stored, TaskSpec
 from engine.tasks.task import SPLITS
 
 SIDE, ANGLES, MEMBERS = 14, 8, 30
@@ -29,12 +29,12 @@ def pictures(label: int, count: int, generator: torch.Generator) -> torch.Tensor
 
 
 @lru_cache(maxsize=3)
-def pool(split: str) -> Pool:
+def pool(split: str) -> Stored:
     """All members of the classes of a split."""
     generator = torch.Generator().manual_seed(SPLITS.index(split))
     labels = [label for label in OF_SPLIT[split] for _ in range(MEMBERS)]
     drawn = [pictures(label, MEMBERS, generator) for label in OF_SPLIT[split]]
-    return Pool(torch.cat(drawn), torch.tensor(labels))
+    return Stored(torch.cat(drawn), torch.tensor(labels))
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class Bars(Episodes):
     def spec(self) -> TaskSpec:
         return TaskSpec(Image(1, SIDE, SIDE), Classes(self.ways))
 
-    def pool(self, split: str) -> Pool:
+    def pool(self, split: str) -> Stored:
         return pool(split)

@@ -97,7 +97,10 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 @cli.command()
 @click.argument("learner", required=False)
 @click.option("--all", "everything", is_flag=True, help="Train every learner that has a recipe and can learn the task.")
-@click.option("--task", default="sine", show_default=True, help="Task distribution.")
+@click.option("--task", help="Task distribution.  [default: sine; with --data folders, or table for a file]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Your own: a folder of images, or a .csv or .parquet file."
+)
 @click.option("--shots", default=(10,), show_default=True, multiple=True, type=click.IntRange(1), help="Repeatable.")
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(1, 64), help="Seeds 0 to N-1, at once.")
 @click.option("--iterations", type=click.IntRange(1), help="Meta-updates; the recipe's budget unless given.")
@@ -120,7 +123,8 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 def train(
     learner: str | None,
     everything: bool,
-    task: str,
+    task: str | None,
+    data: Path | None,
     shots: tuple[int, ...],
     seeds: int,
     iterations: int | None,
@@ -140,6 +144,7 @@ def train(
     python -m engine train maml --task sine --shots 10 --seeds 3
     python -m engine train reptile --set inner_optimiser=sgd --set inner_lr=0.02 --set training.meta_batch=10
     python -m engine train --all --shots 5 --shots 10 --seeds 3 --runs checkpoints/sine
+    python -m engine train protonet --data ~/photos --shots 5
     """
     from engine.configure import configure, merged, nested_values
     from engine.execution.devices import pick_device
@@ -152,7 +157,9 @@ def train(
 
     if (learner is None) == (not everything):
         raise BadConfig("Say either which learner to train, or --all.")
+    task = task or cli_reports.task_of(data) or "sine"
     distribution_class, device = task_class(task), pick_device(device)
+    given = {} if data is None else {"path": str(data)}
     chosen = [str(learner)]
     if everything:
         kind = distribution_class().spec.kind
@@ -164,7 +171,7 @@ def train(
             found = recipes.recipe(task, recipe, name, k)
             own, task_values, training_values = _sort_settings(settings)
             made = make(name, **merged(found.hyper_parameters, nested_values(own)))
-            distribution = configure(distribution_class, {"shots": k, **task_values}, f"task {task}")
+            distribution = configure(distribution_class, {"shots": k, **given, **task_values}, f"task {task}")
             values = {**found.training, **training_values}
             if iterations is not None:
                 values["iterations"] = iterations

@@ -10,9 +10,18 @@ from engine.runs.places import shipped
 CLASSES = " (accuracy in place of mse where there are classes)"
 
 
+def task_of(data: Path | None) -> str | None:
+    """The task that reads the user's own data; None where none is given."""
+    return None if data is None else "table" if data.suffix.lower() in (".csv", ".parquet") else "folders"
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@click.option("--task", help="Another task distribution than that of training, with inputs and outputs of its kind.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Your own: a folder of images, or a .csv or .parquet file."
+)
 @click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
 @click.option("--fresh-head", is_flag=True, help="Start from a new random output layer in every task.")
@@ -24,6 +33,8 @@ CLASSES = " (accuracy in place of mse where there are classes)"
 def evaluate(
     folder: Path,
     tasks: int,
+    task: str | None,
+    data: Path | None,
     steps: int | None,
     settings: tuple[str, ...],
     fresh_head: bool,
@@ -36,13 +47,16 @@ def evaluate(
     python -m engine evaluate checkpoints/sine/maml-k10-s0
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --set "amplitude=[5,10]" --steps 50
     python -m engine evaluate checkpoints/sine/maml-k10-s0 --fresh-head
+    python -m engine evaluate runs/glyphs/protonet-k5-s0 --task digits
     """
     from engine.execution.devices import pick_device
     from engine.runs.run import load
     from engine.studies.report import evaluate_run, lines
 
     there, changes = pick_device(device), parse_settings(settings)
-    result = evaluate_run(load(folder), tasks, steps, changes, fresh_head=fresh_head, device=there)
+    changes |= {} if data is None else {"path": str(data)}
+    other = task or task_of(data)
+    result = evaluate_run(load(folder), tasks, steps, changes, task=other, fresh_head=fresh_head, device=there)
     if as_json:
         show(result, True)
         return

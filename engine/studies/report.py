@@ -1,7 +1,7 @@
 """What trained learners reach on fresh test tasks: one run step by step, and the table of all runs, seeds together."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from engine.evaluation import estimate, held_out_lazily, knowing_nothing, left_o
 from engine.heads import fresh_heads
 from engine.runs.groups import Found, differing, groups, largest
 from engine.runs.run import Run, find, load
-from engine.tasks import stream
+from engine.tasks import TaskDistribution, stream, task_class
 
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
@@ -84,6 +84,7 @@ def evaluate_run(
     steps: int | None = None,
     changes: dict[str, Any] | None = None,
     *,
+    task: str | None = None,
     fresh_head: bool = False,
     device: str = "cpu",
 ) -> dict[str, Any]:
@@ -94,6 +95,8 @@ def evaluate_run(
         tasks: how many test tasks.
         steps: inner steps; the learner's evaluation steps unless given.
         changes: parameters of a shifted task distribution, those that differ from training.
+        task: another distribution than that of training; of its parameters it takes those that have the same names
+            (shots, ways, side ...) from there.
         fresh_head: replace the learned output layer by a freshly initialised one, another for every task.
         device: "cpu" or "cuda".
 
@@ -108,7 +111,7 @@ def evaluate_run(
         BadInput: the learner has no output layer that could be replaced.
     """
     trained = run.distribution
-    distribution = configure(type(trained), {**asdict(trained), **(changes or {})}, f"task {trained.name}")
+    distribution = elsewhere(trained, task or trained.name, changes or {})
     if distribution.spec != trained.spec:
         raise BadConfig(
             f"{run.path} takes inputs {trained.spec.input_shape} and has {trained.spec.output_dim} outputs; "
@@ -137,6 +140,23 @@ def evaluate_run(
     if scores.accuracies is not None:
         result["loss_per_step"] = mean_of_rest(scores.losses.double().numpy(), away)
     return result
+
+
+def elsewhere(trained: TaskDistribution, task: str, changes: dict[str, Any]) -> TaskDistribution:
+    """A distribution to test in: that of training with changes, or another one with as many shots, ways, pixels ...
+
+    Raises:
+        UnknownName: there is no such task.
+        BadConfig: a parameter does not exist or is not allowed.
+    """
+    cls, kept = task_class(task), asdict(trained)
+    if not isinstance(trained, cls):
+        known = {field.name for field in fields(cls)} - {"path", "channels"}
+        kept = {name: value for name, value in kept.items() if name in known}
+    if "path" in changes:  # of another file or folder
+        kept = {name: value for name, value in kept.items() if name not in cls.sealed}
+    found: TaskDistribution = configure(cls, {**kept, **changes}, f"task {task}")
+    return found
 
 
 def lines(result: dict[str, Any]) -> list[str]:

@@ -5,14 +5,31 @@ from engine.tasks.composition import SineComposition
 from engine.tasks.episodes import Episodes
 from engine.tasks.families import SineFamilies, all_families
 from engine.tasks.gaussian import GaussianClasses
+from engine.tasks.images.folders import Folders
+from engine.tasks.images.glyphs import Glyphs
+from engine.tasks.images.sets import MNIST, Digits, Fashion
 from engine.tasks.polynomials import Polynomials
 from engine.tasks.sine import Sine
 from engine.tasks.spec import LINE, Classes, Image, Numbers, TaskSpec, Values
 from engine.tasks.table import Table
-from engine.tasks.task import Axis, Drawn, NoisyTask, Pool, Pooled, Task, TaskDistribution, rows_of, split_of, stream
+from engine.tasks.task import (
+    Axis,
+    Drawn,
+    NoisyTask,
+    Pool,
+    Pooled,
+    Stored,
+    Task,
+    TaskDistribution,
+    rows_of,
+    split_of,
+    stream,
+)
 
 TASKS: ClassRegistry[TaskDistribution] = ClassRegistry(
-    "task", TaskDistribution, (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses, Table)
+    "task",
+    TaskDistribution,
+    (Sine, SineFamilies, SineComposition, Polynomials, GaussianClasses, Table, Glyphs, Digits, MNIST, Fashion, Folders),
 )
 
 
@@ -42,6 +59,7 @@ __all__ = [
     "Sine",
     "SineComposition",
     "SineFamilies",
+    "Stored",
     "Table",
     "Task",
     "TaskDistribution",

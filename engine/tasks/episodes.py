@@ -60,12 +60,17 @@ class Episodes(TaskDistribution):
         beyond = torch.arange(points.shape[-1]) >= counts[picked].unsqueeze(-1)  # smaller classes have fewer
         rows = points.masked_fill(beyond, 2.0).argsort(-1)[..., :of_each]  # (tasks, ways, shots + queries)
         index = members[starts[picked].unsqueeze(-1) + rows]
-        labels = torch.arange(self.ways).reshape(1, -1, 1).expand_as(index)
+        return self._pooled(generator, index, pool), names[picked]
+
+    def _pooled(self, generator: torch.Generator, drawn: Tensor, pool: Pool) -> Pooled:
+        """Tasks in random order of what was drawn of each class, (tasks, ways, shots + queries, ...)."""
+        labels = torch.arange(self.ways).reshape(1, -1, 1).expand(drawn.shape[:3])
 
         def shuffled(part: slice) -> tuple[Tensor, Tensor]:
-            x, y = index[..., part].flatten(1), labels[..., part].flatten(1)
-            order = torch.rand(x.shape, generator=generator).argsort(1)
-            return x.gather(1, order), y.gather(1, order)
+            x, y = drawn[:, :, part].flatten(1, 2), labels[..., part].flatten(1)
+            order = torch.rand(y.shape, generator=generator).argsort(1)
+            rows = torch.arange(len(y)).unsqueeze(1)
+            return x[rows, order], y[rows, order]
 
         support, query = shuffled(slice(0, self.shots)), shuffled(slice(self.shots, None))
-        return Pooled(*support, *query, pool, self.spec), names[picked]
+        return Pooled(*support, *query, pool, self.spec)

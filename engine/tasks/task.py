@@ -38,9 +38,19 @@ class NoisyTask(NamedTuple):
     noise: Tensor
 
 
-@dataclass(frozen=True, eq=False)
 class Pool:
-    """Labelled inputs that tasks are made of.
+    """Labelled inputs that tasks are made of; `labels` (P,) int64 says the class of each."""
+
+    labels: Tensor
+
+    def at(self, index: Tensor) -> Tensor:
+        """The inputs of some indices (...) as floats: (..., *input_shape)."""
+        raise NotImplementedError(f"{type(self).__name__} must define at")
+
+
+@dataclass(frozen=True, eq=False)
+class Stored(Pool):
+    """A pool that is in memory.
 
     Attributes:
         inputs: (P, *input_shape), floats, or bytes, which stand for shares of 255.
@@ -51,7 +61,6 @@ class Pool:
     labels: Tensor
 
     def at(self, index: Tensor) -> Tensor:
-        """The inputs of some indices (...) as floats: (..., *input_shape)."""
         found = self.inputs[index.flatten()].unflatten(0, index.shape)
         return found if found.is_floating_point() else found.float() / 255
 
@@ -61,7 +70,7 @@ class Pooled:
     """A batch of N tasks whose inputs are indices into a pool; `rows` gathers some of them as they are needed.
 
     Attributes:
-        support_x, query_x: indices, (N, K) and (N, Q).
+        support_x, query_x: indices, (N, K) and (N, Q), or whatever else `pool.at` makes inputs of, (N, K, n).
         support_y, query_y: targets, as `Task` has them.
         pool: where the inputs are.
         spec: what the tasks are.

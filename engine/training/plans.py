@@ -25,7 +25,7 @@ from engine.runs.origins import changed, refuse_missing
 from engine.runs.places import project
 from engine.runs.record import checked
 from engine.runs.run import KEPT, RECORD, WEIGHTS, describe, read_record
-from engine.tasks import TaskDistribution, task_class
+from engine.tasks import TaskDistribution, stream, task_class
 from engine.training.memory import refuse_too_large
 
 STAGED = ".run.json.new"  # a record that is about to take effect
@@ -119,8 +119,8 @@ def plan(
         how: `device`, `compiled` and `recipe` of the plan.
 
     Raises:
-        BadInput: a run of that name exists, the learner cannot learn this kind of task, or it needs more memory than
-            there is.
+        BadInput: a run of that name exists, the learner cannot learn this kind of task, the task cannot be drawn for
+            training, or it needs more memory than there is.
     """
     if (said := learner.refused(distribution.spec)) is not None:
         raise BadInput(f"{learner.name} on {distribution.name}: {said}")
@@ -128,6 +128,7 @@ def plan(
         raise BadInput(distribution.missing)
     if (device := str(how.get("device", "cpu"))) == "cpu":
         refuse_too_large(learner, distribution, training, len(seeds), device, physical_memory())
+    distribution.lazy(stream("train"), 1)  # says why where it cannot
     folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
     for folder in folders:
         refuse_link(folder)

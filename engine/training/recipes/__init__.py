@@ -1,15 +1,17 @@
 """Training recipes: for every task and learner, the hyper-parameters and the budget that the shipped runs used.
 
-A collection may have a table `shared`: training values that hold for all of its learners unless one says otherwise.
+A collection may have a table `shared`: training values that hold for all of its learners unless one says otherwise, and
+the `network` of all of them. Tasks of images that have no recipes of their own are trained as glyphs are.
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any
 
 from engine.errors import UnknownName, quoted
 from engine.learners import LEARNERS
+from engine.tasks import TASKS, Image
 
 SHARED = "shared"
 
@@ -24,6 +26,8 @@ class Recipe:
 
 def _read(task: str) -> dict[str, Any]:
     source = resources.files(__name__) / f"{task}.toml"
+    if not source.is_file() and task in TASKS and isinstance(TASKS[task]().spec.inputs, Image):
+        source = resources.files(__name__) / "glyphs.toml"
     return tomllib.loads(source.read_text()) if source.is_file() else {}
 
 
@@ -44,18 +48,26 @@ def recipe(task: str, collection: str, learner: str, shots: int) -> Recipe:
         UnknownName: the task has no such collection, or the collection not this learner.
     """
     entries = _collection(task, collection)
-    shared = entries.pop(SHARED, {})
+    shared = dict(entries.pop(SHARED, {}))
+    network = _network(learner, shared.pop("network", None))
     if learner not in entries:
         if collection == "default":
             asked = LEARNERS[learner].training if learner in LEARNERS else {}
-            return Recipe({}, {**shared, **asked})
+            return Recipe(network, {**shared, **asked})
         raise UnknownName(f"learner in the recipes {quoted(collection)}", learner, list(entries))
     entry = entries[learner]
     special = entry.get(f"k{shots}", {})
     return Recipe(
-        {**entry.get("hyper_parameters", {}), **special.get("hyper_parameters", {})},
+        {**network, **entry.get("hyper_parameters", {}), **special.get("hyper_parameters", {})},
         {**shared, **entry.get("training", {}), **special.get("training", {})},
     )
+
+
+def _network(learner: str, network: dict[str, Any] | None) -> dict[str, Any]:
+    """The network of all learners, as the parameter of this one that takes it."""
+    if network is None or learner not in LEARNERS:
+        return {}
+    return {field.name: network for field in fields(LEARNERS[learner]) if field.name in ("network", "encoder")}
 
 
 def _collection(task: str, collection: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.errors import BadInput
 from engine.evaluation import final_errors, held_out_lazily, held_out_tasks, knowing_nothing, step_scores
 from engine.learners import make
 from engine.runs.budget import Training
-from engine.tasks import Episodes, Pool, Pooled, Sine, Task, rows_of, stream
+from engine.tasks import Episodes, Pool, Pooled, Sine, Stored, Task, rows_of, stream
 from engine.training import trainer as training_loop
 from engine.training.trainer import Trainer
 from tests.images import MEMBERS, OF_SPLIT, Bars, pool
@@ -66,10 +66,10 @@ def test_gathered_or_not_a_batch_is_the_same_and_the_generator_decides():
 
 def test_bytes_are_shares_and_floats_stay_as_they_are():
     labels, index = torch.zeros(2, dtype=torch.int64), torch.tensor([[1, 0]])
-    assert Pool(torch.tensor([[0], [51]], dtype=torch.uint8), labels).at(index).tolist() == [
+    assert Stored(torch.tensor([[0], [51]], dtype=torch.uint8), labels).at(index).tolist() == [
         [[pytest.approx(0.2)], [0.0]]
     ]
-    assert Pool(torch.tensor([[-3.0], [7.5]]), labels).at(index).tolist() == [[[7.5], [-3.0]]]
+    assert Stored(torch.tensor([[-3.0], [7.5]]), labels).at(index).tolist() == [[[7.5], [-3.0]]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Uneven(Bars):
     def pool(self, split: str) -> Pool:
         whole = pool(split)
         kept = torch.cat([torch.arange(i * MEMBERS, i * MEMBERS + 5 + i) for i in range(len(OF_SPLIT[split]))])
-        return Pool(whole.inputs[kept], whole.labels[kept])
+        return Stored(whole.inputs[kept], whole.labels[kept])
 
 
 def test_classes_of_different_sizes():
@@ -104,8 +104,8 @@ def test_what_a_set_cannot_give_is_one_sentence():
 def gathered(monkeypatch) -> list[int]:
     """How many inputs were gathered at once, each time."""
     found: list[int] = []
-    at = Pool.at
-    monkeypatch.setattr(Pool, "at", lambda self, index: found.append(index.numel()) or at(self, index))
+    at = Stored.at
+    monkeypatch.setattr(Stored, "at", lambda self, index: found.append(index.numel()) or at(self, index))
     return found
 
 
