@@ -1,6 +1,7 @@
 """How many tasks fit into memory at once, counted before anything is drawn."""
 
 import math
+from collections.abc import Collection
 
 from engine.learners.coordinates import CHUNK
 from engine.networks import Network
@@ -20,16 +21,17 @@ def task_bytes(
     steps: int = 0,
     second_order: bool = False,
     rule: tuple[int, int] = (0, 0),
+    standing: Collection[str] = (),
 ) -> int:
     """About how many bytes adapting to one task and predicting its queries takes.
 
         4 [ (support + queries) size  +  (support passes + queries) a  +  (steps + 1) copies w ]
 
-    with `size` numbers in an input, `a` kept by the network of one example (`engine.networks.memory`), `w` weights.
-    Without second derivatives passes = copies = 1, since what a step keeps is free after it; a graph through all steps
-    has passes = 3 steps and copies = 2, the fast weights and their gradient. A learned rule that looks at every weight
-    apart adds what it keeps of them, for all steps, and what it makes on its way: of w weights for all steps, or of one
-    chunk where they are taken in chunks (`engine.learners.coordinates`).
+    with `size` numbers in an input, `a` kept of one example by the network (`engine.networks.memory`) and what stands
+    at its points, `w` weights. Without second derivatives passes = copies = 1, since what a step keeps is free after
+    it; a graph through all steps has passes = 3 steps and copies = 2, the fast weights and their gradient. A learned
+    rule that looks at every weight apart adds what it keeps of them, for all steps, and what it makes on its way: of w
+    weights for all steps, or of one chunk where they are taken in chunks (`engine.learners.coordinates`).
 
     Args:
         network: what adapts.
@@ -38,12 +40,14 @@ def task_bytes(
         queries: points of the query, likewise.
         steps: inner steps.
         second_order: whether their graph is kept.
+        standing: points at which operations stand (`Learner.standing`): each keeps what it reads, as it is and padded.
         rule: how many numbers a rule keeps of one weight in a step, and makes of it (`Learner.rule_size`).
     """
     passes, copies = (GRAPHS * max(steps, 1), 2) if second_order else (1, 1)
+    read = sum(math.prod(p.shape) for p in network.points(spec) if p.name in standing and p.kind != "weight")
     weights = sum(math.prod(point.shape) for point in network.points(spec) if point.kind == "weight")
     numbers = (support + queries) * spec.input_size
-    numbers += (support * passes + queries) * activations(network, spec)
+    numbers += (support * passes + queries) * (activations(network, spec) + 2 * read)
     kept, made = rule
     numbers += steps * weights * kept + made * (CHUNK if weights > CHUNK else steps * weights)
     return BYTES * (numbers + (steps + 1) * copies * weights)

@@ -56,6 +56,9 @@ class FiLM(Learner):
     first_order: bool = False
     inner_clip: Annotated[float, Field(gt=0)] | None = None
 
+    def standing(self) -> list[str]:
+        return list(self._points())
+
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         film: dict[str, Tensor] = {}
         for place, d in enumerate(self._points().values()):

@@ -6,7 +6,7 @@ given as parameters with a leading axis, which broadcasts, for one support set o
 what the live page does, because an operation takes it less time so than through vmap.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -60,6 +60,10 @@ class Learner:
             makes of one on its way. (0, 0): there is no such rule.
         """
         return 0, 0
+
+    def standing(self) -> Collection[str]:
+        """The points of its network at which operations stand, for bounds on memory."""
+        return ()
 
     @property
     def train_steps(self) -> int:

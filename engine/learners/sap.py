@@ -125,6 +125,9 @@ class SAP(Learner):
         """
         return self._mixes().strengths(params["strengths"])
 
+    def standing(self) -> list[str]:
+        return self._mixes().points()
+
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         net = self.network.init(generator, spec)
         phi = self._mixes(net).plain()

@@ -62,6 +62,9 @@ class TNet(Learner):
     first_order: bool = False
     skip_first_tensor: bool = False
 
+    def standing(self) -> list[str]:
+        return [layer.linear for layer in self.network.layers]
+
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         outputs = [layer.outputs or spec.output_dim for layer in self.network.layers]
         transforms = {f"T{place}": torch.eye(d) for place, d in enumerate(outputs, start=1)}

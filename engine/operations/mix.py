@@ -103,6 +103,10 @@ class Mixes:
     def __init__(self, places: list[Place]):
         self._places = places
 
+    def points(self) -> list[str]:
+        """Where they stand."""
+        return [place.point for place in self._places]
+
     def groups(self) -> dict[str, list[str]]:
         """Which operations share strengths. Where there are several, the first has no parameters."""
         return {

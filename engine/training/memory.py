@@ -37,6 +37,7 @@ def bytes_of_task(learner: Learner, distribution: TaskDistribution) -> int:
         steps=learner.train_steps,
         second_order=second,
         rule=learner.rule_size(),
+        standing=learner.standing(),
     )
     return MARGIN * kept
 

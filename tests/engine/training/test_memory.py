@@ -28,8 +28,8 @@ from engine.networks import Conv4
 from engine.processes import peak_memory
 from engine.tasks import Classes, Image, Task, TaskSpec, stream
 from engine.trees import stack
-side, channels, tasks, steps = map(int, sys.argv[1:])
-learner = make("maml", network=Conv4(channels=channels), steps=steps)
+side, channels, tasks, steps = map(int, sys.argv[2:])
+learner = make(sys.argv[1], network=Conv4(channels=channels), steps=steps)
 params = stack([learner.init(stream("init"), TaskSpec(Image(3, side, side), Classes(5)))])
 def points(of_each):
     return torch.randn(1, tasks, 5 * of_each, 3, side, side), torch.arange(5).repeat(1, tasks, of_each)
@@ -59,13 +59,18 @@ class Coloured(Bars):
         return TaskSpec(Image(3, 84, 84), Classes(5))
 
 
-def test_a_second_order_step_stays_under_the_bound():
+@pytest.mark.parametrize(("name", "steps"), [("maml", 2), ("sap", 1)])
+def test_a_second_order_step_stays_under_the_bound(name, steps):
     """In a process of its own: what it holds at most is known there."""
     distribution = Coloured(shots=1, queries=15)
-    learner = make("maml", network=Conv4(channels=16), steps=2)
+    learner = make(name, network=Conv4(channels=16), steps=steps)
     stated = memory.bound(learner, distribution, Training(meta_batch=2), 1, "cpu")
     done = subprocess.run(
-        [sys.executable, "-c", STEP, "84", "16", "2", "2"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", STEP, name, "84", "16", "2", str(steps)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     before, most = map(int, done.stdout.split())
     assert before < most < stated
