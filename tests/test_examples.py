@@ -103,6 +103,21 @@ def test_the_guide_followed_in_an_empty_folder(tmp_path: Path, monkeypatch: pyte
     assert any("Sign-MAML" in json.dumps(chart["data"]) for chart in charts(behaviour))
 
 
+@pytest.mark.usefixtures("examples")
+def test_a_probe_is_a_part_of_a_page_once_it_is_there(monkeypatch: pytest.MonkeyPatch):
+    at = fine(linked("behaviour", {"behaviour-part": "Your probes", "on": "maml,scratch"}))
+    assert PROBES["moved"].question in [title.value for title in at.subheader]
+    assert not at.dataframe, "it is asked on demand"
+    assert any("From scratch" in caption.value and "Not in what follows" in caption.value for caption in at.caption)
+    fine(at.button(key="behaviour-yours-moved-ask").click().run())
+    table = at.dataframe[0].value.set_index("part")
+    assert table.loc["by_learner / maml", "value"] == "3 × 100"
+    assert table.loc["by_learner / maml", "mean"] > 0
+    monkeypatch.delenv(plugins.VARIABLE)
+    others = fine(linked("behaviour", {"behaviour-part": "Your probes", "on": "maml", "behaviour-tasks": "50"}))
+    assert "Your probes" not in [tab.label for tab in others.tabs]
+
+
 def test_a_broken_plug_in_is_a_sentence_on_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "broken.py").write_text("import no_such_<b>module</b>")
     monkeypatch.setenv(plugins.VARIABLE, str(tmp_path))

@@ -57,10 +57,11 @@ def choose(page: Page) -> Shown:
     instead = own if chosen.learners and not on else []
     on = on or instead
     _learners(row, prefix, by_name, on)
-    if chosen.learners:
+    if chosen.learners and by_name:  # where nobody fits, the page says so in the place of its parts
         elsewhere({name: reasons.get(name) for name in chosen.learners if name not in by_name}, instead)
     _write_link(prefix, chosen, collection, task, points)
-    why = Shown.why if by_name or not found else fitting.told(reason for reason in reasons.values() if reason)
+    told = fitting.told({e.learner.title: reason for e in found if (reason := reasons[e.learner.name])})
+    why = Shown.why if by_name or not found else told
     return Shown(collection, task, points, [by_name[name] for name in on], found, why)
 
 
@@ -86,7 +87,8 @@ def elsewhere(left: dict[str, str | None], instead: Sequence[str]) -> None:
     absent = [name for name, why in left.items() if not why]
     said = []
     if unfit:
-        said.append(f"Chosen, but not on this page: {_titles(unfit)}. {fitting.told(str(left[n]) for n in unfit)}")
+        why = fitting.told({_title(name): str(left[name]) for name in unfit})
+        said.append(f"Chosen, but not on this page: {why}")
     if absent:
         said.append(f"Chosen, but not among these runs: {_titles(absent)}.")
     if instead:
@@ -96,7 +98,11 @@ def elsewhere(left: dict[str, str | None], instead: Sequence[str]) -> None:
 
 
 def _titles(names: Sequence[str]) -> str:
-    return plain(", ".join(LEARNERS[name].title if name in LEARNERS else name for name in names))
+    return plain(", ".join(map(_title, names)))
+
+
+def _title(name: str) -> str:
+    return LEARNERS[name].title if name in LEARNERS else name
 
 
 def _stand(key: str, value: Any) -> None:

@@ -47,7 +47,7 @@ def choose_one(label: str, ensembles: Sequence[Ensemble], key: str, default: str
 
 def one_by_one(probe: str, ensembles: Sequence[Ensemble], doing: str, **config: Any) -> list[Any]:
     """The answers about each learner alone, and in a caption why some have none."""
-    if said := [reason for e in ensembles if (reason := fitting.unfit(probe, e))]:
+    if said := {e.learner.title: reason for e in ensembles if (reason := fitting.unfit(probe, e))}:
         st.caption(fitting.told(said))
     return page.answers_of(probe, fitting.fit(probe, ensembles), doing, **config)
 

@@ -64,7 +64,12 @@ def worth_relation(found: Anatomy) -> Interval:
     moving = np.flatnonzero(found.adapting)
     relative = (found.strengths / found.start)[:, moving]
     cost = np.nanmean(found.still, 2).T  # (seeds, operations)
-    return over_seeds(np.array([spearmanr(a, b).statistic for a, b in zip(relative, cost, strict=True)]))
+    return over_seeds(np.array([_rank(a, b) for a, b in zip(relative, cost, strict=True)]))
+
+
+def _rank(a: np.ndarray, b: np.ndarray) -> float:
+    """Not known where one of them is the same everywhere, as strengths are before any training."""
+    return float(spearmanr(a, b).statistic) if np.ptp(a) and np.ptp(b) else np.nan
 
 
 def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
@@ -74,11 +79,14 @@ def worth_sentence(found: Anatomy, moving: list[str], baseline: float) -> str:
     rank = worth_relation(found).mean
     moves = found.moved.any((0, 1))  # one that never moves is held still for nothing
     free = int((cost[moves] < 1.02).sum())
+    ranks = (
+        f" Strength and worth rank the operations {'alike' if rank > 0.5 else 'differently'} (rank correlation "
+        f"{rank:.2f}, mean over seeds)."
+    )
     return (
         f"Without **{spoken(moving[first])}** adapting, the error is {number(cost[first])} times as high; {free} of "
-        f"the {int(moves.sum())} operations can stay still for less than 2 % each. Strength and worth rank the "
-        f"operations {'alike' if rank > 0.5 else 'differently'} (rank correlation {rank:.2f}, mean over seeds)."
-    )
+        f"the {int(moves.sum())} operations can stay still for less than 2 % each."
+    ) + (ranks if np.isfinite(rank) else "")
 
 
 def answers_sentence(found: Anatomy, moving: list[str]) -> str:

@@ -13,6 +13,7 @@ from dashboard.widgets import numbers, page
 from dashboard.widgets.layout import pair
 from engine.runs.ensembles import Ensemble
 from probes.questions.subspace import Anatomy
+from probes.tools import scoring
 from probes.tools.intervals import over_tasks_and_seeds
 
 ORDERS = {"worth": "by worth", "strength": "by strength"}
@@ -49,8 +50,8 @@ def show_few(ensemble: Ensemble, found: Anatomy, baseline: float) -> None:
     with left:
         page.frame(
             "How few operations would do?",
-            f"Query mean squared error with only n operations adapting, in two orders; mean over {TASKS} held-out "
-            f"tasks and {len(found.seeds)} seeds. The line: n = {n}.",
+            f"Query {scoring.measure(ensemble.distribution)} with only n operations adapting, in two orders; mean "
+            f"over {TASKS} held-out tasks and {len(found.seeds)} seeds. The line: n = {n}.",
             worth_figures.pruning(
                 [(ORDERS[name], _triples(losses[name]), orders[name]) for name in ORDERS],
                 found.learner,

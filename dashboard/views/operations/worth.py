@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
@@ -9,10 +10,12 @@ from dashboard.figures.operations_worth import Dot
 from dashboard.views.operations import few, words
 from dashboard.views.operations.anatomy import TASKS, anatomy, answers_sentence, worth_rows, worth_sentence
 from dashboard.widgets import page
+from dashboard.widgets.escape import plain
 from engine.runs.ensembles import Ensemble
+from probes.tools import scoring
 from probes.tools.intervals import over_tasks_and_seeds
 
-ERROR = "query mean squared error"
+INFO = ":material/info:"
 
 
 def show_worth(ensemble: Ensemble) -> None:
@@ -31,12 +34,13 @@ def show_worth(ensemble: Ensemble) -> None:
         )
         for j in order
     ]
+    error = f"query {scoring.measure(ensemble.distribution)}"
     gone = [moving[j] for j in order if _removed(moving[j], found.removed[j]) is None]
     page.frame(
         "What is each operation worth?",
-        f"{ERROR.capitalize()} if it does not adapt (filled) or is removed (open): mean with 95 % interval, "
+        f"{error.capitalize()} if it does not adapt (filled) or is removed (open): mean with 95 % interval, "
         f"{TASKS} held-out tasks, {len(found.seeds)} seeds.",
-        worth_figures.dots(rows, baseline.mean, ("not adapted", "removed", ERROR), found.learner, dark=page.dark()),
+        worth_figures.dots(rows, baseline.mean, ("not adapted", "removed", error), found.learner, dark=page.dark()),
         "sap-worth",
         read=words.WORTH + (f"\nWithout these it runs away: {', '.join(map(spoken, gone))}." if gone else ""),
         data=worth_rows(found, moving),
@@ -50,12 +54,15 @@ def show_answers(ensemble: Ensemble) -> None:
     found = anatomy(ensemble, importance=False)
     if found is None:
         return
+    if not found.parameters:
+        st.info(f"Tasks of {plain(ensemble.distribution.name)} have no hidden numbers to answer to.", icon=INFO)
+        return
     moving = [name for name, adapts in zip(found.operations, found.adapting, strict=True) if adapts]
     values = found.correlations.mean(0)
     page.frame(
         "Which operation answers to what in the task?",
-        f"Correlation, over {TASKS} held-out tasks, of an operation's movement with the task's amplitude and phase; "
-        f"mean over {len(found.seeds)} seeds.",
+        f"Correlation, over {TASKS} held-out tasks, of an operation's movement with the task's "
+        f"{' and '.join(found.parameters)}; mean over {len(found.seeds)} seeds.",
         worth_figures.answers(moving, found.parameters, values, dark=page.dark()),
         "sap-answers",
         read=words.ANSWERS,

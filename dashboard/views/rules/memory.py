@@ -74,7 +74,8 @@ def show_pictures(drawn: list[Ensemble]) -> None:
     op_lstm = isinstance(chosen.learner, OPLSTM)
     page.frame(
         f"What goes on inside {chosen.learner.title}?",
-        f"Task {task} ({about}): {found.rows} (rows) through {found.columns} (columns). Blue: negative, orange: "
+        f"Task {task}{f' ({about})' if about else ''}: {found.rows} (rows) through {found.columns} (columns). "
+        "Blue: negative, orange: "
         + ("positive; gates from 0 (pale) to 1. The output layer's topmost cell." if op_lstm else "positive."),
         figures.small(
             [(p.title, p.values, p.low, p.high) for p in found.panels],
