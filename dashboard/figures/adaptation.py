@@ -34,6 +34,7 @@ def figure(
     step: int,
     error_label: str,
     dark: bool,
+    rows: np.ndarray | None = None,
 ) -> go.Figure:
     """Draws the figure.
 
@@ -45,6 +46,7 @@ def figure(
         step: inner step of the left panel.
         error_label: what the errors are, such as "query MSE".
         dark: colours for the dark background.
+        rows: query points that are known, (R, 2).
     """
     ink = palette.CHALK if dark else palette.INK
     titles = (f"After inner step {step}", "Error against inner step")
@@ -54,6 +56,9 @@ def figure(
         fig.add_scatter(x=grid, y=truth, mode="lines", name="true function", line=neutral, opacity=0.6, row=1, col=1)
     for line in lines:
         _add(fig, line, grid, step, dark)
+    if rows is not None and len(rows):
+        ring = {"color": ink, "size": 7, "symbol": "circle-open"}
+        fig.add_scatter(x=rows[:, 0], y=rows[:, 1], mode="markers", name="query", marker=ring, row=1, col=1)
     marker = {"color": ink, "size": 9}
     fig.add_scatter(x=points[:, 0], y=points[:, 1], mode="markers", name="support", marker=marker, row=1, col=1)
     fig.update_xaxes(title_text="x", row=1, col=1)

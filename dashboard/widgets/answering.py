@@ -23,7 +23,7 @@ class Question:
         ensembles: the learners.
         steps: inner steps to score.
         drawn: those to draw; None: all of them.
-        grid, query_x: where to draw, and where to score if there is a true function; the same for everybody.
+        grid, query_x: where to draw, and where to score if there is a target.
     """
 
     drawing: Drawing
@@ -39,7 +39,8 @@ def answer_all(questions: Sequence[Question]) -> list[list[Adaptation]]:
     alike: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for number, question in enumerate(questions):
         drawing = question.drawing
-        shape = (len(drawing.points), drawing.target is None, question.steps, question.drawn)
+        where = (question.grid.tobytes(), question.query_x.tobytes())
+        shape = (len(drawing.points), drawing.target is None, question.steps, question.drawn, *where)
         for place, ensemble in enumerate(question.ensembles):
             alike.setdefault((id(ensemble), *shape), []).append((number, place))
     parts = [some[at : at + MOST_AT_ONCE] for some in alike.values() for at in range(0, len(some), MOST_AT_ONCE)]

@@ -151,10 +151,10 @@ def shots(collection: str, task: str) -> list[int]:
     return list(_shots(collection, task, _stamp(collection)))
 
 
-def offered(task: str) -> dict[str, list[int]]:
-    """The collections with finished runs on a task, each with its numbers of shots; the default one always."""
-    every = {name: shots(name, task) for name in collections()}
-    return {name: numbers for name, numbers in every.items() if numbers or name == DEFAULT}
+def offered() -> dict[str, dict[str, list[int]]]:
+    """The collections with finished runs, each with its tasks and their numbers of shots; the default one always."""
+    every = {name: {task: shots(name, task) for task in tasks(name)} for name in collections()}
+    return {name: found for name, found in every.items() if any(found.values()) or name == DEFAULT}
 
 
 def _stamp(collection: str) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,7 @@ from engine.tasks.table import Table
 from engine.tasks.task import (
     Axis,
     Drawn,
+    Listed,
     NoisyTask,
     Pool,
     Pooled,
@@ -51,6 +52,7 @@ __all__ = [
     "Episodes",
     "GaussianClasses",
     "Image",
+    "Listed",
     "NoisyTask",
     "Numbers",
     "Polynomials",

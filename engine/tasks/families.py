@@ -11,6 +11,7 @@ published generator lays all inputs on one even grid, whose left end is the supp
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Any, NamedTuple
@@ -96,6 +97,9 @@ class SineFamilies(TaskDistribution):
     @property
     def span(self) -> tuple[float, float]:
         return INPUTS
+
+    def function(self, hidden: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
+        return Factors(**hidden).__call__
 
     def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
         """Hidden are all four factors, the fixed ones as well."""

@@ -1,6 +1,7 @@
 """Sine-wave regression: y = a sin(f x + phi) (Finn et al. 2017; ranges as in Huisman 2024, chapters 3 and 5)."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -75,6 +76,9 @@ class Sine(TaskDistribution):
     @property
     def axes(self) -> tuple[Axis, ...]:
         return AXES
+
+    def function(self, hidden: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
+        return Wave(**hidden).__call__
 
     def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
         """Support and query inputs are drawn together, i.i.d.; the first `shots` of them are the support."""

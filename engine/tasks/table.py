@@ -29,7 +29,7 @@ from torch import Tensor
 
 from engine.errors import BadInput, of_system, quoted
 from engine.tasks.spec import Numbers, TaskSpec, Values
-from engine.tasks.task import SPLITS, Drawn, Task, TaskDistribution, split_of
+from engine.tasks.task import SPLITS, Drawn, Listed, Task, TaskDistribution, split_of
 
 MOST_BYTES = 500_000_000
 MOST_ROWS = 5_000_000
@@ -49,6 +49,7 @@ class Table(TaskDistribution):
         sha256: of the file, filled in when it is first read; a file that has changed since is refused.
         columns: how many inputs a point has, filled in likewise.
         inputs: lowest and highest value of the first input, filled in likewise.
+        targets: lowest and highest target, filled in likewise; equal where a run from before does not say them.
     """
 
     name = "table"
@@ -61,6 +62,7 @@ class Table(TaskDistribution):
     sha256: str = ""
     columns: Annotated[int, Field(ge=0, le=10_000)] = 0
     inputs: tuple[float, float] = (0.0, 0.0)
+    targets: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not self.path or self.sha256:
@@ -71,6 +73,7 @@ class Table(TaskDistribution):
         object.__setattr__(self, "sha256", rows.sha256)
         object.__setattr__(self, "columns", rows.x.shape[1])
         object.__setattr__(self, "inputs", (float(first.min()), float(first.max())))
+        object.__setattr__(self, "targets", (float(rows.y.min()), float(rows.y.max())))
         for split in SPLITS:
             self._long_enough(rows, split)
 
@@ -88,6 +91,17 @@ class Table(TaskDistribution):
 
     def distinct(self, split: str) -> int:
         return len(self._rows().members[split])
+
+    def listed(self, split: str, number: int) -> Listed:
+        """All rows of a task.
+
+        Raises:
+            BadInput: the file is gone, or is another one.
+        """
+        rows = self._rows()
+        members = rows.members[split]
+        name, start, count = members[number % len(members)]
+        return Listed(name, rows.x[start : start + count], rows.y[start : start + count])
 
     def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
         """Draws from the tasks that the stream of the generator may see (`split_of`).

@@ -1,6 +1,6 @@
 """A task, a distribution of tasks, and the random streams that keep training, validation and test apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -113,6 +113,14 @@ class Drawn(NamedTuple):
     truth: Callable[[Tensor], Tensor] | None = None
 
 
+class Listed(NamedTuple):
+    """All points of one task of a fixed set: its name, inputs (points, *input_shape) and targets as `Task` has them."""
+
+    name: str
+    x: Tensor
+    y: Tensor
+
+
 @dataclass(frozen=True)
 class Axis:
     """Something that a shift may move: all tasks get one value of it, and what else there is stays as it was drawn.
@@ -172,6 +180,17 @@ class TaskDistribution:
 
     def distinct(self, split: str) -> int | None:
         """How many different tasks a split has; None where there is no end of them."""
+        return None
+
+    def listed(self, split: str, number: int) -> Listed | None:
+        """A task of a split of a fixed set, counted from 0 and round again; None where tasks are drawn anew."""
+        return None
+
+    def function(self, hidden: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor] | None:
+        """The true function of a task of one number with these hidden numbers (0-d), from inputs of any shape.
+
+        None unless a subclass can say it; `Drawn.hidden` names what it takes.
+        """
         return None
 
     @property

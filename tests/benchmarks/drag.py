@@ -59,7 +59,8 @@ def arguments() -> argparse.Namespace:
 
 
 def chosen(runs: str, shots: int, on: str | None) -> Any:
-    """The view that is measured, and the learners of its collection."""
+    """The scene and the view that are measured, and the learners of their collection."""
+    from dashboard.scenes import scene_of
     from dashboard.views.live import parts as live
     from dashboard.widgets import library
     from dashboard.widgets.state import View
@@ -73,7 +74,8 @@ def chosen(runs: str, shots: int, on: str | None) -> Any:
         wanted = [*first, *(name for name in names if name not in first)][: int(on)]
     if unknown := [name for name in wanted or () if name not in names]:
         sys.exit(f"No learner {', '.join(unknown)} in {runs} with {shots} shots; there are {', '.join(names)}.")
-    return live.draw_points(View(runs=runs, shots=shots, on=None if wanted is None else tuple(wanted))), ensembles
+    scene = scene_of(ensembles[0].distribution)
+    return scene, scene.draw(View(runs=runs, shots=shots, on=None if wanted is None else tuple(wanted))), ensembles
 
 
 def on_page(page: Any) -> list[str]:
@@ -140,7 +142,7 @@ def start_seconds(browser: Any, query: str) -> float:
     return seconds
 
 
-def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
+def python_share(scene: Any, view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
     """Medians in milliseconds of what the page computes for one answer, and for each learner, in this process."""
     import torch
 
@@ -154,14 +156,14 @@ def python_share(view: Any, ensembles: list[Any], moves: int) -> dict[str, Any]:
     for k in range(hand.WARM_UP + moves):
         moved = view.changed(points=((0.01 * k, 1.0), *view.points[1:]))
         begin = time.perf_counter()
-        found = live.answers(moved, ensembles)
+        found = live.answers(scene, moved, ensembles)
         middle = time.perf_counter()
-        json.dumps(live.pad_data(moved, ensembles, found, answer=k, revision="0", message=""))
+        json.dumps(live.pad_data(scene, moved, ensembles, found, answer=k, revision="0", message=""))
         spent["adapt_and_predict"].append(1e3 * (middle - begin))
         spent["pack"].append(1e3 * (time.perf_counter() - middle))
         for ensemble in shown:
             begin = time.perf_counter()
-            adaptation(ensemble, live.points_of(moved), live.GRID, steps)
+            adaptation(ensemble, scene.points(moved), scene.grid, steps)
             alone[ensemble.learner.name].append(1e3 * (time.perf_counter() - begin))
     medians = {name: round(statistics.median(values[hand.WARM_UP :]), 1) for name, values in (spent | alone).items()}
     return {name: medians[name] for name in spent} | {"learners": {name: medians[name] for name in alone}}
@@ -185,8 +187,8 @@ def measure(runs: str, shots: int, moves: int, on: str | None, running: beside.B
 
     from dashboard.widgets.state import to_query
 
-    view, ensembles = chosen(runs, shots, on)
-    query = urllib.parse.urlencode({"runs": runs, "shots": shots, **to_query(view.changed(points=None))})
+    scene, view, ensembles = chosen(runs, shots, on)
+    query = urllib.parse.urlencode({"runs": runs, "shots": shots, **to_query(view.changed(points=None), scene.bounds)})
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
@@ -221,7 +223,7 @@ def measure(runs: str, shots: int, moves: int, on: str | None, running: beside.B
             "last_move_ms": drag["last_ms"],
             "between_redraws_ms": summary(drag["between_redraws"]) if drag["between_redraws"] else None,
         },
-        "python_ms": python_share(view, ensembles, moves),
+        "python_ms": python_share(scene, view, ensembles, moves),
         "training": training,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from dashboard.views.live.parts import PRESETS
+from dashboard.scenes.stories import SINES
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 expect = sync_api.expect
 
 Visit = Callable[..., Any]
+PRESETS = {preset.title: preset for preset in SINES}
 
 
 def test_the_scrubber_changes_curves_and_table(visit: Visit):

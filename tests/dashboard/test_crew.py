@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 import torch
 
+from dashboard.scenes import scene_of
 from dashboard.views.live import parts as live
 from dashboard.widgets import crew
 from dashboard.widgets.crew import CREW
 from dashboard.widgets.page import answer_each
 from dashboard.widgets.state import View
 from engine.runs.ensembles import Ensemble, find_ensembles
+from engine.tasks import Sine
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("finetuning", "maml", "lstm", "op-lstm")
+SCENE = scene_of(Sine())
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +47,10 @@ def helped() -> Iterator[None]:
 
 def test_adaptations_are_the_same(ensembles: list[Ensemble], helped: None, monkeypatch: pytest.MonkeyPatch):
     view, before = View(on=NAMES), CREW.helped
-    together = live.answers(view, ensembles)
+    together = live.answers(SCENE, view, ensembles)
     assert 0 < CREW.helped - before < len(NAMES)
     monkeypatch.setattr(CREW, "_helpers", [])
-    for one, other in zip(together, live.answers(view, ensembles), strict=True):
+    for one, other in zip(together, live.answers(SCENE, view, ensembles), strict=True):
         assert one.learner == other.learner
         assert np.array_equal(one.curves, other.curves) and np.array_equal(one.errors, other.errors)
 

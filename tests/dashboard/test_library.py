@@ -50,16 +50,16 @@ def test_titles_are_declared_or_the_name_of_the_folder():
     assert len({library.title(name) for name in library.COLLECTIONS}) == len(library.COLLECTIONS)
 
 
-def test_only_collections_with_finished_runs_on_the_task_are_offered(project: Path):
+def test_only_collections_with_finished_runs_are_offered(project: Path):
     add_run(project / "checkpoints" / "sine", "maml", "sine", 10)
     add_run(project / "checkpoints" / "sine", "maml", "sine", 5)
     add_run(project / "checkpoints" / "classes", "maml", "gaussian-classes", 5)
     add_run(project / "checkpoints" / "under-way", "maml", "sine", 5, status="running")
-    assert library.offered("sine") == {"sine": [5, 10]}
+    assert library.offered() == {"sine": {"sine": [5, 10]}, "classes": {"gaussian-classes": [5]}}
 
 
 def test_the_default_collection_is_offered_even_when_it_is_empty(project: Path):
-    assert library.offered("sine") == {"sine": []}
+    assert library.offered() == {"sine": {"sine": []}}
     assert library.ensembles("sine", "sine", 5) == ([], [])
 
 

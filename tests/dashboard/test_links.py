@@ -19,9 +19,11 @@ from streamlit.proto.Slider_pb2 import Slider
 from streamlit.runtime.state.query_params import parse_url_param
 from streamlit.testing.v1 import AppTest
 
+from dashboard.scenes import scene_of
 from dashboard.widgets.links import _endless, _taken
 from dashboard.widgets.state import from_query
 from engine.learners import LEARNERS
+from engine.tasks import Sine
 from tests.dashboard.pages import linked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +41,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "runs": ("", (), {"runs-own": "true"}),
 }
 CHOICE = ("runs", "trained", "shots", "on")
-LIVE = ("runs", "shots", "task", "amplitude", "phase", "frequency", "noise", "points", "step", "on", "off", "truth")
+LIVE = (*CHOICE, "task", "amplitude", "phase", "frequency", "noise", "points", "step", "off", "truth")
 ODD = [
     "", " ", "NaN", "nan", "inf", "-inf", "Infinity", "1e309", "-1e309", "1e300", "9" * 400, "-" + "9" * 400,
     "9" * 5000, "-1", "0", "3", "2.7", "1_000", "0x10", "+5", "٣", "३", "１", "½", "null", "None", "[]", "{}", "true",
@@ -163,10 +165,12 @@ def test_links_through_every_kind_of_field_at_once():
 
 
 def test_thousands_of_links_to_the_live_page_are_read_or_refused_in_a_sentence():
-    link = links(1, list(LIVE), 5)
+    link, bounds = links(1, list(LIVE), 5), scene_of(Sine()).bounds
     for query in itertools.islice(iter(link, None), 3000):
         flat = {name: value[-1] if isinstance(value, list) else value for name, value in query.items()}
-        view, complaints = from_query(flat, {"sine": [5, 10], "my-own": []}, tuple(LEARNERS))
+        view, complaints = from_query(
+            flat, {"sine": {"sine": [5, 10]}, "my-own": {}}, tuple(LEARNERS), lambda *_: bounds
+        )
         assert 0 <= view.task <= 10**9
         assert all(one.startswith("The link's value for ") and one.endswith(".") for one in complaints)
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from dashboard.components.pad import read_place
+from dashboard.scenes import scene_of
 from dashboard.views.live import parts as live
+from dashboard.views.live import words
 from dashboard.widgets.answering import Question, answer_all
 from dashboard.widgets.state import MAX_POINTS, X_DOMAIN, View, to_query
 from engine import Run, Sine, make
@@ -27,6 +29,7 @@ FEW_STEPS = {
     "lstm": {"hidden": 6, "layers": 1, "steps": 2},
 }
 SEEDS = 3
+SCENE = scene_of(Sine())
 
 
 def untrained(settings: dict[str, dict], **training: int) -> list[Ensemble]:
@@ -50,8 +53,8 @@ def ensembles() -> list[Ensemble]:
 
 def pad_of(view: View, ensembles: list[Ensemble]) -> dict:
     """The pad's data for a view."""
-    found = live.answers(view, ensembles)
-    return live.pad_data(view, ensembles, found, answer=7, revision="1", message="")
+    found = live.answers(SCENE, view, ensembles)
+    return live.pad_data(SCENE, view, ensembles, found, answer=7, revision="1", message="")
 
 
 def decoded(learner: dict, data: dict) -> np.ndarray:
@@ -61,20 +64,20 @@ def decoded(learner: dict, data: dict) -> np.ndarray:
 
 
 def test_points_follow_from_the_number_of_the_task():
-    assert live.draw_points(View(task=3)) == live.draw_points(View(task=3))
-    assert live.draw_points(View(task=3)).points != live.draw_points(View(task=4)).points
+    assert SCENE.draw(View(task=3)) == SCENE.draw(View(task=3))
+    assert SCENE.draw(View(task=3)).points != SCENE.draw(View(task=4)).points
 
 
 @pytest.mark.parametrize("shots", [5, 10])
 def test_points_lie_on_the_true_function(shots: int):
-    points = live.points_of(View(shots=shots, amplitude=2.5, phase=1.1, frequency=2.0))
+    points = SCENE.points(View(shots=shots, values={"amplitude": 2.5, "phase": 1.1, "frequency": 2.0}))
     assert points.shape == (shots, 2)
     assert np.abs(points[:, 1] - 2.5 * np.sin(2.0 * points[:, 0] + 1.1)).max() < 2.5 * 2.0 * 0.0005 + 0.0005 + 1e-12
 
 
 def test_noise_is_of_its_standard_deviation_and_changes_no_input():
-    exact = [live.points_of(View(task=task, shots=10)) for task in range(100)]
-    noisy = [live.points_of(View(task=task, shots=10, noise=1.0)) for task in range(100)]
+    exact = [SCENE.points(View(task=task, shots=10)) for task in range(100)]
+    noisy = [SCENE.points(View(task=task, shots=10, values={"noise": 1.0})) for task in range(100)]
     differences = np.concatenate([a - b for a, b in zip(noisy, exact, strict=True)])
     assert not differences[:, 0].any()
     assert differences[:, 1].std() == pytest.approx(1.0, abs=0.08)
@@ -82,29 +85,31 @@ def test_noise_is_of_its_standard_deviation_and_changes_no_input():
 
 def test_a_new_task_is_one_of_training():
     for number in range(50):
-        view = live.new_task(View(amplitude=9.0, frequency=3.0, noise=2.0, on=("maml",)), number)
-        assert 0.1 <= view.amplitude <= 5
-        assert 0 <= view.phase <= 3.15
-        assert (view.frequency, view.noise, view.task, view.on) == (1.0, 0.0, number, ("maml",))
+        view = SCENE.new_task(View(values={"amplitude": 9.0, "frequency": 3.0, "noise": 2.0}, on=("maml",)), number)
+        values = SCENE.values(view)
+        assert 0.1 <= values["amplitude"] <= 5
+        assert 0 <= values["phase"] <= 3.15
+        assert (values["frequency"], values["noise"], view.task, view.on) == (1.0, 0.0, number, ("maml",))
 
 
-@pytest.mark.parametrize("title", list(live.PRESETS))
+@pytest.mark.parametrize("title", list(SCENE.presets))
 @pytest.mark.parametrize("shots", [5, 10])
 def test_a_preset_shows_what_it_says(title: str, shots: int):
-    before = View(shots=shots, on=("maml",), step=3, amplitude=1.0)
-    view = live.apply_preset(before, title)
-    preset = live.PRESETS[title]
+    before = View(shots=shots, on=("maml",), step=3, values={"amplitude": 1.0})
+    view = SCENE.apply(before, title)
+    preset = SCENE.presets[title]
     assert (view.shots, view.on, view.step) == (shots, ("maml",), 3)
-    assert all(getattr(view, name) == value for name, value in preset.changes.items())
-    points = live.points_of(view)
+    assert SCENE.values(view) == preset.values
+    points = SCENE.points(view)
     assert len(points) == shots
-    residual = np.abs(points[:, 1] - live.true_function(view, points[:, 0]))
-    assert (points[:, 0] >= preset.side[0]).all()
-    assert (points[:, 0] <= preset.side[1]).all()
+    residual = np.abs(points[:, 1] - SCENE.true_function(view, points[:, 0]))
+    low, high = preset.side or X_DOMAIN
+    assert (points[:, 0] >= low).all()
+    assert (points[:, 0] <= high).all()
     if preset.outlier:
         assert sorted(residual > 1) == [False] * (shots - 1) + [True]
         assert residual.max() == pytest.approx(preset.outlier, abs=0.01)
-    elif view.noise:
+    elif preset.values["noise"]:
         assert (residual > 0.05).any()
     else:
         assert residual.max() < 0.01
@@ -112,7 +117,7 @@ def test_a_preset_shows_what_it_says(title: str, shots: int):
 
 
 def test_presets_differ():
-    drawn = [to_query(live.apply_preset(View(), title)) for title in live.PRESETS]
+    drawn = [to_query(SCENE.apply(View(), title), SCENE.bounds) for title in SCENE.presets]
     assert all(drawn.count(one) == 1 for one in drawn)
 
 
@@ -139,10 +144,10 @@ def test_every_number_of_the_pad_is_the_mean_and_the_range_of_the_seeds(ensemble
         for i, stop in enumerate(data["stops"]):
             grids, errors = [], []
             for run in ensemble.runs:
-                x, y = live.points_of(view)[:, :1], live.points_of(view)[:, 1:]
+                x, y = SCENE.points(view)[:, :1], SCENE.points(view)[:, 1:]
                 trajectory = run.adapt(x, y)
                 step = min(stop, len(trajectory) - 1)
-                grids.append(run.predict(trajectory, live.GRID[:, None], step)[:, 0].double().numpy())
+                grids.append(run.predict(trajectory, SCENE.grid[:, None], step)[:, 0].double().numpy())
                 scored = run.predict(trajectory, query[:, None], step)[:, 0].double().numpy()
                 errors.append(((scored - 3 * np.sin(query + 0.6)) ** 2).mean())
             expected = np.stack([np.mean(grids, 0), np.min(grids, 0), np.max(grids, 0)])
@@ -158,16 +163,16 @@ def test_without_a_true_function_the_error_is_that_of_the_points(ensembles: list
     assert data["truth"] is None
     assert data["error_label"] == "support MSE"
     run = ensembles[1].runs[0]
-    points = live.points_of(view)
+    points = SCENE.points(view)
     trajectory = run.adapt(points[:, :1], points[:, 1:])
     expected = ((run.predict(trajectory, points[:, :1])[:, 0].double().numpy() - points[:, 1]) ** 2).mean()
-    found = live.answers(view, ensembles)[1]
+    found = live.answers(SCENE, view, ensembles)[1]
     assert found.errors[-1, 0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_learner_that_is_off_has_no_numbers_and_is_not_computed(ensembles: list[Ensemble]):
     view = View(on=("finetuning", "lstm"))
-    assert [a.learner for a in live.answers(view, ensembles)] == ["finetuning", "lstm"]
+    assert [a.learner for a in live.answers(SCENE, view, ensembles)] == ["finetuning", "lstm"]
     rows = {learner["name"]: learner for learner in pad_of(view, ensembles)["learners"]}
     assert rows["maml"]["on"] is False
     assert rows["maml"]["curves"] == ""
@@ -177,14 +182,14 @@ def test_a_learner_that_is_off_has_no_numbers_and_is_not_computed(ensembles: lis
 
 
 def test_learners_chosen_among_other_runs_are_no_choice_here(ensembles: list[Ensemble]):
-    assert len(live.answers(View(on=("sap", "film")), ensembles)) == len(FEW_STEPS)
-    assert [a.learner for a in live.answers(View(on=("sap", "maml")), ensembles)] == ["maml"]
-    assert live.answers(View(on=()), ensembles) == []
+    assert len(live.answers(SCENE, View(on=("sap", "film")), ensembles)) == len(FEW_STEPS)
+    assert [a.learner for a in live.answers(SCENE, View(on=("sap", "maml")), ensembles)] == ["maml"]
+    assert live.answers(SCENE, View(on=()), ensembles) == []
 
 
 def test_the_pad_says_what_is_on_at_first_and_which_switches_were_heard(ensembles: list[Ensemble]):
-    found = live.answers(View(on=("maml",)), ensembles)
-    data = live.pad_data(View(on=("maml",)), ensembles, found, answer=0, revision="1", message="", turn=3)
+    found = live.answers(SCENE, View(on=("maml",)), ensembles)
+    data = live.pad_data(SCENE, View(on=("maml",)), ensembles, found, answer=0, revision="1", message="", turn=3)
     assert data["turn"] == 3
     assert [(one["on"], one["first"], one["meta_trained"]) for one in data["learners"]] == [
         (False, True, True), (True, True, True), (False, True, True),
@@ -195,19 +200,28 @@ def test_a_learner_that_learned_nothing_before_is_not_said_to_have():
     untaught = untrained({"scratch": {"network": MLP((8,)), "test_steps": 3}})
     mixed = untrained({"scratch": {"network": MLP((8,)), "test_steps": 3}, "maml": {"network": MLP((8,)), "steps": 2}})
     view = View(points=((0.5, 1.0),))
-    assert live.pad_data(view, mixed, [], answer=0, revision="1", message="")["learners"][0]["meta_trained"] is False
-    assert "trained" not in live.sentence(view, untaught, live.answers(view, untaught))
-    assert "Those that were meta-trained had 5." in live.sentence(view, mixed, live.answers(view, mixed))
-    assert live.experience(untaught) == "From scratch learned nothing before. "
-    assert live.experience(mixed) == "From scratch learned nothing before. The others met many sine waves in training. "
+    assert (
+        live.pad_data(SCENE, view, mixed, [], answer=0, revision="1", message="")["learners"][0]["meta_trained"]
+        is False
+    )
+    assert "trained" not in words.sentence(SCENE, view, untaught, live.answers(SCENE, view, untaught))
+    assert "Those that were meta-trained had 5." in words.sentence(SCENE, view, mixed, live.answers(SCENE, view, mixed))
+    assert words.experience("sine waves", untaught) == "From scratch learned nothing before. "
+    assert (
+        words.experience("sine waves", mixed)
+        == "From scratch learned nothing before. The others met many sine waves in training. "
+    )
 
 
 def test_how_many_tasks_learners_met_is_read_from_their_runs():
     trained = untrained({"maml": {"network": MLP((8,))}}, iterations=5000, meta_batch=4)
     longer = untrained({"lstm": {"hidden": 6, "layers": 1}}, iterations=17_500, meta_batch=4)
-    assert live.experience(trained) == "Each learner met 20,000 sine waves in training. "
-    assert live.experience([*trained, *longer]) == "Each learner met 20,000 to 70,000 sine waves in training. "
-    assert live.experience([]) == ""
+    assert words.experience("sine waves", trained) == "Each learner met 20,000 sine waves in training. "
+    assert (
+        words.experience("sine waves", [*trained, *longer])
+        == "Each learner met 20,000 to 70,000 sine waves in training. "
+    )
+    assert words.experience("sine waves", []) == ""
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -215,16 +229,16 @@ def test_a_formula_is_whole_in_the_text(name: str):
     def bare(text: str) -> str:
         return text.replace("$", "").replace("&ensp;", r"\quad").replace("{", "").replace("}", "").replace(" ", "")
 
-    text = live.inline(LEARNERS[name].formula)
+    text = words.inline(LEARNERS[name].formula)
     assert bare(text) == bare(LEARNERS[name].formula)
     assert text.count("$") % 2 == 0
     assert all(part.count("{") == part.count("}") for part in text.split("$")), "every equation stands alone"
 
 
 def test_a_formula_breaks_between_its_equations():
-    assert live.inline(r"a = b, \quad c = d") == r"${a = b,}$ &ensp;${c = d}$"
-    assert live.inline(r"\text{a \quad b}") == r"$\text{a \quad b}$"
-    assert live.inline("a = " + "b + " * 40 + "c").startswith("$a"), "a long equation may break within"
+    assert words.inline(r"a = b, \quad c = d") == r"${a = b,}$ &ensp;${c = d}$"
+    assert words.inline(r"\text{a \quad b}") == r"$\text{a \quad b}$"
+    assert words.inline("a = " + "b + " * 40 + "c").startswith("$a"), "a long equation may break within"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +251,7 @@ def test_a_formula_breaks_between_its_equations():
     ],
 )
 def test_the_headline_counts_points_and_learners(points: int, ideas: int, says: str):
-    assert live.headline(View(points=((0.0, 1.0),) * points), ideas) == says
+    assert words.headline(points, ideas) == says
 
 
 def test_the_highest_point_stays_inside_the_picture(ensembles: list[Ensemble]):
@@ -248,12 +262,12 @@ def test_the_highest_point_stays_inside_the_picture(ensembles: list[Ensemble]):
 
 
 def said(view: View, ensembles: list[Ensemble]) -> str:
-    return live.sentence(view, ensembles, live.answers(view, ensembles))
+    return words.sentence(SCENE, view, ensembles, live.answers(SCENE, view, ensembles))
 
 
 def test_the_sentence_names_the_nearest_and_the_farthest(ensembles: list[Ensemble]):
     view = View(points=((0.5, 1.0), (-2.0, 0.3), (1.0, 2.0)))
-    found = live.answers(view, ensembles)
+    found = live.answers(SCENE, view, ensembles)
     ends = sorted((a.errors[-1].mean(), e.learner.title) for e, a in zip(ensembles, found, strict=True))
     sentence = said(view, ensembles)
     assert sentence.startswith("3 points. These learners were trained with 5.")
@@ -271,9 +285,9 @@ def test_the_sentence_for_one_point_one_learner_and_none(ensembles: list[Ensembl
 
 
 def test_table_and_export_agree_with_the_pad(ensembles: list[Ensemble]):
-    view = live.draw_points(View(on=("maml", "lstm")))
-    found, data = live.answers(view, ensembles), pad_of(view, ensembles)
-    rows, content = live.table(ensembles, found), live.export(view, ensembles, found)
+    view = SCENE.draw(View(on=("maml", "lstm")))
+    found, data = live.answers(SCENE, view, ensembles), pad_of(view, ensembles)
+    rows, content = live.table(ensembles, found), live.export(SCENE, view, ensembles, found)
     json.dumps(content, allow_nan=False)
     assert content["points"] == data["points"]
     assert content["view"]["on"] == ["maml", "lstm"]
@@ -301,11 +315,11 @@ def test_visitors_with_other_points_and_learners_are_answered_together_as_alone(
     steps = tuple(stops(ensembles))
 
     def question(view: View) -> Question:
-        drawing = Drawing(live.points_of(view), live.true_function(view, live.QUERY) if view.truth else None)
-        return Question(drawing, live.shown(view, ensembles), steps, None, live.GRID, live.QUERY)
+        drawing = Drawing(SCENE.points(view), SCENE.true_function(view, SCENE.even) if view.truth else None)
+        return Question(drawing, live.shown(view, ensembles), steps, None, SCENE.grid, SCENE.even)
 
     for view, found in zip(views, answer_all([question(view) for view in views]), strict=True):
-        alone = live.answers(view, ensembles)
+        alone = live.answers(SCENE, view, ensembles)
         assert [a.learner for a in found] == [a.learner for a in alone]
         for one, other in zip(found, alone, strict=True):
             assert np.allclose(one.curves, other.curves, rtol=1e-4, atol=1e-5)
@@ -314,11 +328,11 @@ def test_visitors_with_other_points_and_learners_are_answered_together_as_alone(
 
 def test_while_a_hand_moves_only_the_stop_on_screen_is_drawn(ensembles: list[Ensemble]):
     view = View(on=("maml", "lstm"))
-    whole, some = live.answers(view, ensembles), live.answers(view, ensembles, 1)
+    whole, some = live.answers(SCENE, view, ensembles), live.answers(SCENE, view, ensembles, 1)
     packed = {"answer": 1, "revision": "0", "message": ""}
-    data, every = (live.pad_data(view, ensembles, found, **packed) for found in (some, whole))
+    data, every = (live.pad_data(SCENE, view, ensembles, found, **packed) for found in (some, whole))
     assert (data["drawn"], every["drawn"]) == ([1], list(range(len(every["stops"]))))
-    size = 3 * len(live.GRID)
+    size = 3 * len(SCENE.grid)
     for name in view.on or ():
         curves, all_curves = (
             np.frombuffer(base64.b64decode(next(r["curves"] for r in d["learners"] if r["name"] == name)), "<i2")
@@ -326,7 +340,7 @@ def test_while_a_hand_moves_only_the_stop_on_screen_is_drawn(ensembles: list[Ens
         )
         assert curves.shape == (size,)
         assert np.abs(curves.astype(int) - all_curves[size : 2 * size]).max() <= 1
-    assert live.answers(view, ensembles, 99)[0].drawn.tolist() == data["stops"], "a place that is none draws all"
+    assert live.answers(SCENE, view, ensembles, 99)[0].drawn.tolist() == data["stops"], "a place that is none draws all"
 
 
 @pytest.mark.parametrize("place", [None, True, -1, 1.5, "2", 2**60, [1]])
@@ -337,7 +351,7 @@ def test_a_place_that_is_none_is_read_as_all_of_them(place: object):
 def test_learners_that_the_user_trained_are_named_so(ensembles: list[Ensemble]):
     view = View(on=("maml",))
     data = live.pad_data(
-        view, ensembles, live.answers(view, ensembles), answer=1, revision="0", message="", yours=["maml"]
+        SCENE, view, ensembles, live.answers(SCENE, view, ensembles), answer=1, revision="0", message="", yours=["maml"]
     )
     labels = {row["name"]: row["label"] for row in data["learners"]}
     assert labels["maml"] == "MAML (yours)"

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.views.live import parts as live
+from dashboard.scenes import scene_of
+from dashboard.views.live import session
 from dashboard.widgets import families, library
 from dashboard.widgets.state import View, from_query
 from engine.learners import LEARNERS as REGISTERED
 from engine.runs import places
+from engine.tasks import Sine
 from tests.dashboard.pages import app, fine
 
 COLLECTION = os.environ.get("INNERLOOP_TEST_RUNS", "sine-tuned")
 LEARNERS = ("finetuning", "maml", "fomaml", "reptile", "lstm", "op-lstm")
+SCENE = scene_of(Sine())
 
 
 HOSTILE = [
@@ -67,7 +70,7 @@ def view(at: AppTest) -> View:
 def in_address(at: AppTest) -> View:
     """The view that the address bar holds."""
     query = {name: values[0] if isinstance(values, list) else values for name, values in at.query_params.items()}
-    found, complaints = from_query(query, library.offered("sine"), tuple(REGISTERED))
+    found, complaints = from_query(query, library.offered(), tuple(REGISTERED), session.bounds_of)
     assert complaints == []
     return found
 
@@ -92,7 +95,7 @@ def test_the_page_runs_and_shows_every_learner():
 def test_the_address_holds_the_view_from_the_start():
     at = opened(step="2", on="maml", amplitude="4.25")
     assert in_address(at) == view(at)
-    assert (view(at).step, view(at).on, view(at).amplitude) == (2, ("maml",), 4.25)
+    assert (view(at).step, view(at).on, view(at).values) == (2, ("maml",), {"amplitude": 4.25})
 
 
 def test_an_edit_moves_the_points_and_is_answered():
@@ -136,7 +139,7 @@ def ten_shots(at: AppTest) -> None:
 
 
 def preset(at: AppTest) -> None:
-    at.selectbox(key="live-preset").set_value(next(iter(live.PRESETS)))
+    at.selectbox(key="live-preset").set_value(next(iter(SCENE.presets)))
 
 
 def noise(at: AppTest) -> None:
@@ -168,10 +171,10 @@ def test_a_drag_that_comes_with_another_true_function_is_not_lost():
     at = opened(points="0:5,1:2")
     at.slider(key="live-amplitude").set_value(4.5)
     sent(at, edit={"seq": 1, "points": [[0.5, 1.25]], "final": True})
-    (x, y), before = live.points_of(view(at))[0], View()
+    (x, y), before = SCENE.points(view(at))[0], View()
     assert x == 0.5
-    assert y - live.true_function(view(at), np.array(x)) == pytest.approx(
-        1.25 - live.true_function(before, np.array(x)), abs=0.001
+    assert y - SCENE.true_function(view(at), np.array(x)) == pytest.approx(
+        1.25 - SCENE.true_function(before, np.array(x)), abs=0.001
     )
 
 
@@ -230,11 +233,11 @@ def test_points_keep_their_distance_from_the_true_function(name: str, value: flo
     before = view(at)
     fine(at.slider(key=f"live-{name}").set_value(value).run())
     after = view(at)
-    assert getattr(after, name) == value
-    x, y = live.points_of(after).T
-    old_x, old_y = live.points_of(before).T
+    assert after.values == {name: value}
+    x, y = SCENE.points(after).T
+    old_x, old_y = SCENE.points(before).T
     assert np.array_equal(x, old_x)
-    residual, old_residual = y - live.true_function(after, x), old_y - live.true_function(before, old_x)
+    residual, old_residual = y - SCENE.true_function(after, x), old_y - SCENE.true_function(before, old_x)
     assert residual == pytest.approx(old_residual, abs=0.001)
     assert not np.allclose(y, old_y)
 
@@ -245,23 +248,23 @@ def test_new_task_presets_and_shots():
     fine(at.button(key="live-new").click().run())
     assert view(at).task == first.task + 1
     assert view(at).points != first.points
-    for title, preset in live.PRESETS.items():
+    for title, preset in SCENE.presets.items():
         fine(at.selectbox(key="live-preset").set_value(title).run())
         assert preset.look_for in [caption.value for caption in at.caption]
-        assert view(at).points == live.apply_preset(View(), title).points
+        assert view(at).points == SCENE.apply(View(), title).points
         assert in_address(at) == view(at)
     fine(at.button(key="live-new").click().run())
-    assert not {preset.look_for for preset in live.PRESETS.values()} & {caption.value for caption in at.caption}
+    assert not {preset.look_for for preset in SCENE.presets.values()} & {caption.value for caption in at.caption}
 
 
-@pytest.mark.parametrize("title", list(live.PRESETS))
+@pytest.mark.parametrize("title", list(SCENE.presets))
 def test_other_shots_keep_what_the_preset_says(title: str):
     """The sentence of the preset stays on the page, so the points must stay what it says."""
     at = opened()
     fine(at.selectbox(key="live-preset").set_value(title).run())
     fine(at.segmented_control(key="live-shots").set_value(10).run())
-    expected = live.apply_preset(View(shots=10), title).points
-    told = live.PRESETS[title].look_for in [caption.value for caption in at.caption]
+    expected = SCENE.apply(View(shots=10), title).points
+    told = SCENE.presets[title].look_for in [caption.value for caption in at.caption]
     assert view(at).points == expected or not told
 
 

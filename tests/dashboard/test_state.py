@@ -9,62 +9,77 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dashboard.scenes import scene_of
 from dashboard.widgets.state import (
     MAX_POINTS,
     MAX_STEP,
-    RANGES,
     X_DOMAIN,
     Y_LIMIT,
     View,
     clean_points,
     from_query,
     nearest_shots,
-    place,
     to_query,
 )
+from engine.tasks import Sine
 
 # A busy machine is no failure.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-COLLECTIONS = {"sine": (5, 10), "sine-published": (5, 10, 20), "my-sine": (5, 10), "one": (20,), "none": ()}
+SINE = {"sine": (5, 10)}
+COLLECTIONS = {
+    "sine": SINE,
+    "sine-published": {"sine": (5, 10, 20)},
+    "my-sine": {**SINE, "sine-0a1b2c": (5,), "table-123456": (3, 10)},
+    "one": {"sine": (20,)},
+    "none": {},
+}
+BOUNDS = scene_of(Sine()).bounds
 LEARNERS = ("finetuning", "maml", "op-lstm")
+
+
+def read(query: dict[str, str]) -> tuple[View, list[str]]:
+    """The view of a link."""
+    return from_query(query, COLLECTIONS, LEARNERS, lambda runs, trained: BOUNDS)
 
 
 def notches(name: str) -> st.SearchStrategy[float]:
     """Values that a slider of the page can take: multiples of 0.05 inside its range, and the ends."""
-    low, high = RANGES[name]
+    low, high = BOUNDS.values[name]
     inside = st.integers(math.ceil(low * 20), math.floor(high * 20)).map(lambda k: k / 20)
     return inside | st.sampled_from((low, high))
 
 
-places = st.builds(place, st.floats(*X_DOMAIN), st.floats(-Y_LIMIT, Y_LIMIT))
-trained = [(name, shots) for name, offered in COLLECTIONS.items() for shots in offered]
+places = st.builds(BOUNDS.place, st.floats(*X_DOMAIN), st.floats(-Y_LIMIT, Y_LIMIT))
+trained = [
+    (name, task, shots) for name, tasks in COLLECTIONS.items() for task, offered in tasks.items() for shots in offered
+]
 views = st.builds(
-    lambda where, **rest: View(runs=where[0], shots=where[1], **rest),
+    lambda where, values, **rest: View(
+        *where, values={k: v for k, v in values.items() if v != BOUNDS.opening[k]}, **rest
+    ),
     where=st.sampled_from(trained),
     task=st.integers(0, 10**9),
-    amplitude=notches("amplitude"),
-    phase=notches("phase"),
-    frequency=notches("frequency"),
-    noise=notches("noise"),
+    values=st.fixed_dictionaries({name: notches(name) for name in BOUNDS.values}),
     truth=st.booleans(),
     points=st.none() | st.lists(places, min_size=1, max_size=MAX_POINTS).map(tuple),
     step=st.none() | st.integers(0, MAX_STEP),
     on=st.none() | st.sets(st.sampled_from(LEARNERS)).map(lambda on: tuple(name for name in LEARNERS if name in on)),
 )
-names = st.sampled_from([*vars(View()), "off", "nobody"])
+names = st.sampled_from([*(name for name in vars(View()) if name != "values"), *BOUNDS.values, "off", "nobody"])
 numberish = st.from_regex(r"[-+]?[0-9.eE:,naif]{0,12}", fullmatch=True)
 
 
 def assert_valid(view: View) -> None:
     """Every property is one that the page can show."""
     assert view.runs in COLLECTIONS
-    assert view.shots in (COLLECTIONS[view.runs] or (View.shots,))
+    tasks = COLLECTIONS[view.runs] or {"sine": (View.shots,)}
+    assert view.shots in tasks[view.trained]
     assert 0 <= view.task <= 10**9
-    for name, (low, high) in RANGES.items():
-        assert low <= getattr(view, name) <= high, f"{name} = {getattr(view, name)}"
+    for name, (low, high) in BOUNDS.values.items():
+        assert low <= view.values.get(name, BOUNDS.opening[name]) <= high, f"{name} = {view.values}"
     assert isinstance(view.truth, bool)
     assert view.points is None or 1 <= len(view.points) <= MAX_POINTS
-    assert all(place(*point) == point for point in view.points or ())
+    assert all(BOUNDS.place(*point) == point for point in view.points or ())
     assert view.step is None or 0 <= view.step <= MAX_STEP
     assert set(view.on or ()) <= set(LEARNERS)
 
@@ -72,28 +87,28 @@ def assert_valid(view: View) -> None:
 @patient
 @given(views)
 def test_a_link_gives_back_its_view(view: View):
-    found, complaints = from_query(to_query(view), COLLECTIONS, LEARNERS)
+    found, complaints = read(to_query(view, BOUNDS))
     assert complaints == []
-    assert found.changed(phase=view.phase) == view
-    assert found.phase == pytest.approx(view.phase, abs=1e-5)  # 2 pi is written with six digits
+    assert found.changed(values=view.values) == view
+    assert found.values == pytest.approx(view.values, abs=1e-5)  # 2 pi is written with six digits
     assert_valid(found)
 
 
 def test_the_default_view_needs_no_link():
-    assert to_query(View()) == {}
-    assert from_query({}, COLLECTIONS, LEARNERS) == (View(), [])
+    assert to_query(View(), BOUNDS) == {}
+    assert read({}) == (View(), [])
 
 
 @patient
 @given(views)
 def test_a_link_stays_short_enough_for_an_address_bar(view: View):
-    assert sum(len(name) + len(text) + 2 for name, text in to_query(view).items()) < 1500
+    assert sum(len(name) + len(text) + 2 for name, text in to_query(view, BOUNDS).items()) < 1500
 
 
 @settings(patient, max_examples=300)
 @given(st.dictionaries(names, st.text(max_size=60) | numberish | st.text("1:,-.", max_size=60)))
 def test_no_text_breaks_a_view(query: dict[str, str]):
-    view, complaints = from_query(query, COLLECTIONS, LEARNERS)
+    view, complaints = read(query)
     assert_valid(view)
     named = [complaint.removeprefix("The link's value for ").split()[0] for complaint in complaints]
     assert len(set(named)) == len(named), "one sentence for each parameter"
@@ -101,7 +116,9 @@ def test_no_text_breaks_a_view(query: dict[str, str]):
     assert all(complaint.endswith(".") and "\n" not in complaint for complaint in complaints)
     for name in set(named) - {"shots", "off"}:
         said_otherwise = name == "on" and "off" in query
-        assert said_otherwise or getattr(view, name) == getattr(View(), name), "left out is as if it were not said"
+        default = View().changed(trained=view.trained) if name != "trained" else View()
+        same = name not in view.values if name in BOUNDS.values else getattr(view, name) == getattr(default, name)
+        assert said_otherwise or same, "left out is as if it were not said"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +143,7 @@ def test_no_text_breaks_a_view(query: dict[str, str]):
     ],
 )
 def test_what_is_left_out_says_why(name: str, text: str, because: str):
-    view, complaints = from_query({name: text}, COLLECTIONS, LEARNERS)
+    view, complaints = read({name: text})
     assert view == View()
     assert len(complaints) == 1
     assert complaints[0].startswith(f"The link's value for {name} was left out: ")
@@ -134,24 +151,24 @@ def test_what_is_left_out_says_why(name: str, text: str, because: str):
 
 
 def test_an_old_link_says_which_learners_are_off():
-    assert from_query({"off": "maml"}, COLLECTIONS, LEARNERS) == (View(on=("finetuning", "op-lstm")), [])
-    assert from_query({"off": "maml", "on": "maml"}, COLLECTIONS, LEARNERS) == (View(on=("maml",)), [])
-    assert from_query({"off": ",".join(LEARNERS)}, COLLECTIONS, LEARNERS) == (View(on=()), [])
+    assert read({"off": "maml"}) == (View(on=("finetuning", "op-lstm")), [])
+    assert read({"off": "maml", "on": "maml"}) == (View(on=("maml",)), [])
+    assert read({"off": ",".join(LEARNERS)}) == (View(on=()), [])
 
 
 def test_no_learner_on_is_not_the_same_as_nothing_said():
-    assert to_query(View(on=())) == {"on": "none"}
-    assert from_query({"on": "none"}, COLLECTIONS, LEARNERS) == (View(on=()), [])
+    assert to_query(View(on=()), BOUNDS) == {"on": "none"}
+    assert read({"on": "none"}) == (View(on=()), [])
 
 
 def test_the_order_of_names_in_a_link_is_of_no_account():
-    assert from_query({"on": "op-lstm,finetuning,op-lstm"}, COLLECTIONS, LEARNERS)[0].on == ("finetuning", "op-lstm")
+    assert read({"on": "op-lstm,finetuning,op-lstm"})[0].on == ("finetuning", "op-lstm")
 
 
 def test_shots_are_those_of_the_collection():
-    assert from_query({"runs": "one"}, COLLECTIONS, LEARNERS) == (View(runs="one", shots=20), [])
-    assert from_query({"runs": "sine-published", "shots": "20"}, COLLECTIONS, LEARNERS)[0].shots == 20
-    view, (complaint,) = from_query({"shots": "20"}, COLLECTIONS, LEARNERS)
+    assert read({"runs": "one"}) == (View(runs="one", shots=20), [])
+    assert read({"runs": "sine-published", "shots": "20"})[0].shots == 20
+    view, (complaint,) = read({"shots": "20"})
     assert view == View()
     assert complaint == "The link's value for shots was left out: '20' is not one of 5, 10."
     assert [nearest_shots(wanted, (5, 10, 20)) for wanted in (1, 7, 8, 50)] == [5, 5, 10, 20]
@@ -159,8 +176,8 @@ def test_shots_are_those_of_the_collection():
 
 
 def test_a_value_just_beyond_its_range_by_rounding_is_the_end_of_the_range():
-    view, complaints = from_query({"phase": "6.28319", "amplitude": "10.0005"}, COLLECTIONS, LEARNERS)
-    assert (view.phase, view.amplitude, complaints) == (2 * math.pi, 10.0, [])
+    view, complaints = read({"phase": "6.28319", "amplitude": "10.0005"})
+    assert (view.values, complaints) == ({"phase": 2 * math.pi, "amplitude": 10.0}, [])
 
 
 anything = st.one_of(
@@ -171,9 +188,9 @@ anything = st.one_of(
 @patient
 @given(st.lists(st.tuples(anything, anything), max_size=80))
 def test_clean_points_keeps_what_is_a_point_and_names_the_rest(rows: list[tuple[object, object]]):
-    points, complaints = clean_points(rows)
+    points, complaints = clean_points(rows, BOUNDS)
     assert len(points) <= MAX_POINTS
-    assert all(place(*point) == point and all(map(math.isfinite, point)) for point in points)
+    assert all(BOUNDS.place(*point) == point and all(map(math.isfinite, point)) for point in points)
     left_out = sum("was left out" in complaint for complaint in complaints)
     assert len(points) == min(MAX_POINTS, len(rows) - left_out)
     assert len(complaints) <= len(rows) + 1
@@ -193,11 +210,11 @@ def test_clean_points_keeps_what_is_a_point_and_names_the_rest(rows: list[tuple[
     ],
 )
 def test_clean_points_by_example(row: tuple[object, object], points: object, says: str | None):
-    assert clean_points([row]) == (points, [says] if says else [])
+    assert clean_points([row], BOUNDS) == (points, [says] if says else [])
 
 
 def test_too_many_points_are_cut_in_one_sentence():
-    points, complaints = clean_points([(0, 0)] * (MAX_POINTS + 5))
+    points, complaints = clean_points([(0, 0)] * (MAX_POINTS + 5), BOUNDS)
     assert len(points) == MAX_POINTS
     assert complaints == [f"Only the first {MAX_POINTS} points were kept: the pad holds no more."]
 

@@ -18,7 +18,7 @@ import numpy as np
 import streamlit as st
 
 # In this order: each module uses only what stands above it.
-_MODULES = ("draw.js", "motion.js", "stage.js", "switches.js", "table.js", "steps.js", "pad.js")
+_MODULES = ("draw.js", "motion.js", "stage.js", "hand.js", "switches.js", "table.js", "steps.js", "pad.js")
 
 
 class PadLearner(TypedDict):
@@ -52,6 +52,7 @@ class PadData(TypedDict):
     turn: int  # the turn of the last switches heard; the browser keeps newer ones of its own
     revision: str  # a new value makes the browser adopt the points; edits say which one they were made on
     points: list[list[float]]
+    rows: NotRequired[list[list[float]]]  # other points, on which learners are scored; they stay where they are
     x_domain: list[float]
     y_domain: list[float]
     grid: list[float]
@@ -60,7 +61,8 @@ class PadData(TypedDict):
     drawn: list[int]  # places of the stops that the curves are of; all, but for an edit that asked for one
     step_index: int
     learners: list[PadLearner]
-    unit: float  # value of 1 in the encoded curves
+    zero: float  # value of 0 in the encoded curves
+    unit: float  # what 1 adds to it
     error_label: str
     max_points: int
     message: str  # one sentence for the status line, or ""

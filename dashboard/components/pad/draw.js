@@ -63,6 +63,13 @@ export function ticks(low, high, count) {
   return out;
 }
 
+/** A tick: with a minus as long as a plus, and powers of ten where it would not fit. */
+export function tickText(value) {
+  const size = Math.abs(value);
+  const text = size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential().replace("e+", "e") : String(value);
+  return text.replaceAll("-", "\u2212");
+}
+
 /** Base64 of little-endian int16, every browser's own order, to integers. */
 export function decode(text) {
   const bytes = atob(text);

@@ -44,7 +44,7 @@ export function compose(pad) {
     const eased = start && start.length === size;
     const shown = new Float32Array(size);
     for (let i = 0; i < size; i++) {
-      const target = learner.curves[place * size + i] * pad.data.unit;
+      const target = pad.data.zero + learner.curves[place * size + i] * pad.data.unit;
       shown[i] = eased ? mix(start[i], target, t) : target;
     }
     learner.shown = shown;

@@ -7,7 +7,8 @@
 
 import { decode, isDark, say } from "./draw.js";
 import { compose, ease, snapshot } from "./motion.js";
-import { buildStage, drawCurves, drawPoints, layoutStage, longLabels, release, syncCurves } from "./stage.js";
+import { bindHand, release } from "./hand.js";
+import { buildStage, drawCurves, drawPoints, drawRows, layoutStage, longLabels, syncCurves } from "./stage.js";
 import { buildSteps, drawCursor, drawTraces, errorScale, layoutSteps, syncSteps } from "./steps.js";
 import { buildSwitches } from "./switches.js";
 import { buildTable, drawTable, sortTable, syncTable, tell } from "./table.js";
@@ -66,6 +67,7 @@ function create(root) {
     },
   };
   buildStage(pad);
+  bindHand(pad);
   buildTable(pad);
   buildSwitches(pad);
   buildSteps(pad);
@@ -144,6 +146,7 @@ function receive(pad, data) {
 }
 
 function adoptTask(pad, data) {
+  drawRows(pad);
   release(pad);
   stop(pad);
   pad.points = data.points.map(([x, y]) => [x, y]);
