@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.views.live import parts as live
 from dashboard.views.live import session
 from dashboard.widgets import library
+from dashboard.widgets.choice import Choice
 from dashboard.widgets.state import from_query
 from engine.cli.main import main
 from engine.learners import LEARNERS
@@ -256,3 +257,49 @@ def test_figure_and_data_of_a_table(own: Path):
     names = [trace.get("name") for trace in json.loads(chart.proto.spec)["data"]]
     assert "query" in names
     assert "true function" not in names
+
+
+# ---- one choice for all pages --------------------------------------------------------------------------
+
+
+def test_what_is_chosen_here_is_chosen_for_all_pages(own: Path):
+    at = opened(runs="my-mixed", trained="sine-composition")
+    assert at.session_state["choice"] == Choice("my-mixed", "sine-composition")
+    fine(at.selectbox(key="live-trained").set_value(key("table")).run())
+    assert at.session_state["choice"] == Choice("my-mixed", key("table"))
+    fine(at.selectbox(key="live-runs").set_value("sine").run())
+    assert at.session_state["choice"] == Choice("sine", None)
+    fine(at.segmented_control(key="live-shots").set_value(10).run())
+    at.session_state["pad"] = {"on": {"turn": 1, "names": ["maml", "lstm"]}}
+    fine(at.run())
+    assert at.session_state["choice"] == Choice("sine", None, 10, ("maml", "lstm"))
+
+
+def test_nobody_has_chosen_what_the_page_shows_at_first(own: Path):
+    at = opened(points="1:2,3:-1", step="1")
+    assert "choice" not in at.session_state or at.session_state["choice"] == Choice()
+
+
+def test_what_was_chosen_elsewhere_is_shown_with_the_same_points(own: Path):
+    at = opened(points="1:2,3:-1")
+    at.session_state["choice"] = Choice("sine-tuned", None, 10, ("maml", "sap"))
+    fine(at.run())
+    view = at.session_state["view"]
+    assert (view.runs, view.shots, view.on, view.points) == ("sine-tuned", 10, ("maml",), ((1.0, 2.0), (3.0, -1.0)))
+    at.session_state["choice"] = Choice("my-mixed", key("table"), 10)
+    fine(at.run())
+    view = at.session_state["view"]
+    assert (view.runs, view.trained, view.shots, len(pad(at)["rows"])) == ("my-mixed", key("table"), 5, 25)
+    at.session_state["choice"] = Choice("my-mixed", key("gaussian-classes"))
+    fine(at.run())
+    assert any("they tell 3 classes apart" in info.value for info in at.info)
+    same = at.session_state["view"]
+    assert fine(at.run()).session_state["view"] == same
+
+
+def test_a_page_that_is_opened_first_follows_the_choice(own: Path):
+    at = app()
+    at.session_state["choice"] = Choice("sine-tuned", None, 10, ("maml",))
+    fine(at.run())
+    view = at.session_state["view"]
+    assert (view.runs, view.shots, view.on, len(view.points)) == ("sine-tuned", 10, ("maml",), 10)

@@ -4,11 +4,11 @@ import streamlit as st
 
 from dashboard.scenes import LineScene
 from dashboard.scenes.sliders import NOISE
-from dashboard.views.live import parts as live
 from dashboard.views.live import session
+from dashboard.views.live.arriving import among
 from dashboard.views.live.session import current, hear_edit, show
-from dashboard.widgets import families, library
-from dashboard.widgets.state import View, nearest_shots
+from dashboard.widgets import library
+from dashboard.widgets.state import View
 
 STEP = 0.05  # of a slider that is not short
 state = st.session_state
@@ -112,6 +112,7 @@ def on_shots() -> None:
     """Other learners, and as many points."""
     chosen, scene = state["live-shots"], at_hand()
     if chosen in library.shots(current().runs, current().trained):
+        session.choose(shots=chosen)
         view, preset = current().changed(shots=chosen), state.get("live-preset")
         show(scene.apply(view, preset) if preset in scene.presets else scene.draw(view))
 
@@ -146,27 +147,21 @@ def on_runs() -> None:
     hear_edit()
     runs, old = state["live-runs"], current()
     tasks = list(session.offered().get(runs, {}))
-    if old.trained in tasks or not tasks:
+    task = old.trained if old.trained in tasks or not tasks else tasks[0]
+    session.choose(collection=runs, task=task if len(tasks) > 1 else None)
+    if task == old.trained:
         scene = session.scene()
         points = scene.points(old).tolist() if scene else []
-        _among(_with(scene, old.changed(runs=runs), points) if scene else old.changed(runs=runs))
+        among(_with(scene, old.changed(runs=runs), points) if scene else old.changed(runs=runs))
     else:
-        _among(old.changed(runs=runs, trained=tasks[0]), anew=True)
+        among(old.changed(runs=runs, trained=task), anew=True)
 
 
 def on_trained() -> None:
     """Learners of another task, and points of it."""
     hear_edit()
-    _among(current().changed(trained=state["live-trained"]), anew=True)
-
-
-def _among(view: View, anew: bool = False) -> None:
-    """Shows a view of other runs, with the shots and learners that they have."""
-    state.look_for, state["live-preset"] = ("", None) if anew else (state.look_for, state.get("live-preset"))
-    view = view.changed(shots=nearest_shots(view.shots, library.shots(view.runs, view.trained)))
-    view = view.changed(on=families.chosen(view.on, live.families_of(session.ensembles(view))))
-    scene = session.found_scene(view.runs, view.trained)[0]
-    show(scene.draw(view.changed(values={}, task=1)) if scene and anew else view)
+    session.choose(task=state["live-trained"])
+    among(current().changed(trained=state["live-trained"]), anew=True)
 
 
 def _with(scene: LineScene, view: View, points: list[list[float]]) -> View:

@@ -9,6 +9,7 @@ from dashboard.components.pad import pad
 from dashboard.scenes import LineScene
 from dashboard.views.live import parts as live
 from dashboard.views.live import session, words
+from dashboard.views.live.arriving import open_link
 from dashboard.views.live.controls import controls, whose
 from dashboard.views.live.folds import folds
 from dashboard.views.live.session import PAD, current
@@ -64,7 +65,7 @@ def about(scene: LineScene, view: View) -> None:
         st.caption(state.look_for)
 
 
-session.open_link()
+open_link()
 headline = st.empty()
 for complaint in state.complaints:
     st.warning(plain(complaint), icon=":material/link_off:")

@@ -1,6 +1,5 @@
 """What the live page keeps of one visitor: the view, its scene, and what the pad has said so far."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -10,15 +9,15 @@ import streamlit as st
 from dashboard.components.pad import read_edit, read_place, read_switches
 from dashboard.scenes import LineScene, fits, refusal, scene_of
 from dashboard.views.live import parts as live
-from dashboard.widgets import families, library
-from dashboard.widgets.state import MAX_POINTS, MAX_STEP, Bounds, View, from_query, to_query
+from dashboard.widgets import choice, families, library
+from dashboard.widgets.state import MAX_POINTS, MAX_STEP, Bounds, View, to_query
 from engine.configure import configure
 from engine.errors import EngineError
-from engine.learners import LEARNERS
 from engine.runs.ensembles import Ensemble
 from engine.tasks import TaskDistribution, task_class
 
 PAD = "pad"
+FOLLOWED = "live-followed"  # what was chosen for all pages when the view was last made to agree with it
 DRAWERS = ("Figure", "Data")  # parts of the page that need every curve
 state = st.session_state
 
@@ -115,15 +114,10 @@ def show(view: View) -> None:
             state[f"live-{name}"] = float(value)
 
 
-def open_link() -> None:
-    """Reads the view from the URL, once per session."""
-    if "view" in state:
-        return
-    view, complaints = from_query(st.query_params, offered(), tuple(LEARNERS), bounds_of)
-    state.visit, state.complaints, state.seen, state.heard, state.look_for = secrets.token_hex(4), complaints, 0, 0, ""
-    view = view.changed(on=families.chosen(view.on, live.families_of(ensembles(view))))
-    at = found_scene(view.runs, view.trained)[0]
-    show(view if view.points or not view.truth or not at else at.draw(view))
+def choose(**changes: Any) -> None:
+    """Chooses for all pages, as `choice.change`; the view agrees with it already."""
+    choice.change(**changes)
+    state[FOLLOWED] = choice.current()
 
 
 def link(view: View, bounds: Bounds) -> str:
@@ -183,5 +177,7 @@ def read_pad(learners: list[Ensemble]) -> tuple[View, Edit]:
     if switches and switches[0] != state.heard:
         state.heard, on = switches
         view = view.changed(on=families.chosen(on, of))
+        others = tuple(name for name in choice.current().learners or () if name not in of)
+        choose(learners=(*on, *others) if view.on is not None or others else None)
     state.view = view
     return view, edit._replace(stop=None) if edit.rests or state.get("live-tabs") in DRAWERS else edit
