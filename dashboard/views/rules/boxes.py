@@ -40,7 +40,7 @@ def show_errors(first: Boxes, boxes: list[Box], names: dict[str, str]) -> None:
         "colour, algorithms in grey; shaded: points in training. Errors below 10⁻⁴ are drawn there.",
         figures.errors(rows, boxes[0].trained_shots, page.dark()),
         "rules-errors",
-        read=words.ALGORITHMS,
+        read=words.algorithms(any(one.name == blackbox.SINES for one in first.algorithms)),
         data=rows,
         says=error_sentence(first, boxes, names),
     )
@@ -57,8 +57,8 @@ def show_mistakes(first: Boxes, boxes: list[Box], names: dict[str, str]) -> None
     table.insert(0, "learner", [names[box.learner] for box in boxes])
     page.frame(
         "Who makes the same mistakes?",
-        f"Correlation of errors against the true waves, {k} support points; left of the line: algorithms, right: the "
-        "learners themselves. “–”: the algorithm makes no mistakes to share.",
+        f"Correlation of errors against the true functions, {k} support points; left of the line: algorithms; right: "
+        "the learners themselves. “–”: the algorithm makes no mistakes to share.",
         figures.mistakes(values, [names[box.learner] for box in boxes], columns, parted, page.dark()),
         "rules-mistakes",
         read=words.MISTAKES,
@@ -87,7 +87,7 @@ def show_orders(first: Boxes, boxes: list[Box], names: dict[str, str]) -> None:
     page.frame(
         "Does the order of the points matter?",
         f"One support set in {len(shape.said)} random orders, all predictions on top of each other (first seed); "
-        "dots: support, dashed: the true wave.",
+        "dots: support, dashed: the true function.",
         figures.orders(first.inputs, panels, shape.support, shape.truth, page.dark()),
         "rules-orders",
         read=words.ORDERS,
@@ -134,12 +134,13 @@ def error_sentence(first: Boxes, boxes: list[Box], names: dict[str, str]) -> str
     at = int(np.argmin(np.abs(first.shots - boxes[0].trained_shots)))
     best = min(boxes, key=lambda box: box.error[:, at].mean())
     blind = [one for one in first.algorithms if one.name != blackbox.SINES]
+    best_of = "the best algorithm" if blind == first.algorithms else "the best algorithm that does not know the family"
     other = min(blind, key=lambda one: one.error[at])
     mine = float(best.error[:, at].mean())
     few = next((i for i, k in enumerate(first.shots) if k == 2), 0)
     return (
-        f"With {int(first.shots[at])} points, **{names[best.learner]}** errs by {number(mine)}, {other.name}, the best "
-        f"algorithm that does not know the family, by {number(float(other.error[at]))}. With {int(first.shots[few])}: "
+        f"With {int(first.shots[at])} points, **{names[best.learner]}** errs by {number(mine)}, {other.name}, "
+        f"{best_of}, by {number(float(other.error[at]))}. With {int(first.shots[few])}: "
         + ", ".join(f"{names[box.learner]} {number(float(box.error[:, few].mean()))}" for box in boxes)
         + f", {other.name} {number(float(other.error[few]))}."
     )

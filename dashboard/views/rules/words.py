@@ -130,12 +130,20 @@ silent, $h = 0$.
 """
 
 ALGORITHMS = r"""
-All get the same support points: **sine basis** (ridge regression on $\sin x$ and $\cos x$: it knows the family, and
-two points are enough), **kernel ridge** with a Gaussian kernel, **linear ridge**, the **nearest point**, and gradient
-descent from a random network of 1-40-40-1 for so many **steps** at rate 0.01. Their settings are tuned on 20 other
-tasks for each number of points (scikit-learn). With two points, a learner below kernel ridge must know more than that
-functions are smooth: it has learned what a wave is.
+All get the same support points: BASIS**kernel ridge** with a Gaussian kernel, **linear ridge**, the **nearest point**,
+and gradient descent from a random network of 1-40-40-1 for so many **steps** at rate 0.01. Their settings are tuned on
+20 other tasks for each number of points (scikit-learn). With two points, a learner below kernel ridge must know more
+than that functions are smooth: it has learned what FAMILY.
 """
+BASIS = r"""**sine basis** (ridge regression on $\sin x$ and $\cos x$: it knows the family, and two points are
+enough), """
+
+
+def algorithms(waves: bool) -> str:
+    """How to read the figure of errors; `waves`: the tasks are sums of sin x and cos x, and one algorithm knows it."""
+    family = "a wave is" if waves else "its tasks have in common"
+    return ALGORITHMS.replace("BASIS", BASIS if waves else "").replace("FAMILY", family)
+
 
 MISTAKES = r"""
 Two good learners are close to each other because both are close to the truth. So the *errors* are compared, over all

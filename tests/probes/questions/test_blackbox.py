@@ -14,7 +14,7 @@ from engine.learners.lstm import PooledLSTM
 from engine.learners.lstm_sequential import SequentialLSTM
 from engine.learners.maml import MAML
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Sine, stream
+from engine.tasks import Polynomials, Sine, SineFamilies, stream
 from engine.trees import tree_map
 from probes import asking
 from probes.questions import blackbox, memory
@@ -46,6 +46,25 @@ def test_only_learners_that_read_in_order_mind_the_order(name: str):
         assert spread.max() < 1e-6
     else:
         assert spread.min() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("task", "waves"),
+    [
+        (Sine(noise=0.3, inputs=(0.0, 9.0)), True),
+        (SineFamilies(varied=("amplitude", "phase")), True),
+        (Sine(frequency=(2.0, 2.0)), False),
+        (SineFamilies(varied=("amplitude", "offset")), False),
+        (Polynomials(), False),
+    ],
+)
+def test_who_knows_the_family_is_asked_where_it_is_of_waves_alone(task, waves: bool):
+    """Where it is, two noise-free points are enough for it; elsewhere, its name would promise what it cannot keep."""
+    config = blackbox.Config(tasks=5, shots=(2,), points=9, steps=())
+    found = {one.name: one.error[0] for one in blackbox.algorithms(task, config)}
+    assert (SINES in found) == waves
+    assert KERNEL in found
+    assert not waves or task == Sine(noise=0.3, inputs=(0.0, 9.0)) or found[SINES] < 1e-2 * found[KERNEL]
 
 
 def test_the_first_order_is_that_of_the_task():
