@@ -13,6 +13,7 @@ from dashboard.figures import landscape as figures
 from dashboard.figures import landscape_lines as lines
 from dashboard.figures.landscape import Looks, Scene, Way
 from dashboard.views.landscape import curvature_tables, surface_tables
+from dashboard.widgets.state import NOBODY
 from engine import make
 from probes.questions.curvature import Curved
 from probes.questions.landscape import Plane
@@ -27,7 +28,7 @@ FAST = {"meta-size": "15", "meta-tasks": "5", "task-size": "21"}
 def opened(part: str = "Task loss", learners: tuple[str, ...] = ("maml", "sap"), **query: str) -> AppTest:
     """A part of the page at a link, with small planes."""
     at = app("landscape")
-    at.query_params.update({"runs": COLLECTION, "on": ",".join(learners)})
+    at.query_params.update({"runs": COLLECTION, "on": ",".join(learners) or NOBODY})
     for name, text in {"part": part, **FAST, **query}.items():
         at.query_params[f"landscape-{name}"] = text
     return fine(at.run())

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from dashboard.figures import rules_boxes as figures
 from dashboard.views.rules import words
 from dashboard.views.rules.controls import choose_one, pick
 from dashboard.widgets import page
-from dashboard.widgets.choosing import Shown
 from dashboard.widgets.fitting import fit, suited
 from dashboard.widgets.layout import row
 from dashboard.widgets.naming import titles
@@ -24,14 +22,11 @@ BY = {"examples": "number of support points", "reading": "points read, over all 
 TASKS = 50  # that can be opened
 
 
-def show_memory(shown: Shown) -> None:
+def show_memory(ensembles: list[Ensemble]) -> None:
     """Decoding from hidden states, and the pictures of one task."""
-    if not shown.ensembles:
-        st.info(shown.why, icon=":material/info:")
-        return
-    drawn = [e for e in shown.ensembles if applies_to(e.learner) or isinstance(e.learner, OPLSTM)]
-    if fit("memory", shown.ensembles) or not drawn:
-        show_decoded(suited("memory", shown.ensembles, "Choose a plain LSTM or OP-LSTM."))
+    drawn = [e for e in ensembles if applies_to(e.learner) or isinstance(e.learner, OPLSTM)]
+    if fit("memory", ensembles) or not drawn:
+        show_decoded(suited("memory", ensembles, "Choose a plain LSTM or OP-LSTM."))
     if drawn:
         show_pictures(drawn)
 

@@ -19,7 +19,7 @@ PARTS = (
         "Choose a learner with a learned rule: OP-LSTM, TURTLE or a meta-learner LSTM.",
     ),
     Part("Black boxes", lambda shown: boxes.show_boxes(shown.ensembles), "blackbox"),
-    Part("Memory", memory.show_memory),
+    Part("Memory", lambda shown: memory.show_memory(shown.ensembles), "behaviour"),
 )
 
 parts.show(PAGES["rules"], PARTS, readings.readings())
