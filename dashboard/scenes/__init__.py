@@ -55,7 +55,8 @@ def refusal(distribution: TaskDistribution, title: str) -> str:
         why = f"their targets have {targets.size} numbers each"
     else:
         why = "nobody says between which numbers their inputs lie"
-    return f"Runs on {title} are not shown here: {why}. This page draws functions of one number, which have one value."
+    can = "This page draws functions of one number, which have one value: choose runs on such a task."
+    return f"Runs on “{title}” are not shown here: {why}. {can}"
 
 
 __all__ = ["SCENES", "LineScene", "Scene", "fits", "refusal", "scene_of"]

@@ -229,7 +229,7 @@ def test_why_there_is_none_is_one_sentence(tmp_path: Path):
         assert not fits(task)
         assert scene_of(task) is None
         said = refusal(task, "those")
-        assert said.startswith(f"Runs on those are not shown here: {why}. This page draws ")
+        assert said.startswith(f"Runs on “those” are not shown here: {why}. This page draws ")
 
 
 @dataclass(frozen=True)
