@@ -109,7 +109,7 @@ def step_scores(
         return losses, right.to(losses).mean(-1)
 
     params = _on(device, params)
-    size, batches = _chunk_size(learner, tasks, steps), (tasks,) if heads is None else (tasks, heads)
+    size, batches = at_once(learner, tasks, CHUNK, steps=steps), (tasks,) if heads is None else (tasks, heads)
     losses, *accuracies = _by_chunks(over_tasks(one, learner), batches, device, size)
     return Scores(losses, accuracies[0] if classes else None)
 
@@ -121,18 +121,35 @@ def final_errors(learner: Learner, params: Params, tasks: Task | Pooled, device:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
         return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
 
-    errors: Tensor = _by_chunks(over_tasks(one, learner), (tasks,), device, _chunk_size(learner, tasks))
+    errors: Tensor = _by_chunks(over_tasks(one, learner), (tasks,), device, at_once(learner, tasks, CHUNK))
     return errors
 
 
-def _chunk_size(learner: Learner, tasks: Task | Pooled, steps: int | None = None) -> int:
-    """How many tasks at once; fewer than usual only of those whose inputs are gathered."""
+def at_once(
+    learner: Learner,
+    tasks: Task | Pooled,
+    most: int,
+    *,
+    steps: int | None = None,
+    queries: int | None = None,
+    copies: int = 1,
+) -> int:
+    """How many of some tasks are adapted to at once: `most`, or fewer of those whose inputs are gathered.
+
+    Args:
+        learner: its network says what a task takes.
+        tasks: the tasks.
+        most: as many, where memory allows.
+        steps: inner steps; the learner's evaluation steps unless given.
+        queries: points that are predicted; those of the query unless given.
+        copies: how many seeds adapt side by side.
+    """
     network = network_of(learner)
     if network is None or not isinstance(tasks, Pooled):
-        return CHUNK
-    spec, points = tasks.spec, (tasks.support_x.shape[1], tasks.query_x.shape[1])
+        return most
+    spec, points = tasks.spec, (tasks.support_x.shape[1], queries or tasks.query_x.shape[1])
     steps = learner.evaluation_steps if steps is None else steps
-    return min(CHUNK, max(1, tasks_at_once(network, spec, *points, MOST_BYTES, steps=steps)))
+    return min(most, max(1, tasks_at_once(network, spec, *points, MOST_BYTES // copies, steps=steps)))
 
 
 def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None, size: int) -> Any:

@@ -12,9 +12,10 @@ from engine.learners import Params, State
 from engine.networks import network_of
 from engine.runs.ensembles import Ensemble
 from engine.tasks import LINE, Classes, Task, stream
-from engine.trees import leaves, tree_map
+from engine.trees import tree_map
 from probes.probe import Need
 from probes.tools.representations import has_truth, hidden_numbers
+from probes.tools.weights import in_type_of
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,6 @@ def _listed(names: tuple[str, ...]) -> str:
 def _started(ensemble: Ensemble) -> tuple[Params, State, Task]:
     """The first run on a task, before its first inner step."""
     params = ensemble.runs[0].params
-    like, drawn = next(leaves(params)), ensemble.distribution.sample(stream("page"), 1)
-    task = tree_map(lambda leaf: leaf[0].to(like) if leaf.is_floating_point() else leaf[0], drawn)
+    task = tree_map(lambda leaf: leaf[0], in_type_of(params, ensemble.distribution.sample(stream("page"), 1)))
     with torch.no_grad():
         return params, ensemble.learner.start(params, task.support_x, task.support_y), task

@@ -1,6 +1,8 @@
 """The commands that report on trained runs: evaluate, table, reproduce, structure."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,6 +10,12 @@ from engine.cli.console import bar, device_option, json_option, parse_settings, 
 from engine.runs.places import shipped
 
 CLASSES = " (accuracy in place of mse where there are classes)"
+tasks_option = click.option(
+    "--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks."
+)
+root_option = click.option(
+    "--root", default=shipped, show_default="checkpoints", type=click.Path(path_type=Path), help="Run folders."
+)
 
 
 def task_of(data: Path | None) -> str | None:
@@ -17,7 +25,7 @@ def task_of(data: Path | None) -> str | None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@tasks_option
 @click.option("--task", help="Another task distribution than that of training, with inputs and outputs of its kind.")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Your own: a folder of images, or a .csv or .parquet file."
@@ -64,10 +72,8 @@ def evaluate(
 
 
 @click.command()
-@click.option(
-    "--root", default=shipped, show_default="checkpoints", type=click.Path(path_type=Path), help="Run folders."
-)
-@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@root_option
+@tasks_option
 @device_option
 @json_option(
     "collection, learner, shots, differs, seeds, mse, ci95, median, median_interval, per_seed, tasks, diverged, "
@@ -79,18 +85,12 @@ def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
     from engine.execution.devices import pick_device
     from engine.studies.report import markdown, rows
 
-    content = rows(root, tasks, pick_device(device))
-    if as_json:
-        show(content, True)
-        return
-    click.echo(markdown(content, tasks))
+    _told(rows(root, tasks, pick_device(device)), tasks, markdown, as_json)
 
 
 @click.command()
-@click.option(
-    "--root", default=shipped, show_default="checkpoints", type=click.Path(path_type=Path), help="Run folders."
-)
-@click.option("--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks.")
+@root_option
+@tasks_option
 @device_option
 @json_option(
     "table, method, shots, source, reference, reference_ci95, recipe, collection, ours, ci95, median, per_seed, seeds, "
@@ -101,11 +101,15 @@ def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
     from engine.execution.devices import pick_device
     from engine.studies.reproduce import markdown, rows
 
-    content = rows(root, tasks, pick_device(device))
+    _told(rows(root, tasks, pick_device(device)), tasks, markdown, as_json)
+
+
+def _told(content: Any, tasks: int, markdown: Callable[[Any, int], str], as_json: bool) -> None:
+    """Rows as JSON, or as a table for people."""
     if as_json:
         show(content, True)
-        return
-    click.echo(markdown(content, tasks))
+    else:
+        click.echo(markdown(content, tasks))
 
 
 @click.command()

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from probes.claims.finding import NOTHING, Finding, share, told, unknown
 from probes.questions.shares import Shares
-from probes.questions.updates import GRADIENT, ByLearner
+from probes.questions.updates import ByLearner
 from probes.tools.comparisons import Effect
 from probes.tools.decisions import above, all_of, below
+from probes.tools.directions import GRADIENT
 from probes.tools.intervals import of_any_sign
 
 NEAR = 0.80  # what the cosine to descent never falls below on miniImageNet once training is under way

@@ -20,41 +20,20 @@ Order: the support of a task in random orders. The spread is the standard deviat
 mean square over inputs; 0 for a learner that treats the support as a set.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from pydantic import Field
-from sklearn import config_context
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import Ridge
-from sklearn.neighbors import KNeighborsRegressor
-from torch import Tensor
 
 from engine.evaluation import diverged
-from engine.learners import Learner, Params
-from engine.learners.maml import MAML
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Task, TaskDistribution, stream
-from engine.trees import leaves, repeat
 from probes.needs import OneInput, Rowwise, Truth
 from probes.probe import Probe, Progress
-from probes.questions.updates import in_type_of
+from probes.tools.algorithms import Algorithm, algorithms, drawn, predictions
 
-SINES, KERNEL, LINES, NEAREST = "sine basis", "kernel ridge", "linear ridge", "nearest point"
-CHUNK = 100  # supports at once
-TUNED_ON = 20  # tasks
-ROUNDING = 1e-5  # of true functions, which float32 inputs have
-RATE = 0.01  # of gradient descent
-SETTINGS: dict[str, list[tuple[float, ...]]] = {
-    SINES: [(strength,) for strength in (1e-6, 1e-3, 1e-2, 0.1, 1.0)],
-    KERNEL: [(width, strength) for width in (0.7, 1.0, 1.5, 2.0, 3.0) for strength in (1e-4, 1e-3, 1e-2, 0.1, 1.0)],
-    LINES: [(strength,) for strength in (0.1, 1.0, 10.0, 100.0)],
-    NEAREST: [()],
-}
 Counts = tuple[Annotated[int, Field(ge=1, le=200)], ...]
 
 
@@ -77,15 +56,6 @@ class Config:
     steps: tuple[Annotated[int, Field(ge=1, le=2000)], ...] = (10, 100, 300)
     ordered: Annotated[int, Field(ge=1, le=200)] = 5
     orders: Annotated[int, Field(ge=2, le=1000)] = 100
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """A known algorithm: what it says, (shots, tasks, points), and its mean squared error, (shots,)."""
-
-    name: str
-    said: np.ndarray
-    error: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -154,11 +124,11 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Bo
     """Lays every learner's predictions beside those of the algorithms."""
     shots = tuple(sorted(set(config.shots)))
     first = ensembles[0].distribution
-    known = algorithms(first, replace(config, shots=shots))
+    known = algorithms(first, config.tasks, config.points, shots, config.steps)
     progress(0.3)
-    boxes, (_, grid, truth) = [], _drawn(first, max(shots), config.tasks, config.points)
+    boxes, (_, grid, truth) = [], drawn(first, max(shots), config.tasks, config.points)
     for index, ensemble in enumerate(ensembles):
-        tasks = _drawn(ensemble.distribution, max(shots), config.tasks, config.points)[0]
+        tasks = drawn(ensemble.distribution, max(shots), config.tasks, config.points)[0]
         columns = []
         for done, k in enumerate(shots, start=1):
             columns.append(predictions(ensemble, tasks.support_x[:, :k], tasks.support_y[:, :k], grid))
@@ -199,51 +169,10 @@ def mistakes(a: np.ndarray, b: np.ndarray, truth: np.ndarray) -> np.ndarray:
         return np.asarray(sums[0] / np.sqrt(sums[1] * sums[2]))
 
 
-def _drawn(
-    distribution: TaskDistribution, shots: int, tasks: int, points: int, index: int = 0
-) -> tuple[Task, Tensor, np.ndarray]:
-    """Held-out tasks (index 0; others for tuning), the even inputs (points, 1), and the true functions there."""
-    wide, source = replace(distribution, shots=shots, queries=1), "page" if index else "test"
-    drawn = wide.draw(stream(source, index), tasks)
-    assert distribution.span is not None
-    assert drawn.truth is not None
-    grid = torch.linspace(*distribution.span, points).unsqueeze(-1)
-    return drawn.task, grid, drawn.truth(grid.expand(tasks, -1, -1))[..., 0].double().numpy()
-
-
-def predictions(
-    ensemble: Ensemble, support_x: Tensor, support_y: Tensor, x: Tensor, steps: int | None = None
-) -> np.ndarray:
-    """What every seed says at inputs x (points, 1) after adapting to N supports: (seeds, N, points).
-
-    Takes as many inner steps as in evaluation unless `steps` are given.
-    """
-    return _said(ensemble.learner, ensemble.params, support_x, support_y, x, steps)
-
-
-def _said(
-    learner: Learner, params: Params, support_x: Tensor, support_y: Tensor, x: Tensor, steps: int | None = None
-) -> np.ndarray:
-    like = in_type_of(params, Task(support_x, support_y, x, x))
-    x = like.query_x
-
-    seeds = len(next(leaves(params)))
-    chunks = []
-    with torch.inference_mode():
-        for some in zip(like.support_x.split(CHUNK), like.support_y.split(CHUNK), strict=True):
-            every = repeat(params, len(some[0]))
-            support = [each.repeat_interleave(seeds, 0) for each in some]
-            state = learner.start(every, *support)
-            for _ in range(learner.evaluation_steps if steps is None else steps):
-                state = learner.step(every, state, *support)
-            chunks.append(learner.predict(every, state, x)[..., 0].unflatten(0, (-1, seeds)))
-    return torch.cat(chunks).transpose(0, 1).double().numpy()
-
-
 def shuffled(ensemble: Ensemble, config: Config) -> Order:
     """A learner's predictions with the support of each task in many orders, the first of them as drawn."""
     distribution = ensemble.distribution
-    tasks, grid, truth = _drawn(distribution, distribution.shots, config.ordered, config.points)
+    tasks, grid, truth = drawn(distribution, distribution.shots, config.ordered, config.points)
     k, rng = distribution.shots, np.random.default_rng(0)
     orders = np.stack([np.arange(k), *(rng.permutation(k) for _ in range(config.orders - 1))])
     places = torch.as_tensor(orders)
@@ -258,62 +187,6 @@ def shuffled(ensemble: Ensemble, config: Config) -> Order:
         said[0, 0],
         truth[0],
     )
-
-
-# ---- the algorithms ----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=8)
-def algorithms(distribution: TaskDistribution, config: Config) -> tuple[Algorithm, ...]:
-    """What every algorithm says, computed once for a distribution; `config.shots` must ascend."""
-    largest = max(config.shots)
-    tasks, grid, truth = _drawn(distribution, largest, config.tasks, config.points)
-    others, _, known = _drawn(distribution, largest, TUNED_ON, config.points, index=31)
-    x = grid.double().numpy()
-    found = []
-    with config_context(assume_finite=True, skip_parameter_validation=True):
-        for name, settings in SETTINGS.items():
-            if name == SINES and not of_waves(x, np.concatenate([truth, known])):
-                continue
-            rows = []
-            for k in config.shots:
-                best = min(settings, key=lambda s: np.square(fitted(name, s, others, k, x) - known).mean())
-                rows.append(fitted(name, best, tasks, k, x))
-            found.append((name, np.stack(rows)))
-    learner = MAML(inner_lr=RATE)
-    start = {"net": {k: v.unsqueeze(0) for k, v in learner.init(stream("init"), distribution.spec)["net"].items()}}
-    for steps in config.steps:
-        said = [
-            _said(learner, start, tasks.support_x[:, :k], tasks.support_y[:, :k], grid, steps)[0] for k in config.shots
-        ]
-        found.append((f"{steps} steps", np.stack(said)))
-    return tuple(Algorithm(name, said, np.square(said - truth).mean((1, 2))) for name, said in found)
-
-
-def of_waves(x: np.ndarray, truth: np.ndarray) -> bool:
-    """Whether functions (tasks, points) at inputs (points, 1) are all of the form a sin x + b cos x."""
-    basis = np.concatenate([np.sin(x), np.cos(x)], axis=1)
-    rest = truth.T - basis @ np.linalg.lstsq(basis, truth.T, rcond=None)[0]
-    return bool(np.abs(rest).max() <= ROUNDING * np.abs(truth).max())
-
-
-def fitted(name: str, setting: tuple[float, ...], tasks: Task, k: int, x: np.ndarray) -> np.ndarray:
-    """An algorithm fitted to the first k support points of each task: (tasks, points) at x (points, 1)."""
-    make, features = _estimator(name, setting)
-    said = []
-    for support_x, support_y in zip(tasks.support_x.double().numpy(), tasks.support_y.double().numpy(), strict=True):
-        said.append(make().fit(features(support_x[:k]), support_y[:k, 0]).predict(features(x)))
-    return np.stack(said)
-
-
-def _estimator(name: str, setting: tuple[float, ...]) -> tuple[Callable[[], Any], Callable[[np.ndarray], np.ndarray]]:
-    if name == SINES:
-        return lambda: Ridge(setting[0], fit_intercept=False), lambda x: np.concatenate([np.sin(x), np.cos(x)], 1)
-    if name == KERNEL:
-        return lambda: KernelRidge(alpha=setting[1], kernel="rbf", gamma=0.5 / setting[0] ** 2), lambda x: x
-    if name == LINES:
-        return lambda: Ridge(setting[0]), lambda x: x
-    return lambda: KNeighborsRegressor(1), lambda x: x
 
 
 PROBE = Probe(

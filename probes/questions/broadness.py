@@ -6,8 +6,9 @@ five shuffled folds:
 
     R^2 = 1 - sum of squared errors on the parts left out / sum of squared deviations from the target's mean
 
-An R^2 below 0, worse than a constant, counts as 0. What is asked, on sine waves (Huisman et al., arXiv 2310.06148, ask
-for the classes of all images together, with a head whose learning rate and batch size are settings; here are none):
+An R^2 below 0, worse than a constant, counts as 0. What is asked, of learners of waves with an amplitude, a phase and a
+frequency that can be moved (Huisman et al., arXiv 2310.06148, ask for the classes of all images together, with a head
+whose learning rate and batch size are settings; here are none):
 
     fresh functions   sin(f x + phi) at even inputs x, phi uniform, for each frequency f: training knew f = 1 only
     broadness         the mean of that R^2 over all frequencies, for the last hidden layer as training left it
@@ -213,7 +214,7 @@ def _truth(ensemble: Ensemble, config: Config) -> np.ndarray:
     """What the recipe makes of the true function's values at the same places."""
     _, hidden = tasks_of(ensemble.distribution, config.tasks)
     values = truths(ensemble.distribution, config.tasks, inputs(ensemble.distribution, config.places))
-    assert values is not None  # of waves it is known
+    assert values is not None  # `PROBE` needs it
     return decoded(values, np.stack([hidden[name] for name in PARAMETERS], 1))
 
 

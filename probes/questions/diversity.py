@@ -23,7 +23,7 @@ from pydantic import Field
 from engine.runs.ensembles import Ensemble
 from probes.needs import HiddenLayers
 from probes.probe import Probe, Progress
-from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_of, untrained
+from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_lazily, untrained
 
 MEASURES = ("effective_rank", "participation_ratio", "dead", "cosine")
 SAME = 1e-6  # of the layer's largest value: a unit that changes less has float32's noise only
@@ -86,7 +86,7 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Di
     done = 0
     for ensemble in ensembles:
         x = inputs(ensemble.distribution, config.points)
-        tasks, _ = tasks_of(ensemble.distribution, config.tasks)
+        tasks, _ = tasks_lazily(ensemble.distribution, config.tasks)
         for control, params in ((False, ensemble.params), (True, untrained(ensemble))):
             found = represent(ensemble.learner, params, tasks, x, (0, -1))
             for layer, features in found.items():

@@ -7,28 +7,19 @@ two reasons why MAML and Reptile specialise). See `engine.heads`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from engine.errors import BadInput
-from engine.evaluation import diverged, held_out_tasks, knowing_nothing
+from engine.evaluation import diverged, knowing_nothing
 from engine.heads import fresh_heads
 from engine.runs.ensembles import Ensemble
 from engine.tasks import stream
 from engine.trees import stack
 from probes.probe import Probe, Progress
+from probes.questions.behaviour import Config
 from probes.tools import scoring
-
-
-@dataclass(frozen=True)
-class Config:
-    """How many held-out tasks; support points (None: as trained) and inner steps (None: as tested) of each."""
-
-    tasks: Annotated[int, Field(ge=1, le=10_000)] = 200
-    shots: Annotated[int, Field(ge=1, le=1000)] | None = None
-    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+from probes.tools.representations import tasks_lazily
 
 
 @dataclass(frozen=True)
@@ -80,7 +71,7 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> He
     for i, ensemble in enumerate(ensembles):
         learner = ensemble.learner
         distribution = scoring.with_shots(ensemble.distribution, config.shots)
-        tasks = held_out_tasks(distribution, config.tasks)
+        tasks, _ = tasks_lazily(distribution, config.tasks)
         steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.evaluation_steps,))
         heads = stack([fresh_heads(learner, r.params, stream("head", r.seed), config.tasks) for r in ensemble.runs], 1)
         nothing = knowing_nothing(distribution, tasks)

@@ -97,7 +97,7 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Ma
     tasks, parameters = tasks_of(first, config.tasks)
     places = x.double().numpy()[:, 0]
     truth = truths(first, config.tasks, x)  # (tasks, places)
-    assert truth is not None  # of waves it is known
+    assert truth is not None  # `PROBE` needs it
     columns: list[np.ndarray] = []  # of each learner: learner, seed, task, step, share, error; (6, points)
     codes, said = [], []
     share = part(progress, 0.0, 0.4)

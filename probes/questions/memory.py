@@ -1,7 +1,7 @@
 r"""What does the hidden state of a plain LSTM hold of the task, and when does it come to hold it?
 
-The amplitude and the phase of held-out sine waves are decoded linearly from all hidden states h that a query is
-conditioned on: ridge regression and the R^2 on five folds left out, by the recipe of `questions.broadness`. Twice:
+The amplitude and the phase in which held-out tasks differ are decoded linearly from all hidden states h that a query
+is conditioned on: ridge regression and the R^2 on five folds left out, by the recipe of `questions.broadness`. Twice:
 
     by examples   after adapting, all passes, to the first k points of the support
     by reading    along the way through the whole support: after every single point of every pass for an LSTM that reads
@@ -28,8 +28,8 @@ from engine.tasks import Task
 from probes.needs import HiddenParameters
 from probes.probe import Probe, Progress
 from probes.questions.broadness import PARAMETERS, decoded
-from probes.questions.updates import in_type_of
 from probes.tools.representations import tasks_of, untrained
+from probes.tools.weights import in_type_of
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ initialisation alone (which has the same shape for all learners), and over whate
 the learner as drawn, untrained; between the two, the weights that a training kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -30,7 +31,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import vmap
 
-from engine.evaluation import held_out_tasks
 from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
@@ -38,6 +38,10 @@ from engine.trees import tree_map
 from probes.probe import Probe, Progress, part
 from probes.tools.losses import double, gradient, hessian_vector, look_ahead, meta_surface
 from probes.tools.meta_curvature import Curvature, curvatures
+from probes.tools.representations import tasks_lazily
+from probes.tools.weights import gathered
+
+Group = Callable[[], Task]  # a batch of tasks, gathered when it is needed
 
 ALL, INITIALISATION, RULE = "all", "initialisation", "rule"
 BASE = "net"  # the group of meta-parameters that is the initialisation
@@ -153,8 +157,11 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Me
 
 def _of_ensemble(ensemble: Ensemble, config: Config, progress: Progress) -> list[Measured]:
     learner, found = ensemble.learner, []
-    drawn = held_out_tasks(ensemble.distribution, max(config.groups, config.groups_kept, config.curved) * config.batch)
-    groups = [tree_map(lambda v: v[i : i + config.batch], drawn) for i in range(0, len(drawn.query_x), config.batch)]  # noqa: B023
+    most = max(config.groups, config.groups_kept, config.curved) * config.batch
+    drawn, _ = tasks_lazily(ensemble.distribution, most)
+    groups = [
+        partial(gathered, drawn, slice(i, i + config.batch), ensemble.params) for i in range(0, most, config.batch)
+    ]
     moments = list(_moments(ensemble, config.groups_kept > 0))
     of = {KEPT: (config.groups_kept, config.curved_kept)}
     counts = [of.get(moment, (config.groups, config.curved)) for moment, _, _ in moments]
@@ -230,12 +237,18 @@ def compare(first: Tensor, exact: Tensor) -> tuple[float, float]:
 
 
 def _of_seed(
-    learner: Learner, params: Params, groups: list[Task], curved: list[Task], config: Config, progress: Progress
+    learner: Learner,
+    params: Params,
+    groups: Sequence[Group],
+    curved: Sequence[Group],
+    config: Config,
+    progress: Progress,
 ) -> dict[str, dict[str, np.ndarray]]:
     """All measures of one seed by block: arrays (groups,), (), or (curved groups,)."""
     masks, whole = blocks(learner, params), len(groups) + COSTLY * len(curved)
     pairs = []
-    for tasks in groups:
+    for group in groups:
+        tasks = group()
         pairs.append([meta_gradient(learner, params, tasks, first_order=first) for first in (True, False)])
         progress(len(pairs) / whole)
     means = [torch.stack(column).mean(0) for column in zip(*pairs, strict=True)]
@@ -248,8 +261,8 @@ def _of_seed(
             **{"cosine": each[:, 0], "ratio": each[:, 1], "cosine_mean": mean[0], "ratio_mean": mean[1]},
         }
     rows: list[dict[str, Curvature]] = []
-    for at, tasks in enumerate(curved):
-        surface = meta_surface(learner, params, tasks)
+    for at, group in enumerate(curved):
+        surface = meta_surface(learner, params, group())
         product = hessian_vector(surface, surface.centre)
         slope, directions = gradient(surface, surface.centre), stream("page", DIRECTIONS, at)
         rows.append(

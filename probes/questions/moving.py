@@ -17,18 +17,16 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.func import vmap
 
-from engine.networks import perceptron
+from engine.learners import Params
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Task
-from engine.trees import tree_map
+from engine.tasks import Pooled, Task
 from probes.needs import Acts
 from probes.probe import Probe, Progress
-from probes.tools.representations import tasks_of
-from probes.tools.weights import weights_of
-
-CHUNK = 50
+from probes.tools.batches import each_task
+from probes.tools.directions import flat
+from probes.tools.representations import tasks_lazily
+from probes.tools.weights import acting_of
 
 
 @dataclass(frozen=True)
@@ -67,41 +65,29 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Mo
     """Adapts everybody to the same tasks."""
     found = []
     for i, ensemble in enumerate(ensembles):
-        tasks, _ = tasks_of(ensemble.distribution, config.tasks)
+        tasks, _ = tasks_lazily(ensemble.distribution, config.tasks)
         found.append(_moved(ensemble, tasks))
         progress((i + 1) / len(ensembles))
     return Movements(found)
 
 
-def _moved(ensemble: Ensemble, tasks: Task) -> Moved:
-    learner, params, seeds = ensemble.learner, ensemble.params, len(ensemble.runs)
+def _moved(ensemble: Ensemble, tasks: Task | Pooled) -> Moved:
+    learner = ensemble.learner
 
-    def rows(net: perceptron.Net) -> list[Tensor]:
-        """Weights and bias of each layer as one row: (..., numbers)."""
-        return [
-            torch.cat([net[f"weight{layer}"].flatten(-2), net[f"bias{layer}"]], -1)
-            for layer in range(1, perceptron.depth(net) + 1)
-        ]
-
-    def one(task: Task) -> tuple[Tensor, Tensor]:
+    def one(params: Params, task: Task) -> tuple[Tensor, Tensor]:
         trajectory = learner.adapt(params, task.support_x, task.support_y)
         ends = [trajectory[0], trajectory[-1]]
-        nets = [weights_of(learner, params, state) for state in ends]
-        assert nets[0] is not None and nets[1] is not None
-        share = [(b - a).norm(dim=-1) / a.norm(dim=-1) for a, b in zip(rows(nets[0]), rows(nets[1]), strict=True)]
+        before, after = (acting_of(learner, params, state) for state in ends)
+        share = []
+        for layer in before.network.layers:
+            a, b = (flat(one.weights, layer.keys) for one in (before, after))
+            share.append((b - a).norm() / a.norm())
         losses = [learner.loss(learner.predict(params, state, task.query_x), task.query_y) for state in ends]
-        return torch.stack([s.expand(seeds) for s in share], -1), torch.stack([loss.expand(seeds) for loss in losses])
+        return torch.stack(share), torch.stack(losses)
 
-    shares, losses = [], []
-    with torch.no_grad():
-        for i in range(0, len(tasks.query_x), CHUNK):
-            share, loss = vmap(one)(tree_map(lambda leaf: leaf[i : i + CHUNK], tasks))  # noqa: B023
-            shares.append(share)
-            losses.append(loss)
-    moved = torch.cat(shares).transpose(0, 1).double().numpy()
-    errors = torch.cat(losses).double().numpy()  # (tasks, before and after, seeds)
+    moved, errors = (each.double().numpy() for each in each_task(one, learner, ensemble.params, tasks))
     layers = [f"layer {i + 1}" for i in range(moved.shape[-1] - 1)] + ["output layer"]
-    return Moved(learner.name, layers, moved, errors[:, 0].T, errors[:, 1].T)
+    return Moved(learner.name, layers, moved, errors[..., 0], errors[..., 1])
 
 
 PROBE = Probe(

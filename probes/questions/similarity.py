@@ -25,7 +25,7 @@ from engine.errors import BadInput
 from engine.runs.ensembles import Ensemble
 from probes.needs import HiddenLayers
 from probes.probe import Probe, Progress, part
-from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_of, untrained
+from probes.tools.representations import AFTER, BEFORE, inputs, represent, tasks_lazily, untrained
 
 UNTRAINED = "untrained"
 MOMENTS = (UNTRAINED, BEFORE, AFTER)
@@ -81,7 +81,7 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Si
     first = ensembles[0].distribution
     if any(e.distribution.spec != first.spec for e in ensembles):
         raise BadInput("Only learners of one kind of task have inputs in common to be compared at.")
-    x, (tasks, _) = inputs(first, config.points), tasks_of(first, config.tasks)
+    x, (tasks, _) = inputs(first, config.points), tasks_lazily(first, config.tasks)
     items: list[Item] = []
     rows: list[np.ndarray] = []  # of each item: (seeds, tasks, points^2), K~ / |K~|
     share = part(progress, 0.0, 0.7)

@@ -27,13 +27,15 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import vmap
 
+from engine.evaluation import at_once
 from engine.learners import Params
 from engine.learners.sap import SAP
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Task, stream
-from engine.trees import stack, tree_map
+from engine.tasks import Pooled, Task, stream
+from engine.trees import leaves, stack
 from probes.probe import Probe, Progress, part
-from probes.tools.representations import tasks_of, untrained
+from probes.tools.representations import tasks_lazily, untrained
+from probes.tools.weights import gathered
 
 CHUNK = 50  # tasks at once
 OFF = -1e9  # the logit of a strength of 0
@@ -126,7 +128,7 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Su
 def _anatomy(ensemble: Ensemble, config: Config, progress: Progress) -> Anatomy:
     learner, params = ensemble.learner, ensemble.params
     assert isinstance(learner, SAP)
-    tasks, parameters = tasks_of(ensemble.distribution, config.tasks)
+    tasks, parameters = tasks_lazily(ensemble.distribution, config.tasks)
     named = strengths(learner, params)  # (seeds, n)
     start = strengths(learner, untrained(ensemble)).mean(0)
     operations = list(learner.strengths(params))
@@ -144,13 +146,13 @@ def _anatomy(ensemble: Ensemble, config: Config, progress: Progress) -> Anatomy:
     if config.importance:
         total, done = 4 * a + 2, [0]
 
-        def losses_of(changed: SAP, changed_params: Params, on: Task = tasks) -> np.ndarray:
+        def losses_of(changed: SAP, changed_params: Params, on: Task | Pooled = tasks) -> np.ndarray:
             found, _ = adapted(changed, changed_params, on)
             done[0] += 1
             progress(min(done[0] / total, 1.0))
             return found
 
-        other = ensemble.distribution.sample(stream("validation"), RANKING)
+        other = ensemble.distribution.lazy(stream("validation"), RANKING)
         costs = [losses_of(frozen(learner, [name]), params, other).mean() for name in moving]
         worth = [name for _, name in sorted(zip((-c for c in costs), moving, strict=True))]
         still = np.stack([losses_of(frozen(learner, [name]), params) for name in moving])
@@ -204,7 +206,7 @@ def without(learner: SAP, params: Params, name: str) -> Params:
     return {**params, "strengths": {**params["strengths"], group: logits}}
 
 
-def adapted(learner: SAP, params: Params, tasks: Task) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def adapted(learner: SAP, params: Params, tasks: Task | Pooled) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Losses after the last step, (seeds, tasks), and phi_T - phi_0 by operation, (seeds, tasks, numbers)."""
 
     def one(task: Task) -> tuple[Tensor, dict[str, Tensor]]:
@@ -213,16 +215,13 @@ def adapted(learner: SAP, params: Params, tasks: Task) -> tuple[np.ndarray, dict
         moved = {name: phi - params["operations"][name] for name, phi in learner.named(params, last).items()}
         return loss, moved
 
-    losses, moved = [], []
-    with torch.no_grad():
-        for i in range(0, len(tasks.query_x), CHUNK):
-            loss, change = vmap(one)(tree_map(lambda leaf: leaf[i : i + CHUNK], tasks))  # noqa: B023
-            losses.append(loss)
-            moved.append(
-                {name: value.flatten(2) if value.ndim > 2 else value[..., None] for name, value in change.items()}
-            )
-    by_name = {name: torch.cat([one[name] for one in moved]).transpose(0, 1).double().numpy() for name in moved[0]}
-    return torch.cat(losses).T.double().numpy(), by_name
+    size = at_once(learner, tasks, CHUNK, copies=len(next(leaves(params))))
+    with torch.no_grad():  # all seeds at once: they broadcast, as the operations that it asks about do
+        parts = [slice(i, i + size) for i in range(0, len(tasks.query_x), size)]
+        losses, moved = zip(*(vmap(one)(gathered(tasks, part, params)) for part in parts), strict=True)
+    rows = {name: torch.cat([each[name] for each in moved]).transpose(0, 1) for name in moved[0]}
+    flat = {name: value.flatten(2) if value.ndim > 2 else value[..., None] for name, value in rows.items()}
+    return torch.cat(losses).T.double().numpy(), {name: value.double().numpy() for name, value in flat.items()}
 
 
 def correlations(moved: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:

@@ -31,22 +31,28 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.func import vmap
 
-from engine.learners import Learner, Params, State
-from engine.learners.op_lstm import OPLSTM
-from engine.losses import are_values, as_rows
-from engine.networks import perceptron
+from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, stream
-from engine.trees import leaves, stack, tree_map
+from engine.trees import leaves, stack
 from probes.needs import Acts
 from probes.probe import Probe, Progress
-from probes.tools.representations import CHUNK, tasks_of, untrained
-from probes.tools.weights import weights_of
-
-GRADIENT, LEAST_SQUARES, PROTOTYPES = REFERENCES = ("gradient", "least squares", "prototypes")
-ALL = "all layers"
+from probes.tools.batches import each_task
+from probes.tools.directions import (
+    GRADIENT,
+    LEAST_SQUARES,
+    PROTOTYPES,
+    REFERENCES,
+    Likeness,
+    flat,
+    gradient,
+    heads,
+    random_cosines,
+    update,
+)
+from probes.tools.representations import tasks_lazily, untrained
+from probes.tools.weights import ALL, acting_of, ends, moving, parts_of
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,6 @@ class Config:
     tasks_along: Annotated[int, Field(ge=0, le=2000)] = 50
     rate: Annotated[float, Field(gt=0)] = 0.01
     smallest: Annotated[float, Field(gt=0, lt=1)] = 0.01
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """Cosines and Euclidean distances to one reference, arrays of equal shape; NaN where something is exactly 0."""
-
-    cosine: np.ndarray
-    distance: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -130,12 +128,8 @@ class WritesHead:
     says = "Adapting moves weights of its output layer."
 
     def __call__(self, ensemble: Ensemble) -> str | None:
-        learner = ensemble.learner
-        found = moving(ensemble)
-        if found is None:
-            return f"{learner.title} does not adapt by writing weights into a network."
-        head = f"weight{perceptron.depth(_networks(ensemble)[0])}"
-        return None if head in found else f"{learner.title} leaves its output layer as it is."
+        head = ends(ensemble)[0].network.head.weight
+        return None if head in moving(ensemble) else f"{ensemble.learner.title} leaves its output layer as it is."
 
 
 def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Updates:
@@ -153,14 +147,13 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Up
         for done, (iteration, params, tasks) in enumerate(moments, start=1):
             found.append(_moment(ensemble, params, iteration, tasks, config))
             progress((index + done / len(moments)) / len(ensembles))
-        moved = moving(ensemble) or []
-        learner = ensemble.learner
+        moved, learner = moving(ensemble), ensemble.learner
         gamma = ensemble.params["step_length"]["gamma"] if "step_length" in ensemble.params else torch.zeros(0)
         answers.append(
             ByLearner(
                 learner.name,
                 [run.seed for run in ensemble.runs],
-                list(parts_of(moved)),
+                list(parts_of(ends(ensemble)[0].network, moved)),
                 moved,
                 gamma.double().numpy(),
                 found[0][0],
@@ -172,104 +165,21 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Up
     return Updates(answers)
 
 
-def _networks(ensemble: Ensemble) -> tuple[perceptron.Net, perceptron.Net]:
-    """The network of the first run before and after one task; both empty where there is none."""
-    learner, params = ensemble.learner, ensemble.runs[0].params
-    task = tree_map(lambda leaf: leaf[0], in_type_of(params, ensemble.distribution.sample(stream("page"), 1)))
-    with torch.no_grad():
-        trajectory = learner.adapt(params, task.support_x, task.support_y)
-        nets = [weights_of(learner, params, trajectory[i]) for i in (0, -1)]
-    return nets[0] or {}, nets[1] or {}
-
-
-def in_type_of(params: Params, tasks: Task) -> Task:
-    """Tasks in the number type of some parameters; class indices stay what they are."""
-    dtype = next(leaves(params)).dtype
-    return tree_map(lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf, tasks)
-
-
-def moving(ensemble: Ensemble) -> list[str] | None:
-    """The weights and biases that adapting changes, from the input up; None where there is no such network."""
-    before, after = _networks(ensemble)
-    if not before or {k: v.shape for k, v in before.items()} != {k: v.shape for k, v in after.items()}:
-        return None
-    names = sorted(before, key=lambda name: (layer_of(name), name))
-    return [name for name in names if not torch.equal(before[name], after[name])]
-
-
-def layer_of(name: str) -> int:
-    """The layer of "weight2" or "bias2"."""
-    return int(name.removeprefix("weight").removeprefix("bias"))
-
-
-def parts_of(moved: Sequence[str]) -> dict[str, list[str]]:
-    """The parts that are compared, and the names of the tensors in each: all together, then layer by layer."""
-    layers = sorted({layer_of(name) for name in moved})
-    found = {ALL: list(moved)}
-    for layer in layers:
-        title = "output layer" if layer == layers[-1] else f"layer {layer}"
-        found[title] = [name for name in moved if layer_of(name) == layer]
-    return found
-
-
-def update(learner: Learner, params: Params, state: State, after: State, task: Task) -> perceptron.Net:
-    """What one step writes into the network, by the names of its tensors."""
-    if isinstance(learner, OPLSTM):
-        _, delta = learner.signals(params, state, task.support_x, task.support_y)
-        sign = params["step_length"]["gamma"].sign() if learner.normalise else 1.0
-        return {f"weight{key[1:]}": sign * raw for key, raw in delta.items()}
-    before, then = weights_of(learner, params, state), weights_of(learner, params, after)
-    assert before is not None
-    assert then is not None
-    return {name: then[name] - before[name] for name in before}
-
-
-def gradient(learner: Learner, net: perceptron.Net, task: Task) -> perceptron.Net:
-    """The gradient of the support loss."""
-    a = perceptron.activations(net, task.support_x)
-    return perceptron.backward(net, a, learner.loss_gradient(a[-1], task.support_y))
-
-
-def heads(net: perceptron.Net, task: Task, start: Tensor, smallest: float) -> dict[str, Tensor]:
-    """The two reference heads, (out, d), on the features of the support that `net` has.
-
-    Args:
-        net: a network.
-        task: its support is looked at.
-        start: the head (out, d) that the least-squares head is to be near to.
-        smallest: singular values below this share of the largest do not count.
-    """
-    last = perceptron.depth(net)
-    a = perceptron.activations(net, task.support_x)
-    y = as_rows(task.support_y, a[-1])
-    left = y - (a[-2] @ start.mT + net[f"bias{last}"].unsqueeze(-2))
-    nearest = start + (torch.linalg.pinv(a[-2], rtol=smallest) @ left).mT
-    if are_values(task.support_y):
-        means = y.mT @ a[-2] / len(y)
-    else:
-        means = 2 * (y.mT @ a[-2]) / y.sum(-2).unsqueeze(-1)
-    return {LEAST_SQUARES: nearest, PROTOTYPES: means}
-
-
 def _moment(
     ensemble: Ensemble, params: Params, iteration: int | None, tasks: int, config: Config
 ) -> tuple[Moment, np.ndarray]:
     """All seeds on all tasks."""
-    learner, moved = ensemble.learner, moving(ensemble) or []
-    drawn = in_type_of(params, tasks_of(ensemble.distribution, tasks)[0])
-    size = sum(_networks(ensemble)[0][name].numel() for name in moved)
-    noise = torch.randn((tasks, size), generator=stream("noise", 11)).to(drawn.support_x)
+    learner, moved, acting = ensemble.learner, moving(ensemble), ends(ensemble)[0]
+    parts = parts_of(acting.network, moved)
+    drawn, _ = tasks_lazily(ensemble.distribution, tasks)
+    size = sum(acting.weights[name].numel() for name in moved)
+    noise = torch.randn((tasks, size), generator=stream("noise", 11)).to(next(leaves(params)))
 
     def one(params: Params, task: Task, noise: Tensor) -> dict[str, Tensor]:
-        return _compared(learner, params, task, noise, parts_of(moved), config)
+        return _compared(learner, params, task, noise, parts, config)
 
-    batched = vmap(vmap(one, (None, 0, 0)), (0, None, None))
-    with torch.no_grad():
-        chunks = [
-            batched(params, tree_map(lambda leaf: leaf[i : i + CHUNK], drawn), noise[i : i + CHUNK])  # noqa: B023
-            for i in range(0, tasks, CHUNK)
-        ]
-    joined = {key: torch.cat([chunk[key] for chunk in chunks], 1).double().numpy() for key in chunks[0]}
+    found = each_task(one, learner, params, drawn, noise)
+    joined = {key: value.double().numpy() for key, value in found.items()}
 
     def of(kind: str) -> dict[str, Likeness]:
         known = [reference for reference in REFERENCES if f"{kind} {reference} cosine" in joined]
@@ -283,8 +193,8 @@ def _compared(
 ) -> dict[str, Tensor]:
     """One seed on one task: cosine and distance to every reference."""
     trajectory = learner.adapt(params, task.support_x, task.support_y)
-    nets: list[perceptron.Net] = [weights_of(learner, params, state) or {} for state in trajectory]
-    last = f"weight{perceptron.depth(nets[0])}"
+    acting = [acting_of(learner, params, state) for state in trajectory]
+    nets, last = [one.weights for one in acting], acting[0].network.head.weight
     found: dict[str, list[Tensor]] = {}
 
     def note(key: str, mine: Tensor, reference: Tensor) -> None:
@@ -294,23 +204,23 @@ def _compared(
 
     written = [update(learner, params, *pair, task) for pair in pairwise(trajectory)]
     for t, net in enumerate(nets):
-        for reference, head in heads(net, task, net[last], config.smallest).items():
+        for reference, head in heads(acting[t], task, net[last], config.smallest).items():
             note(f"head {reference}", net[last].flatten(), head.flatten())
             if t < len(written):
                 target = head - net[last] if reference == LEAST_SQUARES else head
                 note(f"passes {reference}", written[t][last].flatten(), target.flatten())
         if t < len(written):
-            g = gradient(learner, net, task)
+            g = gradient(learner, acting[t], task)
             for names in parts.values():
-                note(f"passes {GRADIENT}", _flat(written[t], names), -_flat(g, names))
+                note(f"passes {GRADIENT}", flat(written[t], names), -flat(g, names))
     descended = nets[0]
     for _ in written:
-        g = gradient(learner, descended, task)
+        g = gradient(learner, acting[0]._replace(weights=descended), task)
         descended = {k: v - config.rate * g[k] if k in parts[ALL] else v for k, v in descended.items()}
     for names in parts.values():
-        moved = _flat(nets[-1], names) - _flat(nets[0], names)
-        note(f"whole {GRADIENT}", moved, _flat(descended, names) - _flat(nets[0], names))
-    for reference, head in heads(nets[-1], task, nets[0][last], config.smallest).items():
+        moved = flat(nets[-1], names) - flat(nets[0], names)
+        note(f"whole {GRADIENT}", moved, flat(descended, names) - flat(nets[0], names))
+    for reference, head in heads(acting[-1], task, nets[0][last], config.smallest).items():
         target = head - nets[0][last] if reference == LEAST_SQUARES else head
         note(f"whole {reference}", (nets[-1][last] - nets[0][last]).flatten(), target.flatten())
     result = {key: torch.stack(values) for key, values in found.items()}
@@ -320,25 +230,8 @@ def _compared(
         for reference in (LEAST_SQUARES, PROTOTYPES):
             key = f"whole {reference} {measure}"
             result[key] = result[key].squeeze(0)
-    result["random"] = torch.stack(_random(noise, gradient(learner, nets[0], task), parts))
+    result["random"] = torch.stack(random_cosines(noise, gradient(learner, acting[0], task), parts))
     return result
-
-
-def _flat(net: perceptron.Net, names: Sequence[str]) -> Tensor:
-    return torch.cat([net[name].flatten() for name in names])
-
-
-def _random(noise: Tensor, g: perceptron.Net, parts: dict[str, list[str]]) -> list[Tensor]:
-    """Cosines of a random direction, given as one vector over all that moves, with the gradient's parts."""
-    drawn, at = {}, 0
-    for name in parts[ALL]:
-        drawn[name] = noise[at : at + g[name].numel()]
-        at += g[name].numel()
-    cosines = []
-    for names in parts.values():
-        mine, other = torch.cat([drawn[name] for name in names]), _flat(g, names)
-        cosines.append((mine * other).sum() / (mine.norm() * other.norm()))
-    return cosines
 
 
 PROBE = Probe(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.runs.ensembles import Ensemble
 from probes.probe import Progress
-from probes.questions.blackbox import predictions
+from probes.tools.algorithms import predictions
 
 CHUNK = 64  # coalitions at once
 KEPT = 24  # tables of coalitions

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from engine.networks import perceptron
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task
-from probes.questions.updates import in_type_of
-from probes.tools.weights import weights_of
+from probes.tools.weights import in_type_of, weights_of
 
 INTERVALS = 100  # of the line that conductance is integrated along; ReLU networks bend often
 

@@ -1,20 +1,21 @@
 """One run on one task, pass by pass: what its cells, gates and pooled states hold, in pictures small enough to read."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.learners import Params
+from engine.learners import Params, State
 from engine.learners.op_lstm import OPLSTM
 from engine.losses import are_values
 from engine.networks import cells as lstm
 from engine.runs.run import Run
 from engine.tasks import Task
 from probes.questions import memory
-from probes.questions.updates import in_type_of
-from probes.tools import readings
+from probes.tools import readings, rule_hooks
+from probes.tools.weights import in_type_of
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,6 @@ class Passes:
     panels: list[Panel]
 
 
-@dataclass(frozen=True)
-class GatedOPLSTM(readings.OverheardOPLSTM):
-    """OP-LSTM whose topmost gates and cell are written down as well."""
-
-    def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
-        new, h = super().react(params, cells, pairs, memory)
-        top = lstm.layers(params[cells])
-        below = pairs if top == 1 else new[f"h{top - 1}"]
-        i, f, _, o = lstm.gates(params[cells], top, below.mT, memory[f"h{top}"].mT)
-        sign, _ = readings.oriented(self, params, cells, pairs)
-        held = torch.stack([sign * new[f"c{top}"].squeeze(-1), *(gate[0].sigmoid() for gate in (f, i, o))], -1)
-        self.trace.append((f"{cells} top", held, h))
-        return new, h
-
-
 def passes(run: Run, task: Task) -> Passes | None:
     """The pictures of one run on one task; None for a learner without cells that read support points."""
     task = in_type_of(run.params, task)
@@ -72,14 +58,19 @@ def passes(run: Run, task: Task) -> Passes | None:
 
 def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
     """The output cell at every support point, in the order of x."""
-    gated = readings.like(GatedOPLSTM, learner)
-    trajectory = gated.adapt(params, task.support_x, task.support_y)
+    calls: list[tuple[Tensor, State, State, Tensor]] = []  # of the output cells: pairs, memory before and after, h
+
+    def note(name: str, seen: tuple[Any, ...], said: Any) -> None:
+        if name == readings.OUTPUT:
+            calls.append((seen[2], seen[3], *said))
+
+    rule_hooks.listening(learner, note).adapt(params, task.support_x, task.support_y)
     order = task.support_x[:, 0].argsort()
     width = task.support_y.shape[-1] if are_values(task.support_y) else 1
-    heard = [(u, said) for name, u, said in gated.trace if name == readings.OUTPUT]
-    tops = [held for name, held, _ in gated.trace if name == f"{readings.OUTPUT} top"]
-    errors = torch.stack([u[::width, 0] - u[::width, 1] for u, _ in heard], 1)[order]
-    said = torch.stack([s[::width] for _, s in heard], 1)[order]
+    sign, _ = readings.oriented(learner, params, readings.OUTPUT, calls[0][0])
+    errors = torch.stack([pairs[::width, 0] - pairs[::width, 1] for pairs, *_ in calls], 1)[order]
+    said = torch.stack([(sign * h)[::width] for *_, h in calls], 1)[order]
+    tops = [_top(params[readings.OUTPUT], pairs, before, after, sign) for pairs, before, after, _ in calls]
     held = torch.stack([top[::width] for top in tops], 1)[order]  # (points, passes, 4)
     far, wide = float(errors.abs().max()), float(max(said.abs().max(), held[..., 0].abs().max()))
     panels = [
@@ -94,7 +85,15 @@ def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
         f"x = {float(x):.2f}, y = {float(y):.2f}"
         for x, y in zip(task.support_x[order, 0], task.support_y[order].reshape(len(order), -1)[:, 0], strict=True)
     ]
-    return Passes("support points, by x", "pass", names, [str(t) for t in range(1, len(trajectory))], panels)
+    return Passes("support points, by x", "pass", names, [str(t) for t in range(1, len(calls) + 1)], panels)
+
+
+def _top(cells: lstm.Net, pairs: Tensor, before: State, after: State, sign: Tensor) -> Tensor:
+    """The topmost cell and its forget, input and output gates, (rows, 4)."""
+    top = lstm.layers(cells)
+    below = pairs if top == 1 else after[f"h{top - 1}"]
+    i, f, _, o = lstm.gates(cells, top, below.mT, before[f"h{top}"].mT)
+    return torch.stack([sign * after[f"c{top}"].squeeze(-1), *(gate[0].sigmoid() for gate in (f, i, o))], -1)
 
 
 def _of_plain(run: Run, task: Task) -> Passes:

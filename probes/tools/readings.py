@@ -17,19 +17,14 @@ of what the rule said: about 0, which is what a rule says that writes nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.learners import Learner, Params, State
+from engine.learners import Params
 from engine.learners.meta_lstm import MetaLSTM, P, preprocess
 from engine.learners.op_lstm import OPLSTM
-from engine.learners.turtle import Turtle
-from engine.networks import cells as lstm
-from engine.networks import perceptron
 
 GRADIENT, LINEAR, DICTIONARY = READINGS = ("gradient descent", "linear", "dictionary")
 OUTPUT, BODY, MOVE, INPUT_GATE, FORGET_GATE = "output_lstm", "body_lstm", "optimiser", "i", "f"
@@ -147,141 +142,3 @@ def gate_inputs(learner: MetaLSTM, z: Tensor, theta: Tensor) -> Tensor:
 def gradient_of(u: Tensor) -> Tensor:
     """g (..., rows) from `gate_inputs`: its size and sign say all of it."""
     return u[..., 1] * (P * u[..., 0]).exp()
-
-
-# ---- learners with their rule overheard --------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Overheard:
-    """Adds what the rule was shown and said, step by step, to `trace`: (part, inputs, what it said)."""
-
-    trace: list[tuple[str, Tensor, Tensor]] = field(default_factory=list, compare=False)
-
-
-@dataclass(frozen=True)
-class OverheardOPLSTM(Overheard, OPLSTM):
-    """OP-LSTM whose signals are written down as they are applied."""
-
-    def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
-        new, h = super().react(params, cells, pairs, memory)
-        sign, seen = oriented(self, params, cells, pairs)
-        self.trace.append((cells, seen, sign * h))
-        return new, h
-
-
-@dataclass(frozen=True)
-class OverheardTurtle(Overheard, Turtle):
-    """TURTLE whose moves are written down, before the learning rates."""
-
-    def move(self, params: Params, seen: Tensor) -> Tensor:
-        said = super().move(params, seen)
-        self.trace.append((MOVE, seen, said))
-        return said
-
-
-@dataclass(frozen=True)
-class OverheardMetaLSTM(Overheard, MetaLSTM):
-    """A meta-learner LSTM whose gates are written down."""
-
-    def gates(self, params: Params, state: State, z: Tensor, theta: Tensor) -> State:
-        new = super().gates(params, state, z, theta)
-        seen = gate_inputs(self, z, theta)
-        self.trace.extend([(INPUT_GATE, seen, new["i"]), (FORGET_GATE, seen, new["f"])])
-        return new
-
-
-# ---- learners with a reading in the place of their rule ----------------------------------------------
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Terms in the place of the rule: `params["reading"]` holds coefficients (steps, terms) of the parts replaced.
-
-    Attributes:
-        reading: one of `READINGS`.
-        steps_read: how many sets of coefficients there are; steps after the last use the last.
-    """
-
-    reading: str = GRADIENT
-    steps_read: int = 1
-
-    def first(self, like: Tensor) -> Tensor:
-        """Which set is in use, as (steps,) with a single 1: the first."""
-        return torch.eye(self.steps_read, dtype=like.dtype, device=like.device)[0] + 0 * like.sum()
-
-    def next(self, now: Tensor) -> Tensor:
-        """The set after."""
-        later = torch.cat([torch.zeros_like(now[:1]), now[:-1]])
-        return later + torch.cat([torch.zeros_like(now[:-1]), now[-1:]])
-
-    def says(self, params: Params, part: str, now: Tensor, u: Tensor) -> Tensor:
-        """What the reading says to u (..., rows, inputs): (..., rows)."""
-        return said_by(part, self.reading, u, (now.unsqueeze(-1) * params["reading"][part]).sum(-2))
-
-
-@dataclass(frozen=True)
-class ReadOPLSTM(Reading, OPLSTM):
-    """OP-LSTM with terms in the place of its cells, or of one of them."""
-
-    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        state, depth = super().start(params, support_x, support_y), perceptron.depth(params["net"])
-        for layer in range(1, depth + 1):
-            if (OUTPUT if layer == depth else BODY) in params["reading"]:
-                state[f"lstm{layer}"] = {"now": self.first(support_x)}
-        return state
-
-    def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
-        if cells not in params["reading"]:
-            return super().react(params, cells, pairs, memory)
-        sign, seen = oriented(self, params, cells, pairs)
-        return {"now": self.next(memory["now"])}, sign * self.says(params, cells, memory["now"], seen)
-
-
-@dataclass(frozen=True)
-class ForgetfulOPLSTM(OPLSTM):
-    """OP-LSTM whose cells start every pass from the state 0."""
-
-    def react(self, params: Params, cells: str, pairs: Tensor, memory: lstm.State) -> tuple[lstm.State, Tensor]:
-        return super().react(params, cells, pairs, {key: torch.zeros_like(value) for key, value in memory.items()})
-
-
-@dataclass(frozen=True)
-class ReadTurtle(Reading, Turtle):
-    """TURTLE with terms in the place of its network; `params["reading"]["scale"]` is s."""
-
-    def move(self, params: Params, seen: Tensor) -> Tensor:
-        scale = params["reading"]["scale"][..., None, None].expand(*seen.shape[:-1], 1)
-        return self.says(params, MOVE, self.first(seen), torch.cat([seen, scale], -1))
-
-
-@dataclass(frozen=True)
-class ReadMetaLSTM(Reading, MetaLSTM):
-    """A meta-learner LSTM with terms in the place of its gates, or of one of them; gates stay in [0, 1]."""
-
-    def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
-        return {**super().start(params, support_x, support_y), "now": self.first(support_x)}
-
-    def gates(self, params: Params, state: State, z: Tensor, theta: Tensor) -> State:
-        replaced, seen = [p for p in (INPUT_GATE, FORGET_GATE) if p in params["reading"]], gate_inputs(self, z, theta)
-        both = len(replaced) == 2  # nobody asks the cell then
-        new = {"h1": state["h1"], "c1": state["c1"]} if both else super().gates(params, state, z, theta)
-        said = {part: self.says(params, part, state["now"], seen).clamp(0, 1) for part in replaced}
-        return {**new, **said, "now": self.next(state["now"])}
-
-
-CLASSES: dict[type[Learner], tuple[Any, Any, tuple[str, ...]]] = {
-    OPLSTM: (OverheardOPLSTM, ReadOPLSTM, (OUTPUT, BODY)),
-    Turtle: (OverheardTurtle, ReadTurtle, (MOVE,)),
-    MetaLSTM: (OverheardMetaLSTM, ReadMetaLSTM, (INPUT_GATE, FORGET_GATE)),
-}
-
-
-def kind_of(learner: Learner) -> type[Learner] | None:
-    """The class of learners with a learned rule that it belongs to, or None."""
-    return next((cls for cls in CLASSES if isinstance(learner, cls)), None)
-
-
-def like(cls: Any, learner: Learner, **more: Any) -> Any:
-    """The same hyper-parameters in another class."""
-    return cls(**{f.name: getattr(learner, f.name) for f in fields(learner) if f.name not in more}, **more)

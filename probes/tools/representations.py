@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Pooled, Task, TaskDistribution, stream
+from probes.tools.batches import each_task
 
 BEFORE, AFTER = "before", "after"
 PREDICTION = "prediction"
-CHUNK = 50  # tasks at once: bounds memory
 
 
 def inputs(distribution: TaskDistribution, points: int) -> Tensor:
@@ -26,11 +25,16 @@ def inputs(distribution: TaskDistribution, points: int) -> Tensor:
     """
     if distribution.span:
         return torch.linspace(*distribution.span, points).unsqueeze(-1)
-    return distribution.sample(stream("page", 8), points).query_x[:, 0]
+    drawn = distribution.lazy(stream("page", 8), points)
+    first = drawn.query_x[:, 0]
+    return drawn.pool.at(first) if isinstance(drawn, Pooled) else first
 
 
 def tasks_of(distribution: TaskDistribution, tasks: int) -> tuple[Task, dict[str, np.ndarray]]:
-    """Held-out tasks, the same for all learners, with the hidden numbers in which they differ, (tasks,) each."""
+    """Held-out tasks, the same for all learners, with the hidden numbers in which they differ, (tasks,) each.
+
+    All at once, with all their inputs: of functions of one number. Others are drawn lazily.
+    """
     drawn = distribution.draw(stream("test"), tasks)
     return drawn.task, {name: drawn.hidden[name].double().numpy() for name in hidden_numbers(distribution)}
 
@@ -74,7 +78,13 @@ def as_drawn(ensemble: Ensemble) -> Ensemble:
 
 
 def represent(
-    learner: Learner, params: Params, tasks: Task, x: Tensor, steps: Sequence[int], *, predictions: bool = False
+    learner: Learner,
+    params: Params,
+    tasks: Task | Pooled,
+    x: Tensor,
+    steps: Sequence[int],
+    *,
+    predictions: bool = False,
 ) -> dict[str, np.ndarray]:
     """Every hidden layer at inputs x, for each seed, task and inner step.
 
@@ -90,17 +100,13 @@ def represent(
         (seeds, tasks, len(steps), Q, d) float64 by the name of the layer, in the order of the layers.
     """
 
-    def one(params: Params, support_x: Tensor, support_y: Tensor) -> dict[str, Tensor]:
-        trajectory = learner.adapt(params, support_x, support_y)
+    def one(params: Params, task: Task) -> dict[str, Tensor]:
+        trajectory = learner.adapt(params, task.support_x, task.support_y)
         rows: list[dict[str, Any]] = []
         for state in (trajectory[step] for step in steps):
             said = {PREDICTION: learner.predict(params, state, x)} if predictions else {}
             rows.append({**learner.features(params, state, x), **said})
         return {layer: torch.stack([row[layer] for row in rows]) for layer in rows[0]}
 
-    batched = vmap(vmap(one, (None, 0, 0)), (0, None, None))
-    chunks = []
-    with torch.no_grad():
-        for i in range(0, len(tasks.support_x), CHUNK):
-            chunks.append(batched(params, tasks.support_x[i : i + CHUNK], tasks.support_y[i : i + CHUNK]))
-    return {layer: torch.cat([chunk[layer] for chunk in chunks], 1).double().numpy() for layer in chunks[0]}
+    found = each_task(one, learner, params, tasks, queries=len(x))
+    return {layer: value.double().numpy() for layer, value in found.items()}

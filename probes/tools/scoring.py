@@ -3,20 +3,21 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from engine import losses
+from engine.evaluation import at_once
+from engine.execution.batching import over_tasks
 from engine.heads import Head, with_head
 from engine.learners import Params
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Pooled, Task, TaskDistribution, rows_of
+from engine.tasks import Pooled, Task, TaskDistribution
 from engine.trees import count, tree_map
 from probes.probe import Progress, silent
+from probes.tools.weights import gathered, network_below, plain_of
 
 CHUNK, LARGE_CHUNK = 20, 10  # tasks at once, and for large states: what a step touches stays in the processor's caches
 LARGE = 100_000  # numbers in the states of all seeds on one task
@@ -51,11 +52,11 @@ def query_losses(
     Returns:
         (seeds, N, len(steps)) float64.
     """
-    learner, params = ensemble.learner, ensemble.params
-    wanted = set(steps)
+    learner, params, seeds = ensemble.learner, ensemble.params, len(ensemble.runs)
+    network, wanted = network_below(learner), set(steps)
 
-    def one(task: Task, head: Head | None = None) -> Tensor:
-        start: Params = params if head is None else with_head(params, head)
+    def along(start: Params, task: Task, *stack: int) -> Tensor:
+        """The losses after the steps, the last axis, for one seed or a stack of them."""
         state = learner.start(start, task.support_x, task.support_y)
         losses = []
         for step in range(max(wanted) + 1):
@@ -63,16 +64,22 @@ def query_losses(
                 state = learner.step(start, state, task.support_x, task.support_y)
             if step in wanted:
                 loss = learner.loss(learner.predict(start, state, task.query_x), task.query_y)
-                losses.append(loss.expand(len(ensemble.runs)))  # a start without parameters is the same for all seeds
-        return torch.stack(losses, -1)  # (seeds, steps)
+                losses.append(loss.expand(stack))  # a start without parameters is the same for all seeds
+        return torch.stack(losses, -1)
 
-    others, batched = () if heads is None else (heads,), cast(Any, vmap(one))
+    def one(task: Task, head: Head | None = None) -> Tensor:
+        start: Params = params if head is None else with_head(params, head)
+        if network is None or network.broadcasts:
+            return along(start, task, seeds)
+        return torch.stack([along(tree_map(lambda leaf: leaf[seed], start), task) for seed in range(seeds)])  # noqa: B023
+
+    others, batched = () if heads is None else (heads,), over_tasks(one, plain_of(learner))
     n, size = len(tasks.query_x), _chunk_size(ensemble, tasks)
 
     def chunk(i: int) -> Tensor:
         with torch.no_grad():  # every thread has its own
             part = slice(i, i + size)
-            return batched(rows_of(tasks, part), *tree_map(lambda leaf: leaf[part], others))
+            return batched(gathered(tasks, part, params), *tree_map(lambda leaf: leaf[part], others))
 
     chunks = []
     pool = ThreadPoolExecutor(WORKERS if torch.get_num_threads() == 1 else 1)
@@ -86,10 +93,15 @@ def query_losses(
 
 
 def _chunk_size(ensemble: Ensemble, tasks: Task | Pooled) -> int:
-    first = tree_map(lambda leaf: leaf[0], rows_of(tasks, slice(0, 1)))
+    learner, params, seeds = ensemble.learner, ensemble.params, len(ensemble.runs)
+    network = network_below(learner)
+    first = tree_map(lambda leaf: leaf[0], gathered(tasks, slice(0, 1), params))
+    if alone := network is not None and not network.broadcasts:
+        params = tree_map(lambda leaf: leaf[0], params)
     with torch.no_grad():
-        start = ensemble.learner.start(ensemble.params, first.support_x, first.support_y)
-    return LARGE_CHUNK if count(start) > LARGE else CHUNK
+        start = learner.start(params, first.support_x, first.support_y)
+    most = LARGE_CHUNK if count(start) * (seeds if alone else 1) > LARGE else CHUNK
+    return at_once(plain_of(learner), tasks, most, copies=WORKERS * seeds)
 
 
 def with_shots(distribution: TaskDistribution, shots: int | None) -> TaskDistribution:

@@ -6,15 +6,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.evaluation import held_out_tasks
 from engine.learners import Learner, Params, State
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
-from engine.tasks import Task, TaskDistribution, stream
+from engine.tasks import Task, TaskDistribution, rows_of, stream
 from engine.trees import tree_map
 from probes.needs import Acts, MetaLoss
 from probes.probe import Need
 from probes.tools.losses import Surface, meta_surface, task_surface
+from probes.tools.representations import tasks_lazily
 
 TASK, META = "task", "meta"
 Loss = Literal["task", "meta"]
@@ -31,12 +31,13 @@ def why_not(ensemble: Ensemble, loss: Loss) -> str | None:
 
 def one_task(distribution: TaskDistribution, index: int) -> Task:
     """A held-out task by its number."""
-    return tree_map(lambda v: v[index], held_out_tasks(distribution, HELD_OUT))
+    tasks, _ = tasks_lazily(distribution, HELD_OUT)
+    return tree_map(lambda v: v[0], rows_of(tasks, slice(index, index + 1)))
 
 
 def first_tasks(distribution: TaskDistribution, tasks: int) -> Task:
     """The first held-out tasks, as a batch."""
-    return tree_map(lambda v: v[:tasks], held_out_tasks(distribution, HELD_OUT))
+    return Task(*rows_of(tasks_lazily(distribution, HELD_OUT)[0], slice(0, tasks))[:4])  # no learner's noise
 
 
 def adapted(learner: Learner, params: Params, task: Task, step: int) -> list[State]:

@@ -15,6 +15,7 @@ from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
 from probes import asking
 from probes.questions import blackbox
+from probes.tools.algorithms import SINES
 from tests.dashboard.pages import app, charts, fine, said
 from tests.engine.learners.test_op_lstm import backpropagation
 from tests.probes.questions.test_diversity import ensemble
@@ -168,7 +169,7 @@ def test_an_algorithm_without_mistakes_has_none_to_share():
     config = {"tasks": 4, "shots": (8,), "points": 9, "steps": (2,), "ordered": 1, "orders": 2}
     found = asking.ask("blackbox", [made], config)
     values, columns, parted = boxes.mistake_table(found, found.boxes, titles([made]), 0)
-    assert np.isnan(values[0, columns.index(blackbox.SINES)])
+    assert np.isnan(values[0, columns.index(SINES)])
     assert columns[parted:] == ["LSTM, pooled"]
     pair = found.boxes[0].said[0]
     wanted = np.mean([blackbox.mistakes(pair[i], pair[1 - i], found.truth) for i in (0, 1)])

@@ -13,6 +13,7 @@ from dashboard.widgets.numbers import number
 from engine.runs.ensembles import Ensemble
 from probes.questions import blackbox
 from probes.questions.blackbox import Box, Boxes
+from probes.tools.algorithms import SINES
 
 CONFIG = {"tasks": 40, "shots": (1, 2, 3, 5, 10, 20), "ordered": 3}
 ALIKE = 0.2  # a correlation of errors below is no likeness worth a name
@@ -40,7 +41,7 @@ def show_errors(first: Boxes, boxes: list[Box], names: dict[str, str]) -> None:
         "colour, algorithms in grey; shaded: points in training. Errors below 10⁻⁴ are drawn there.",
         figures.errors(rows, boxes[0].trained_shots, page.dark()),
         "rules-errors",
-        read=words.algorithms(any(one.name == blackbox.SINES for one in first.algorithms)),
+        read=words.algorithms(any(one.name == SINES for one in first.algorithms)),
         data=rows,
         says=error_sentence(first, boxes, names),
     )
@@ -133,7 +134,7 @@ def error_sentence(first: Boxes, boxes: list[Box], names: dict[str, str]) -> str
     """At the training shots: the best learner beside the best algorithm that does not know the family."""
     at = int(np.argmin(np.abs(first.shots - boxes[0].trained_shots)))
     best = min(boxes, key=lambda box: box.error[:, at].mean())
-    blind = [one for one in first.algorithms if one.name != blackbox.SINES]
+    blind = [one for one in first.algorithms if one.name != SINES]
     best_of = "the best algorithm" if blind == first.algorithms else "the best algorithm that does not know the family"
     other = min(blind, key=lambda one: one.error[at])
     mine = float(best.error[:, at].mean())

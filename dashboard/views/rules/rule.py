@@ -28,7 +28,8 @@ from engine.learners.meta_lstm import MetaLSTM
 from engine.runs.ensembles import Ensemble
 from probes.questions.rule import OfLearner
 from probes.tools.readings import BODY, OUTPUT
-from probes.tools.rule_pictures import Gates, Moves, Surfaces
+from probes.tools.rule_pictures import Gates, Moves
+from probes.tools.rule_surfaces import Surfaces
 
 TASKS = 100
 AXES = {OUTPUT: ("label y", "prediction ŷ", "h"), BODY: ("activation a", "message d", "h")}

@@ -11,7 +11,8 @@ from dashboard.widgets.numbers import number, percent
 from probes.questions.rule import ALL_PARTS, BEFORE, FORGETFUL, OWN, SILENT, InPlace, OfLearner
 from probes.tools import readings
 from probes.tools.readings import BODY, FORGET_GATE, INPUT_GATE, MOVE, OUTPUT, READINGS
-from probes.tools.rule_pictures import Moves, Surface, Surfaces
+from probes.tools.rule_pictures import Moves
+from probes.tools.rule_surfaces import RuleSurface, Surfaces
 
 PARTS = {
     OUTPUT: "output cell",
@@ -46,7 +47,7 @@ def title_of(run: InPlace) -> str:
     return f"{run.reading}{where}"
 
 
-def surface_sentence(surface: Surface, one: OfLearner, seed: int, at: int) -> str:
+def surface_sentence(surface: RuleSurface, one: OfLearner, seed: int, at: int) -> str:
     """The linear reading of this seed at this pass, in words."""
     read = next(r for r in one.reads if (r.part, r.reading) == (surface.part, readings.LINEAR))
     c, share = read.coefficients[seed, at - 1], read.share[seed, at - 1]

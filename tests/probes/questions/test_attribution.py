@@ -17,10 +17,10 @@ from engine.runs.run import Run
 from engine.tasks import Sine, stream
 from engine.trees import tree_map
 from probes import asking
-from probes.questions import attribution, blackbox
+from probes.questions import attribution
 from probes.questions.attribution import Config
+from probes.tools import algorithms, conductance
 from probes.tools import coalitions as games
-from probes.tools import conductance
 from probes.tools.coalitions import Coalitions
 from tests.probes.questions.test_diversity import ensemble
 
@@ -127,8 +127,8 @@ def test_before_its_first_step_no_learner_has_looked_at_its_points(name: str):
     found = ensemble(name)
     x, y = torch.from_numpy(POINTS).float().unsqueeze(-1).unbind(1)
     grid = torch.linspace(-5, 5, 7).unsqueeze(-1)
-    one = blackbox.predictions(found, x[None], y[None], grid, steps=0)
-    other = blackbox.predictions(found, x[None] + 1, 3 - y[None], grid, steps=0)
+    one = algorithms.predictions(found, x[None], y[None], grid, steps=0)
+    other = algorithms.predictions(found, x[None] + 1, 3 - y[None], grid, steps=0)
     np.testing.assert_array_equal(one, other)
 
 
@@ -203,7 +203,7 @@ def test_what_integrated_gradients_miss_are_the_jumps(maml: Ensemble):
     x, y, _ = conductance.in_type(maml, one, 2.0)
     fine = 20_001
     labels = torch.linspace(0, 1, fine).double()[:, None, None] * y[None, :, None]
-    said = blackbox.predictions(maml, x.expand(fine, 1, 1), labels, torch.tensor([[2.0]]).double())[..., 0]
+    said = algorithms.predictions(maml, x.expand(fine, 1, 1), labels, torch.tensor([[2.0]]).double())[..., 0]
     steps, explained = np.diff(said, axis=1), said[:, -1] - said[:, 0]
     usual = np.abs(np.median(steps, axis=1, keepdims=True))
     jumps = np.where(np.abs(steps) > 20 * usual, steps, 0.0).sum(1)
@@ -284,7 +284,7 @@ def test_another_query_adapts_to_no_coalition_again(monkeypatch: pytest.MonkeyPa
     named = [replace(run, record={**run.record, "weights_sha256": f"moved-{run.seed}"}) for run in found.runs]
     found = Ensemble(tuple(named))
     calls = []
-    real = blackbox.predictions
+    real = algorithms.predictions
 
     def counted(*args: object, **more: object) -> np.ndarray:
         calls.append(args)

@@ -18,8 +18,8 @@ from engine.tasks import Polynomials, Sine, SineFamilies, stream
 from engine.trees import tree_map
 from probes import asking
 from probes.questions import blackbox, memory
-from probes.questions.blackbox import KERNEL, NEAREST, SINES
-from probes.tools import passes
+from probes.tools import algorithms, passes
+from probes.tools.algorithms import KERNEL, NEAREST, SINES
 from tests.engine.conftest import REGRESSORS, double, short
 from tests.engine.learners.test_op_lstm import backpropagation
 from tests.probes.questions.test_diversity import ensemble
@@ -60,8 +60,7 @@ def test_only_learners_that_read_in_order_mind_the_order(name: str):
 )
 def test_who_knows_the_family_is_asked_where_it_is_of_waves_alone(task, waves: bool):
     """Where it is, two noise-free points are enough for it; elsewhere, its name would promise what it cannot keep."""
-    config = blackbox.Config(tasks=5, shots=(2,), points=9, steps=())
-    found = {one.name: one.error[0] for one in blackbox.algorithms(task, config)}
+    found = {one.name: one.error[0] for one in algorithms.algorithms(task, 5, 9, (2,), ())}
     assert (SINES in found) == waves
     assert KERNEL in found
     assert not waves or task == Sine(noise=0.3, inputs=(0.0, 9.0)) or found[SINES] < 1e-2 * found[KERNEL]
@@ -79,7 +78,7 @@ def test_the_first_order_is_that_of_the_task():
 
 def test_gradient_descent_from_the_same_network_is_found_at_distance_0():
     """The reference is MAML's own start, as drawn for seed 0: its learner does exactly the same."""
-    learner = MAML(inner_lr=blackbox.RATE, test_steps=3)
+    learner = MAML(inner_lr=algorithms.RATE, test_steps=3)
     box = alone(learner, learner.init(stream("init"), Sine.spec), Sine(shots=6))
     found = asking.ask("blackbox", [box], FEW).boxes[0]
     np.testing.assert_allclose(found.distance["3 steps"], 0, atol=1e-10)
@@ -91,11 +90,11 @@ def test_gradient_descent_from_the_same_network_is_found_at_distance_0():
 def test_algorithms_say_what_they_should():
     found = {one.name: one for one in asked(MAML(test_steps=1), shots=(2, 8)).algorithms}
     assert found[SINES].error[1] < 1e-6, "two coefficients, eight points without noise"
-    tasks, grid, truth = blackbox._drawn(Sine(), 8, 6, 9)
+    tasks, grid, truth = algorithms.drawn(Sine(), 8, 6, 9)
     x, y, at = tasks.support_x[0].double().numpy(), tasks.support_y[0].double().numpy()[:, 0], grid.double().numpy()
     nearest = y[np.abs(at - x[:, 0]).argmin(1)]
     np.testing.assert_allclose(found[NEAREST].said[1, 0], nearest, rtol=1e-12)
-    ridge = blackbox.fitted(blackbox.LINES, (1.0,), tasks, 8, at)[0]
+    ridge = algorithms.fitted(algorithms.LINES, (1.0,), tasks, 8, at)[0]
     np.testing.assert_allclose(ridge, Ridge(1.0).fit(x, y).predict(at), rtol=1e-12)
     assert truth.shape == (6, 9)
 

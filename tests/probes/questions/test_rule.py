@@ -14,9 +14,9 @@ from engine.learners.turtle import Turtle
 from engine.tasks import Sine, stream
 from probes import asking
 from probes.questions import rule
-from probes.questions.updates import in_type_of
-from probes.tools import readings, rule_pictures, scoring
+from probes.tools import readings, rule_surfaces, scoring
 from probes.tools.readings import BODY, DICTIONARY, FORGET_GATE, GRADIENT, INPUT_GATE, LINEAR, MOVE, OUTPUT
+from probes.tools.weights import in_type_of
 from tests.engine.conftest import double
 from tests.engine.learners.test_op_lstm import backpropagation, memoryless
 from tests.probes.questions.test_updates import alone
@@ -182,11 +182,11 @@ def test_the_gradient_comes_back_from_what_the_preprocessing_tells():
 def test_deviations_tell_what_they_say():
     u = np.linspace(-1, 1, 21)
     product = u[:, None] * u
-    found = rule_pictures.deviations(product, OUTPUT)
+    found = rule_surfaces.deviations(product, OUTPUT)
     assert found["additive"] == pytest.approx(1)
     assert found["odd"] == pytest.approx(1)
     assert found["monotone"] == pytest.approx(0.5)
-    falling = rule_pictures.deviations(-np.ones(21)[:, None] * u, BODY)
+    falling = rule_surfaces.deviations(-np.ones(21)[:, None] * u, BODY)
     assert falling["odd"] == pytest.approx(0)
     assert falling["monotone"] == pytest.approx(1)
 

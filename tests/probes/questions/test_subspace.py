@@ -15,6 +15,7 @@ from engine.tasks import Sine, Task, stream
 from engine.trees import stack, tree_map
 from probes import asking
 from probes.questions import moving, subspace
+from probes.tools import representations
 from tests.images import Bars
 from tests.probes.questions.test_diversity import ensemble
 
@@ -140,7 +141,7 @@ def test_movement_of_a_network_is_the_length_of_its_change():
     found = ensemble("maml", network=MLP((5, 5)), steps=2)
     answer = asking.ask("moving", [found], {"tasks": 5}).learners[0]
     learner, run = found.learner, found.runs[1]
-    tasks: Task = tree_map(lambda v: v[3], moving.tasks_of(found.distribution, 5)[0])
+    tasks: Task = tree_map(lambda v: v[3], representations.tasks_of(found.distribution, 5)[0])
     states = learner.adapt(run.params, tasks.support_x, tasks.support_y)
     nets = [learner.acting(run.params, state).weights for state in (states[0], states[-1])]
     for layer in (1, 2, 3):
