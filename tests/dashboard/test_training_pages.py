@@ -110,7 +110,7 @@ def test_the_form_explains_every_parameter_of_every_task(task):
     title = task.replace("-", " ")
     learner = "MAML" if TASKS[task]().spec.kind == "regression" else "ProtoNet"
     at = opened("train", **{"train-task": title, "train-learner": learner})
-    drawn = {e.key: e for kind in ("number_input", "text_input", "checkbox") for e in at.get(kind)}
+    drawn = {e.key: e for kind in ("number_input", "text_input", "checkbox", "selectbox") for e in at.get(kind)}
     for field in (each.name for each in fields(TASKS[task]) if each.name != "shots"):
         assert drawn[f"train-task-{task}-{field}"].help == explained(TASKS[task])[field]
 
