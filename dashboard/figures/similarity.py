@@ -81,7 +81,7 @@ def heat(
     )
 
 
-def kernels(labels: tuple[str, str], pair: np.ndarray, x: np.ndarray, dark: bool) -> go.Figure:
+def kernels(labels: tuple[str, str], pair: np.ndarray, x: np.ndarray, dark: bool, axis: str = "input") -> go.Figure:
     """How alike each of two layers finds any two inputs.
 
     Args:
@@ -89,6 +89,7 @@ def kernels(labels: tuple[str, str], pair: np.ndarray, x: np.ndarray, dark: bool
         pair: their kernels, (2, points, points).
         x: the inputs, (points,).
         dark: colours for the dark background.
+        axis: what they are.
     """
     fig = make_subplots(cols=2, subplot_titles=labels, horizontal_spacing=0.08, shared_yaxes=True)
     limit = float(np.nanquantile(np.abs(pair), 0.995)) if np.isfinite(pair).any() else 1.0
@@ -102,10 +103,10 @@ def kernels(labels: tuple[str, str], pair: np.ndarray, x: np.ndarray, dark: bool
             colorscale=DIVERGING_DARK if dark else DIVERGING,
             showscale=column == 2,
             colorbar={"title": "alike", "tickvals": [-1, 0, 1], **BAR},
-            hovertemplate="x %{x:.2f} and x′ %{y:.2f}: %{z:.2f}<extra></extra>",
+            hovertemplate="x %{x:.4~g} and x′ %{y:.4~g}: %{z:.2f}<extra></extra>",
             row=1,
             col=column,
         )
-        fig.update_xaxes(title_text="input x", constrain="domain", row=1, col=column)
-    fig.update_yaxes(title_text="input x′", row=1, col=1)
+        fig.update_xaxes(title_text=f"{axis} x", constrain="domain", row=1, col=column)
+    fig.update_yaxes(title_text=f"{axis} x′", row=1, col=1)
     return fig.update_layout(height=360, margin={"l": 10, "r": 10, "t": 40, "b": 45})

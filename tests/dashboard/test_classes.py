@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from dashboard.widgets.pages import PAGES
+from engine.learners import make
+from engine.runs.run import save
+from engine.tasks import TASKS, stream
 from tests.dashboard.pages import charts, fine, linked
 from tests.dashboard.test_library import add_run
 
@@ -37,3 +40,13 @@ def test_every_part_draws_or_says_what_it_needs(page: str, part: str, own: Path)
     else:
         assert charts(at) or "landscape-rules-ask" in {button.key for button in at.button}
         assert not any("mean squared error" in caption.value for caption in at.caption)
+
+
+@pytest.mark.parametrize("part", [("behaviour", "Adaptation"), ("features", "Similarity"), ("landscape", "Task loss")])
+def test_images_too(part: tuple[str, str], own: Path):
+    glyphs, network = TASKS["glyphs"](shots=1), {"name": "conv4", "channels": 4, "blocks": 2}
+    record = {"schema": 2, "learner": "maml", "hyper_parameters": {"network": network}, "task": "glyphs", "seed": 0}
+    record |= {"shots": 1, "task_parameters": {"shots": 1}, "status": "done"}
+    save(own / "images" / "maml-k1-s0", make("maml", network=network).init(stream("init", 0), glyphs.spec), record)
+    at = fine(linked(part[0], FAST | {"runs": "my-images", f"{PAGES[part[0]].prefix}-part": part[1]}))
+    assert charts(at)

@@ -43,9 +43,15 @@ def pair_rows(found: Similarity, names: dict[str, str], shown: Sequence[int]) ->
     return pd.DataFrame(rows, columns=["layer", "against", "CKA", "lowest seed", "highest seed"])
 
 
+def places(inputs: np.ndarray) -> tuple[np.ndarray, str]:
+    """Where inputs (points, ...) stand on an axis, (points,), and what it is: their number where they are not one."""
+    alone = inputs[0].size == 1
+    return (inputs.reshape(-1), "input") if alone else (np.arange(len(inputs)), "number of the input")
+
+
 def kernel_rows(found: Similarity, first: int, second: int) -> pd.DataFrame:
     """The two kernels as a long table."""
-    x = found.inputs[:, 0]
+    x, _ = places(found.inputs)
     one, other = np.meshgrid(x, x, indexing="ij")
     pair = {"first": found.kernels[first].ravel(), "second": found.kernels[second].ravel()}
     return pd.DataFrame({"x": one.ravel(), "x′": other.ravel(), **pair})

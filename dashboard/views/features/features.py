@@ -37,7 +37,7 @@ def show_diversity(ensembles: list[Ensemble]) -> None:
     page.frame(
         "Whose features are diverse, and does adapting change that?",
         f"{tables.MEASURES[measure].capitalize()} of each layer, before and after adaptation, beside the untrained "
-        f"learner; {len(found.inputs)} even inputs, {found.tasks} held-out tasks.",
+        f"learner; {len(found.inputs)}{' even' * (found.inputs[0].size == 1)} inputs, {found.tasks} held-out tasks.",
         figures.diversity(rows, tables.MEASURES[measure], page.dark()),
         "features-diversity",
         read=words.DIVERSITY,
@@ -123,11 +123,12 @@ def show_similarity(ensembles: list[Ensemble]) -> None:
         first, second = pair_of(found, shown, labels)
     with map_place:
         show_heat(found, shown, names, labels, (first, second))
+    where, axis = alike.places(found.inputs)
     page.frame(
         "What do the two layers find alike?",
         "How alike each layer finds any two inputs, as a share of the strongest; first seed, first task.",
         similarity_figures.kernels(
-            (labels[first], labels[second]), found.kernels[[first, second]], found.inputs[:, 0], page.dark()
+            (labels[first], labels[second]), found.kernels[[first, second]], where, page.dark(), axis
         ),
         "features-kernels",
         read=words.KERNELS,
