@@ -13,7 +13,7 @@ from engine import Run, Sine, make
 from engine.evaluation import held_out_tasks, knowing_nothing, step_scores
 from engine.learners import LEARNERS
 from engine.runs.ensembles import Ensemble
-from engine.tasks import GaussianClasses, Pool, TaskDistribution, stream
+from engine.tasks import GaussianClasses, Stored, TaskDistribution, stream
 from engine.trees import tree_map
 from probes import asking
 from probes.tools import scoring
@@ -117,10 +117,10 @@ def test_tasks_whose_inputs_wait_are_scored_a_chunk_at_a_time(monkeypatch):
     """As whole ones are, and never more of them are in memory than a chunk."""
     wide = ensemble("maml", Bars(), network={"widths": [6]}, steps=1, test_steps=2)
     made = Ensemble(tuple(replace(run, params=tree_map(torch.Tensor.float, run.params)) for run in wide.runs))
-    seen, at = [], Pool.at
+    seen, at = [], Stored.at
     whole, (lazily, hidden) = held_out_tasks(Bars(), 7), tasks_lazily(Bars(), 7)
     monkeypatch.setattr(scoring, "CHUNK", 2)
-    monkeypatch.setattr(Pool, "at", lambda self, index: seen.append(len(index)) or at(self, index))
+    monkeypatch.setattr(Stored, "at", lambda self, index: seen.append(len(index)) or at(self, index))
     found = scoring.query_losses(made, lazily, (0, 2))
     assert (hidden, max(seen)) == ({}, 2)
     assert found == pytest.approx(scoring.query_losses(made, whole, (0, 2)), rel=1e-5)
