@@ -21,10 +21,16 @@ PARTS = {
 }
 
 
+LONG = ("Shots", "Shift", "Factors")  # parts that adapt every learner to many sets of tasks
+FEW = "maml,fomaml,op-lstm"
+
+
 def opened(part: str = "Adaptation", **query: str) -> AppTest:
     """A part of the page at a link, with few tasks."""
     at = app("behaviour")
     at.query_params["runs"] = COLLECTION
+    if part in LONG:
+        at.query_params["on"] = FEW
     for name, text in {"part": part, "tasks": "50", **query}.items():
         at.query_params[f"behaviour-{name}"] = text
     return fine(at.run())

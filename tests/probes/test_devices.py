@@ -26,7 +26,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "maml": NETWORK,
     "op-lstm": {"network": MLP((6, 5), output_bias=True), "steps": 2},
     "turtle": {"network": MLP((6, 5)), "steps": 2},
-    "sap": {**NETWORK, "ranks": (2,)},
+    "sap": {"network": MLP((5,)), "steps": 1, "test_steps": 2, "ranks": (2,)},
     "lstm": {},
 }
 FEW: dict[str, dict[str, Any]] = {
@@ -50,7 +50,12 @@ FEW: dict[str, dict[str, Any]] = {
     "attribution": {"orders": 2, "steps": 3},
     "shares": {"tasks": 2, "inputs": 5},
 }
-ONLY = {"meta-gradients": ("maml",), "curvature": ("maml", "turtle")}  # the stand-in is slow
+ONLY = {  # the stand-in is slow
+    "meta-gradients": ("maml",),
+    "curvature": ("maml", "turtle"),
+    "broadness": ("maml", "op-lstm"),
+    "shares": ("maml", "lstm"),
+}
 
 
 class OneByOne:
