@@ -51,8 +51,11 @@ def outcome(folder):
     return load(folder).sha256, rows, read_record(folder)["metrics"]
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES)
-@pytest.mark.parametrize("until", [1, 3, 7])
+@pytest.mark.parametrize(
+    ("name", "kind", "until"),
+    [(*case, 7) for case in CASES]
+    + [(name, "regression", at) for name in ("maml", "reptile", "mt-net") for at in (1, 3)],
+)
 def test_resuming_is_bit_identical(name, kind, until, tmp_path):
     whole = start(name, tmp_path / "whole", kind=kind)
     cut = start(name, tmp_path / "cut", until, kind)

@@ -214,8 +214,8 @@ def test_schedules():
 @pytest.mark.parametrize("name", ["maml", "op-lstm"])
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_compiled_equals_eager(name):
-    small = {"cell_sizes": ()} if name == "op-lstm" else {}
-    learner = LEARNERS[name](network=MLP((3,)), steps=2, **small)
+    small = {"steps": 1, "cell_sizes": ()} if name == "op-lstm" else {"steps": 2}
+    learner = LEARNERS[name](network=MLP((3,)), **small)
     params = stack([learner.init(stream("init", seed), Sine.spec) for seed in range(2)])
     tasks = stack([SMALL.sample(stream("train", seed), 3) for seed in range(2)])
     eager, loss = meta_gradient(learner)(params, tasks)
