@@ -32,7 +32,8 @@ class Learner:
     `reference`, `formula` (LaTeX), `rule` (how it adapts, as one line of text), `summary` (one sentence).
     `kinds` says which tasks it can learn. `running` names groups of parameters that are running averages: they take the
     value that `meta_gradient` points to (parameter minus gradient) instead of being optimised. `meta_trained` is False
-    for a learner that learns nothing across tasks.
+    for a learner that learns nothing across tasks. `judged_each_step` is True where the meta-loss asks the queries after
+    every inner step, which it makes twice.
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class Learner:
     permutation_invariant: ClassVar[bool] = True
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
+    judged_each_step: ClassVar[bool] = False
     training: ClassVar[Mapping[str, Any]] = {}  # what it asks of meta-training where no recipe says otherwise
 
     def noise_size(self, spec: TaskSpec) -> int:

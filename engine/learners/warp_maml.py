@@ -51,6 +51,7 @@ class WarpMAML(Learner):
     summary = (
         "MAML through learned layers that no task changes, trained to end well after every step, not just the last."
     )
+    judged_each_step = True
 
     network: ANetwork = STANDARD
     steps: Annotated[int, Field(ge=1)] = 5

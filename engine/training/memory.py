@@ -24,16 +24,21 @@ def bytes_of_task(learner: Learner, distribution: TaskDistribution) -> int:
     """How many bytes the meta-gradient of one task takes at most; 0 for a learner without a network.
 
     Second derivatives are reckoned with unless the learner says that it takes none: its graph is kept for all steps.
+    Where the queries are asked after every step, each step is made twice and there are so many times more queries.
     """
     network = network_of(learner)
     if network is None:
         return 0
     graph = learner.train_steps > 0 and type(learner).meta_gradient is Learner.meta_gradient
     second = graph and not getattr(learner, "first_order", False)
+    support, queries = points(distribution)
+    if learner.judged_each_step:
+        support, queries = 2 * support, learner.train_steps * queries
     kept = task_bytes(
         network,
         distribution.spec,
-        *points(distribution),
+        support,
+        queries,
         steps=learner.train_steps,
         second_order=second,
         rule=learner.rule_size(),

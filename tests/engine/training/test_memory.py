@@ -59,7 +59,7 @@ class Coloured(Bars):
         return TaskSpec(Image(3, 84, 84), Classes(5))
 
 
-@pytest.mark.parametrize(("name", "steps"), [("maml", 2), ("sap", 1)])
+@pytest.mark.parametrize(("name", "steps"), [("maml", 2), ("sap", 1), ("warp-maml", 2)])
 def test_a_second_order_step_stays_under_the_bound(name, steps):
     """In a process of its own: what it holds at most is known there."""
     distribution = Coloured(shots=1, queries=15)
