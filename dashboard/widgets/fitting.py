@@ -23,7 +23,7 @@ def suited(probe: str, ensembles: Sequence[Ensemble], hint: str = "") -> list[En
     """The same, with a caption on the others and the reasons at hand; if nobody fits, the reasons and a hint."""
     reasons = {e.learner.title: why for e in ensembles if (why := unfit(probe, e)) is not None}
     if len(reasons) == len(ensembles):
-        st.info(f"{told(reasons)} {hint}".strip(), icon=":material/info:")
+        st.info(f"{told(reasons)} {hint}", icon=":material/info:")
         return []
     if reasons:
         st.caption(f"Not in what follows: {plain(', '.join(reasons))}.", help=told(reasons))
