@@ -13,9 +13,9 @@ def round_up(value: float) -> float:
 
 
 def wide(ends: Range) -> Range:
-    """The same range, or one around it if it is none."""
+    """The same range, or one around it if it is none, or one too narrow to be told from none."""
     low, high = ends
-    room = 0.5 * max(1.0, abs(low)) if not low < high else 0.0
+    room = 0.5 * max(1.0, abs(low)) if not high - low > max(1e-12, 1e-9 * max(abs(low), abs(high))) else 0.0
     return (low - room, high + room)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dashboard.scenes import Scene, fits, refusal, scene_of
@@ -266,6 +266,8 @@ numbers = st.floats(-1e9, 1e9).map(lambda v: float(f"{v:.6g}"))
 
 @settings(deadline=None, max_examples=50)
 @given(numbers, numbers)
+@example(0.0, 5e-324)
+@example(1e9, 1e9 + 1e-6)
 def test_heights_hold_what_they_should_and_little_more(a: float, b: float):
     low, high = min(a, b), max(a, b)
     near = heights(low, high)
