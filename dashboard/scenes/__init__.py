@@ -7,6 +7,7 @@ is a file with a class as `Scene` in `scene.py` describes it, and its name here.
 from functools import lru_cache
 
 from dashboard.scenes.line import LineScene
+from dashboard.scenes.scales import MOST, BeyondScales
 from dashboard.scenes.scene import Scene
 from engine.tasks import Classes, Image, TaskDistribution
 
@@ -27,11 +28,6 @@ class _Asked:
         return hash(self.key)
 
 
-def fits(distribution: TaskDistribution) -> bool:
-    """Whether there is a scene for a task."""
-    return any(scene.fits(distribution) for scene in SCENES)
-
-
 def scene_of(distribution: TaskDistribution) -> LineScene | None:
     """The scene of a task, made once and shared by all sessions; None where there is none."""
     return _made(_Asked(distribution))
@@ -39,7 +35,10 @@ def scene_of(distribution: TaskDistribution) -> LineScene | None:
 
 @lru_cache(maxsize=64)
 def _made(asked: _Asked) -> LineScene | None:
-    return next((scene(asked.distribution) for scene in SCENES if scene.fits(asked.distribution)), None)
+    try:
+        return next((scene(asked.distribution) for scene in SCENES if scene.fits(asked.distribution)), None)
+    except BeyondScales:
+        return None
 
 
 def refusal(distribution: TaskDistribution, title: str) -> str:
@@ -53,10 +52,12 @@ def refusal(distribution: TaskDistribution, title: str) -> str:
         why = f"their inputs have {inputs.size} numbers each"
     elif targets.size != 1:
         why = f"their targets have {targets.size} numbers each"
-    else:
+    elif distribution.span is None:
         why = "nobody says between which numbers their inputs lie"
+    else:
+        why = f"some of their numbers are beyond {MOST:g}"
     can = "This page draws functions of one number, which have one value: choose runs on such a task."
     return f"Runs on “{title}” are not shown here: {why}. {can}"
 
 
-__all__ = ["SCENES", "LineScene", "Scene", "fits", "refusal", "scene_of"]
+__all__ = ["SCENES", "LineScene", "Scene", "refusal", "scene_of"]

@@ -127,5 +127,11 @@ def values_of(distribution: TaskDistribution, sample: Drawn | None, grid: np.nda
     return float(values.min()), float(values.max())
 
 
+def trained_numbers(distribution: TaskDistribution, sample: Drawn | None) -> list[float]:
+    """What sliders would go to: the ends of all axes, and of all hidden numbers of a sample."""
+    hidden = [] if sample is None else [float(v) for h in sample.hidden.values() for v in (h.min(), h.max())]
+    return [*hidden, *(end for axis in distribution.axes for end in distribution.trained(axis.name))]
+
+
 def _by_rows(support: np.ndarray, rows: np.ndarray) -> Known:
     return Known(support, rows, scored=(rows[:, 0], rows[:, 1]) if len(rows) else None)

@@ -12,7 +12,7 @@ import torch
 
 from dashboard.scenes import known
 from dashboard.scenes.known import Known
-from dashboard.scenes.scales import Range, heights, outer, wide
+from dashboard.scenes.scales import Range, heights, outer, refuse_beyond, wide
 from dashboard.scenes.sliders import NOISE, drawn_at, moved, sliders_of
 from dashboard.scenes.stories import story_of
 from dashboard.widgets.state import MAX_POINTS, Bounds, View
@@ -56,8 +56,10 @@ class LineScene:
 
         sample = None if self._fixed else distribution.draw(stream("page", 0, 2), SAMPLE)
         self._true = bool(sample and sample.truth)
+        values = known.values_of(distribution, sample, self.grid)
+        refuse_beyond([*distribution.span, *values, *known.trained_numbers(distribution, sample)])
         self.sliders = sliders_of(distribution, sample, story)
-        self.near = heights(*known.values_of(distribution, sample, self.grid))
+        self.near = heights(*values)
         first = next(iter(self.presets.values()), None)
         opening = first.values if first else drawn_at(distribution, self.sliders, 1)
         self.bounds = Bounds(x, outer(self.near), {one.name: one.ends for one in self.sliders}, opening)

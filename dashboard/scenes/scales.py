@@ -1,9 +1,21 @@
 """Round numbers for axes and sliders."""
 
 import math
+from collections.abc import Iterable
 
 Range = tuple[float, float]
+MOST = 1e9  # of anything that is drawn or that a slider goes to
 ROUND = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+
+
+class BeyondScales(ValueError):
+    """A number is too large to be drawn, or is none."""
+
+
+def refuse_beyond(values: Iterable[float]) -> None:
+    """Raises BeyondScales unless all values can be drawn."""
+    if not all(abs(value) <= MOST for value in values):  # NaN is not
+        raise BeyondScales
 
 
 def round_up(value: float) -> float:

@@ -12,7 +12,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dashboard.scenes import Scene, fits, refusal, scene_of
+from dashboard.scenes import Scene, refusal, scene_of
 from dashboard.scenes.scales import heights, outer, round_up, words
 from dashboard.scenes.stories import STORIES
 from dashboard.widgets.state import MAX_POINTS, Bounds, View, decimals, read_points, to_query, write_points
@@ -226,7 +226,6 @@ def test_why_there_is_none_is_one_sentence(tmp_path: Path):
         (Pairs(), "their targets have 2 numbers each"),
         (Endless(), "nobody says between which numbers their inputs lie"),
     ):
-        assert not fits(task)
         assert scene_of(task) is None
         said = refusal(task, "those")
         assert said.startswith(f"Runs on “those” are not shown here: {why}. This page draws ")
@@ -297,3 +296,10 @@ def test_a_link_keeps_points_of_any_domain_to_a_ten_thousandth_of_it(low: float,
 def test_decimals_and_words():
     assert [decimals(ends) for ends in ((-5.0, 5.0), (-12.0, 12.0), (100.0, 900.0), (0.0, 1e-3))] == [3, 3, 2, 7]
     assert [words(v) for v in (0.0, 5.0, math.pi, 2 * math.pi, 0.25)] == ["0", "5", "π", "2π", "0.25"]
+
+
+@pytest.mark.parametrize("amplitude", [(0.1, 1e38), (1e38, 1e38), (-1e30, 5.0)])
+def test_numbers_that_nobody_can_draw_are_one_sentence(amplitude: tuple[float, float]):
+    task = Sine(amplitude=amplitude)
+    assert scene_of(task) is None
+    assert "some of their numbers are beyond 1e+09" in refusal(task, "sine")

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.components.pad import read_edit, read_place, read_switches
-from dashboard.scenes import LineScene, fits, refusal, scene_of
+from dashboard.scenes import LineScene, refusal, scene_of
 from dashboard.views.live import parts as live
 from dashboard.widgets import choice, families, library
 from dashboard.widgets.state import MAX_POINTS, MAX_STEP, Bounds, View, to_query
@@ -41,9 +41,8 @@ def found_scene(runs: str, trained: str) -> tuple[LineScene | None, str]:
         distribution = distribution_of(runs, trained)
     except EngineError as error:
         return None, str(error)
-    return scene_of(distribution), "" if fits(distribution) else refusal(
-        distribution, library.told(runs, trained).title
-    )
+    scene = scene_of(distribution)
+    return scene, "" if scene else refusal(distribution, library.told(runs, trained).title)
 
 
 def bounds_of(runs: str, trained: str) -> Bounds:

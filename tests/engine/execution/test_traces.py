@@ -45,7 +45,17 @@ def shipped(name: str, most: int = 4) -> Learner:
     return learner
 
 
-@pytest.mark.parametrize(("name", "kind"), [case for case in CASES if LEARNERS[case[0]].meta_trained])
+ON_CLASSES = ("protonet", "centroid-finetuning", "maml", "lstm", "mt-net")  # on others another loss changes nothing
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (name, kind)
+        for name, kind in CASES
+        if LEARNERS[name].meta_trained and (kind == "regression" or name in ON_CLASSES)
+    ],
+)
 def test_a_trace_of_several_seeds_is_the_eager_meta_gradient_to_the_bit(name: str, kind: str):
     as_eager(short(name, steps=2), few(kind, shots=4, queries=6), seeds=2)
 

@@ -42,7 +42,7 @@ def until(condition, what):
     end = time.monotonic() + PATIENCE
     while not (found := condition()):
         assert time.monotonic() < end, f"{what} did not happen in {PATIENCE} s"
-        time.sleep(0.005)
+        time.sleep(0.02)
     return found
 
 
@@ -88,11 +88,11 @@ def test_a_worker_does_what_training_here_does(whole, tmp_path):
     assert [outcome(folder) for folder in folders] == whole
 
 
-def test_killed_at_nine_random_moments_it_ends_with_the_same_bits(whole, tmp_path, queue):
+def test_killed_at_four_random_moments_it_ends_with_the_same_bits(whole, tmp_path, queue):
     """Between updates, in a validation, while histories are written: nobody chose when."""
     moments = random.Random(2)
     job = jobs.submit(planned(tmp_path), queue=queue)
-    for death in range(9):
+    for death in range(4):
         reached = until(lambda: read_record(job.folder).get("pid") and jobs.job(job.folder), "a start").record[
             "iteration"
         ]
