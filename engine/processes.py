@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from engine.errors import BadConfig, quoted
+
 NICE = 10  # of 19: about a tenth of a core while somebody else wants it, all of it otherwise
+VARIABLE = "INNERLOOP_NICE"  # says another one
 GROUP = Path("/proc/self/autogroup")
 TRIES = 5  # the kernel takes one such change in a tenth of a second, from all processes together
 
@@ -18,6 +21,18 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 KEPT = {M_TRIM_THRESHOLD: 256 << 20, M_MMAP_THRESHOLD: 32 << 20, M_ARENA_MAX: 1}
 
 
+def niceness() -> int:
+    """How far trainings step back, 0 (not at all) to 19.
+
+    Raises:
+        BadConfig: the variable says anything else.
+    """
+    text = os.environ.get(VARIABLE, str(NICE))
+    if not text.isdecimal() or int(text) > 19:
+        raise BadConfig(f"{VARIABLE} must be a whole number from 0 to 19; {quoted(text)} was given.")
+    return int(text)
+
+
 def step_back() -> None:
     """Lowers the priority of this process, and that of its session if it leads one.
 
@@ -25,13 +40,14 @@ def step_back() -> None:
     counts within a session: a process in one of its own would compete with all others as an equal, however nice it is.
     Then the session has a niceness too. A process that leads none leaves its session alone: others may live in it.
     """
-    os.nice(max(0, NICE - os.nice(0)))
-    if not GROUP.exists() or os.getsid(0) != os.getpid():
+    nice = niceness()
+    os.nice(max(0, nice - os.nice(0)))
+    if not nice or not GROUP.exists() or os.getsid(0) != os.getpid():
         return
     for _ in range(TRIES):
         with contextlib.suppress(BlockingIOError):  # somebody else just did the same
             with contextlib.suppress(PermissionError, FileNotFoundError):
-                GROUP.write_text(str(NICE))
+                GROUP.write_text(str(nice))
             return
         time.sleep(0.11)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from engine import plugins
 from engine.errors import BadInput, BadRun
 from engine.jobs import tickets
+from engine.processes import niceness
 from engine.runs.files import write_json
 from engine.runs.folders import CANCEL, LOG, inside, refuse_link
 from engine.runs.locks import Locks, held
@@ -211,6 +212,7 @@ def end(folders: Sequence[Path], status: str) -> None:
 @contextlib.contextmanager
 def _ticket(queue: Path | None) -> Iterator[int]:
     """A ticket to hand over, drawn before anything is changed: there may be no room for it."""
+    niceness()  # a worker that cannot tell its own would die
     ticket = tickets.draw(queue or QUEUE)
     try:
         yield ticket

@@ -13,7 +13,7 @@ import pytest
 
 from engine import processes
 from engine.cli.main import main
-from engine.errors import BadInput, BadRun
+from engine.errors import BadConfig, BadInput, BadRun
 from engine.jobs import local as jobs
 from engine.jobs import tickets
 from engine.runs.budget import Training
@@ -234,8 +234,9 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path, queue):
 
 
 @pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
-def test_a_training_lets_everything_else_go_first(tmp_path, queue):
+def test_a_training_lets_everything_else_go_first(tmp_path, queue, monkeypatch):
     """By its niceness, and by its session's: without the second the first counts for nothing between sessions."""
+    monkeypatch.delenv(processes.VARIABLE)
     job = jobs.submit(planned(tmp_path, iterations=50_000), queue=queue)
     until(lambda: _rows(job.folder) > 0, "the first update")
     pid = read_record(job.folder)["pid"]
@@ -249,11 +250,20 @@ def test_a_training_lets_everything_else_go_first(tmp_path, queue):
 
 
 @pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
-def test_who_leads_no_session_leaves_it_alone():
+def test_who_leads_no_session_leaves_it_alone(monkeypatch):
     """A training inside of a shell's session must not slow the shell down."""
+    monkeypatch.delenv(processes.VARIABLE)
     code = "from engine import processes; processes.step_back(); print(processes.GROUP.read_text(), end='')"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == GROUP_BEFORE
+
+
+@pytest.mark.parametrize("said", ["20", "-1", "", "low"])
+def test_a_niceness_that_there_is_not_is_refused_before_anything_is_made(said, tmp_path, queue, monkeypatch):
+    monkeypatch.setenv(processes.VARIABLE, said)
+    with pytest.raises(BadConfig, match="INNERLOOP_NICE must be a whole number from 0 to 19; "):
+        jobs.submit(planned(tmp_path), queue=queue)
+    assert not list(tmp_path.rglob("run.json"))
 
 
 LIMITED = """
