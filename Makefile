@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
-# Files of tests run side by side: one more than there are cores, as many wait for a browser or for other processes.
+# Files of tests run side by side: one more than there are cores, as many wait for a browser or for other processes. Each
+# has one thread: with several on every core, threads that wait for each other would take the time of the others.
 WORKERS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 
 .PHONY: run test lint format bench docs clean help
@@ -18,7 +19,7 @@ run: .venv/run.stamp
 	$(BIN)/python -m dashboard --port $(PORT)
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
