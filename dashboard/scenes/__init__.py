@@ -33,7 +33,7 @@ def scene_of(distribution: TaskDistribution) -> LineScene | None:
     return _made(_Asked(distribution))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)  # a folder may hold runs on a thousand tasks
 def _made(asked: _Asked) -> LineScene | None:
     try:
         return next((scene(asked.distribution) for scene in SCENES if scene.fits(asked.distribution)), None)

@@ -146,14 +146,23 @@ def told(collection: str, task: str) -> Trained:
     return found or Trained(task, task.replace("-", " "), {})
 
 
+def told_all(collection: str) -> dict[str, Trained]:
+    """The same of all tasks of a collection that somebody was trained on."""
+    return _tasks(collection, _stamp(collection))
+
+
 def shots(collection: str, task: str) -> list[int]:
     """The numbers of shots that a collection has finished runs for, in order."""
-    return list(_shots(collection, task, _stamp(collection)))
+    stamp = _stamp(collection)
+    return _shots(collection, stamp).get(_known_as(collection, task, stamp)[1], [])
 
 
 def offered() -> dict[str, dict[str, list[int]]]:
     """The collections with finished runs, each with its tasks and their numbers of shots; the default one always."""
-    every = {name: {task: shots(name, task) for task in tasks(name)} for name in collections()}
+    every = {}
+    for name in collections():  # one look at each on the disk, however many tasks it has
+        by_task = _shots(name, _stamp(name))
+        every[name] = {task: by_task.get(task, []) for task in tasks(name)}
     return {name: found for name, found in every.items() if any(found.values()) or name == DEFAULT}
 
 
@@ -184,10 +193,13 @@ def _known_as(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) ->
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _shots(collection: str, task: str, stamp: tuple[tuple[str, int], ...]) -> list[int]:
-    _, key = _known_as(collection, task, stamp)
-    records = (record for _, record in find(roots()[collection]) if record.get("status") in TRAINED)
-    return sorted({record["shots"] for record in records if "shots" in record and key_of(record) == key})
+def _shots(collection: str, stamp: tuple[tuple[str, int], ...]) -> dict[str, list[int]]:
+    """The numbers of shots that there are finished runs for, by what links call the task."""
+    found: dict[str, set[int]] = {}
+    for _, record in find(roots()[collection]):
+        if record.get("status") in TRAINED and "shots" in record:
+            found.setdefault(key_of(record), set()).add(record["shots"])
+    return {key: sorted(numbers) for key, numbers in found.items()}
 
 
 @dataclass(frozen=True)

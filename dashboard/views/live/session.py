@@ -11,6 +11,7 @@ from dashboard.scenes import LineScene, refusal, scene_of
 from dashboard.views.live import parts as live
 from dashboard.widgets import choice, families, library
 from dashboard.widgets.state import MAX_POINTS, MAX_STEP, Bounds, View, to_query
+from dashboard.widgets.trained import Trained
 from engine.configure import configure
 from engine.errors import EngineError
 from engine.runs.ensembles import Ensemble
@@ -25,24 +26,27 @@ state = st.session_state
 # ---- what runs there are -----------------------------------------------------------------------------
 
 
-def distribution_of(runs: str, trained: str) -> TaskDistribution:
+def distribution_of(told: Trained) -> TaskDistribution:
     """What runs were trained on; no file of it is read.
 
     Raises:
         EngineError: it comes from a plug-in that is not installed.
     """
-    told = library.told(runs, trained)
     return configure(task_class(told.name), told.parameters, f"task {told.name}")  # type: ignore[no-any-return]
 
 
 def found_scene(runs: str, trained: str) -> tuple[LineScene | None, str]:
     """The scene of what runs were trained on; or why there is none."""
+    return _scene_or_why(library.told(runs, trained))
+
+
+def _scene_or_why(told: Trained) -> tuple[LineScene | None, str]:
     try:
-        distribution = distribution_of(runs, trained)
+        distribution = distribution_of(told)
     except EngineError as error:
         return None, str(error)
     scene = scene_of(distribution)
-    return scene, "" if scene else refusal(distribution, library.told(runs, trained).title)
+    return scene, "" if scene else refusal(distribution, told.title)
 
 
 def bounds_of(runs: str, trained: str) -> Bounds:
@@ -53,15 +57,17 @@ def bounds_of(runs: str, trained: str) -> Bounds:
 
 def offered() -> dict[str, dict[str, list[int]]]:
     """All collections, each with its tasks and their numbers of shots, those first that have a scene."""
-    return {
-        runs: dict(sorted(tasks.items(), key=lambda item: item[0] not in shown_tasks(runs, tasks)))
-        for runs, tasks in library.offered().items()
-    }
+    found = {}
+    for runs, tasks in library.offered().items():
+        first = set(shown_tasks(runs, tasks))
+        found[runs] = dict(sorted(tasks.items(), key=lambda item: item[0] not in first))
+    return found
 
 
 def shown_tasks(runs: str, tasks: Mapping[str, Any]) -> list[str]:
     """The tasks among those of a collection that have a scene."""
-    return [trained for trained in tasks if found_scene(runs, trained)[0]]
+    every = library.told_all(runs)  # one look at the disk, however many there are
+    return [trained for trained in tasks if _scene_or_why(every.get(trained) or library.told(runs, trained))[0]]
 
 
 def description(view: View) -> str:
