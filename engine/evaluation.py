@@ -175,12 +175,14 @@ def held_out_tasks(distribution: TaskDistribution, tasks: int) -> Task:
     return distribution.sample(stream("test"), tasks)
 
 
-def held_out_lazily(distribution: TaskDistribution, tasks: int) -> Task | Pooled:
+def held_out_lazily(distribution: TaskDistribution, tasks: int | None = None) -> Task | Pooled:
     """The same tasks for a test, whose inputs are gathered only when they are needed where they are large.
 
-    No more than there are different ones: an interval over tasks that are met twice would be too narrow.
+    As many as the distribution's `test_tasks` unless given; no more than there are different ones: an interval over
+    tasks that are met twice would be too narrow.
     """
-    return distribution.lazy(stream("test"), min(tasks, distribution.distinct("test") or tasks))
+    wanted = distribution.test_tasks if tasks is None else tasks
+    return distribution.lazy(stream("test"), min(wanted, distribution.distinct("test") or wanted))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from engine.cli.console import bar, device_option, json_option, parse_settings, show
+from engine.errors import BadConfig
 from engine.runs.places import shipped
 
 CLASSES = " (accuracy in place of mse where there are classes)"
-tasks_option = click.option(
-    "--tasks", default=2000, show_default=True, type=click.IntRange(2, 1_000_000), help="Fresh test tasks."
-)
+TASKS = click.IntRange(2, 1_000_000)
+tasks_option = click.option("--tasks", type=TASKS, help="Fresh test tasks.  [default: 2000; of images 600]")
 root_option = click.option(
     "--root", default=shipped, show_default="checkpoints", type=click.Path(path_type=Path), help="Run folders."
 )
@@ -33,19 +33,26 @@ def task_of(data: Path | None) -> str | None:
 @click.option("--steps", type=click.IntRange(0, 10_000), help="Inner steps; the learner's own unless given.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A shifted task: noise=0.5, shots=20, ...")
 @click.option("--fresh-head", is_flag=True, help="Start from a new random output layer in every task.")
+@click.option(
+    "--published-queries",
+    is_flag=True,
+    help="Images: as many queries of each class as shots, as in the dissertation's tests in the domain of training; 15 "
+    "else.",
+)
 @device_option
 @json_option(
-    "path, learner, shots, seed, tasks, diverged, mse, ci95, median, median_interval, per_step",
+    "path, learner, shots, queries, seed, tasks, diverged, mse, ci95, median, median_interval, per_step",
     "one object (where there are classes accuracy in place of mse, and loss_per_step in the end)",
 )
 def evaluate(
     folder: Path,
-    tasks: int,
+    tasks: int | None,
     task: str | None,
     data: Path | None,
     steps: int | None,
     settings: tuple[str, ...],
     fresh_head: bool,
+    published_queries: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -63,12 +70,25 @@ def evaluate(
 
     there, changes = pick_device(device), parse_settings(settings)
     changes |= {} if data is None else {"path": str(data)}
-    other = task or task_of(data)
-    result = evaluate_run(load(folder), tasks, steps, changes, task=other, fresh_head=fresh_head, device=there)
+    other, run = task or task_of(data), load(folder)
+    if published_queries:
+        changes["queries"] = _published_queries(run.distribution, changes)
+    result = evaluate_run(run, tasks, steps, changes, task=other, fresh_head=fresh_head, device=there)
     if as_json:
         show(result, True)
         return
     click.echo("\n".join(lines(result)))
+
+
+def _published_queries(trained: Any, changes: dict[str, Any]) -> Any:
+    """As many of each class as shots."""
+    from engine.tasks import Episodes
+
+    if not isinstance(trained, Episodes):
+        raise BadConfig(f"--published-queries is for tasks of images; this run was trained on {trained.name}.")
+    if "queries" in changes:
+        raise BadConfig(f"Say either --published-queries or --set queries={changes['queries']}, not both.")
+    return changes.get("shots", trained.shots)
 
 
 @click.command()
@@ -80,7 +100,7 @@ def evaluate(
     "iterations, meta_batch, minutes",
     f"a list of objects{CLASSES}",
 )
-def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
+def table(root: Path, tasks: int | None, device: str, as_json: bool) -> None:
     """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (as in docs/results.md)."""
     from engine.execution.devices import pick_device
     from engine.studies.report import markdown, rows
@@ -90,7 +110,7 @@ def table(root: Path, tasks: int, device: str, as_json: bool) -> None:
 
 @click.command()
 @root_option
-@tasks_option
+@click.option("--tasks", default=2000, show_default=True, type=TASKS, help="Fresh test tasks.")
 @device_option
 @json_option(
     "table, method, shots, source, reference, reference_ci95, recipe, collection, ours, ci95, median, per_seed, seeds, "
@@ -104,7 +124,7 @@ def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
     _told(rows(root, tasks, pick_device(device)), tasks, markdown, as_json)
 
 
-def _told(content: Any, tasks: int, markdown: Callable[[Any, int], str], as_json: bool) -> None:
+def _told(content: Any, tasks: int | None, markdown: Callable[[Any, Any], str], as_json: bool) -> None:
     """Rows as JSON, or as a table for people."""
     if as_json:
         show(content, True)

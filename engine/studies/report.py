@@ -18,16 +18,19 @@ from engine.tasks import TaskDistribution, stream, task_class
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
 
-Evaluate = Callable[[list[Path], int, str], dict[str, Any]]
+Evaluate = Callable[[list[Path], int | None, str], dict[str, Any]]
 
 
-def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate | None = None) -> list[dict[str, Any]]:
+def rows(
+    root: Path, tasks: int | None = None, device: str = "cpu", evaluate: Evaluate | None = None
+) -> list[dict[str, Any]]:
     """Evaluates the finished runs below `root`, by folder, task, learner and shots, and within by `engine.runs.groups`.
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
     tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed. A task that
-    diverges for any seed is left out of the means of all of them, so that they are over the same tasks. `evaluate`
-    stands in for `evaluate_seeds` where its answers are kept.
+    diverges for any seed is left out of the means of all of them, so that they are over the same tasks. There are
+    `tasks` of them, the number of their distribution unless given. `evaluate` stands in for `evaluate_seeds` where its
+    answers are kept.
 
     Returns:
         One object per group: collection, learner, shots, differs (what tells it from the largest group of the same
@@ -51,7 +54,7 @@ def rows(root: Path, tasks: int, device: str = "cpu", evaluate: Evaluate | None 
     return content
 
 
-def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[str, Any]:
+def evaluate_seeds(paths: list[Path], tasks: int | None = None, device: str = "cpu") -> dict[str, Any]:
     """Runs that differ in their seed, on the same test tasks: the last keys of `rows`."""
     runs = [load(path) for path in paths]
     training = runs[0].record.get("training") or {}
@@ -80,7 +83,7 @@ def evaluate_seeds(paths: list[Path], tasks: int, device: str = "cpu") -> dict[s
 
 def evaluate_run(
     run: Run,
-    tasks: int,
+    tasks: int | None = None,
     steps: int | None = None,
     changes: dict[str, Any] | None = None,
     *,
@@ -92,7 +95,7 @@ def evaluate_run(
 
     Args:
         run: a trained run.
-        tasks: how many test tasks.
+        tasks: how many test tasks; the number of the distribution (`test_tasks`) unless given.
         steps: inner steps; the learner's evaluation steps unless given.
         changes: parameters of a shifted task distribution, those that differ from training.
         task: another distribution than that of training; of its parameters it takes those that have the same names
@@ -101,10 +104,11 @@ def evaluate_run(
         device: "cpu" or "cuda".
 
     Returns:
-        path, learner, shots, seed, tasks, diverged (how many of them), mse (accuracy where there are classes), ci95,
-        median, median_interval and per_step, the mean after every inner step; with classes also loss_per_step, of the
-        cross-entropy. A task that diverges is left out of all these means; the loss of knowing nothing,
-        by which that is judged, is the larger one of these tasks and those of training.
+        path, learner, shots, queries (of each class, where there are classes), seed, tasks, diverged (how many of
+        them), mse (accuracy where there are classes), ci95, median, median_interval and per_step, the mean after every
+        inner step; with classes also loss_per_step, of the cross-entropy. A task that diverges is left out of all these
+        means; the loss of knowing nothing, by which that is judged, is the larger one of these tasks and those of
+        training.
 
     Raises:
         BadConfig: a parameter does not exist, is not allowed, or asks for other inputs or outputs than the run has.
@@ -121,13 +125,15 @@ def evaluate_run(
     own = stream("head", run.seed)
     heads = fresh_heads(run.learner, run.params, own, len(drawn.query_x)) if fresh_head else None
     scores = step_scores(run.learner, run.params, drawn, steps, heads, device)
-    usual = knowing_nothing(trained, held_out_lazily(trained, tasks))  # small waves are no reason for mistrust
+    ours = held_out_lazily(trained, len(drawn.query_y))
+    usual = knowing_nothing(trained, ours)  # small waves are no reason for mistrust
     nothing = max(knowing_nothing(distribution, drawn), usual)
     away, final = scores.diverged(nothing), scores.final(nothing)
     result = {
         "path": str(run.path),
         "learner": run.learner.name,
         "shots": distribution.shots,
+        "queries": distribution.queries,
         "seed": run.seed,
         "tasks": final.tasks,
         "diverged": final.diverged,
@@ -173,13 +179,16 @@ def lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def markdown(content: list[dict[str, Any]], tasks: int) -> str:
-    """The table as Markdown: one of errors and one of accuracies, as far as there are any."""
+def markdown(content: list[dict[str, Any]], tasks: int | None = None) -> str:
+    """The table as Markdown: one of errors and one of accuracies, as far as there are any.
+
+    `tasks` is what was asked for; None: the numbers of the distributions.
+    """
     by_measure = {measure: [row for row in content if measure in row] for measure in MEASURES}
     parts = [_table(found, measure) for measure, found in by_measure.items() if found] or [_table([], "mse")]
     parts.append(
-        f"{tasks:,} test tasks, the same for all; mean ± 95 % t-interval over tasks of the seed-averaged "
-        f"{'score' if by_measure['accuracy'] else 'error'}; "
+        f"{_counts(content, tasks)} test tasks, the same for all; mean ± 95 % t-interval over tasks of the "
+        f"seed-averaged {'score' if by_measure['accuracy'] else 'error'}; "
         "median (95 % interval) over tasks of the median seed; minutes train all seeds together."
     )
     if any(row["diverged"] for row in content):
@@ -206,6 +215,11 @@ def _table(content: list[dict[str, Any]], measure: str) -> str:
             f"| {spoken(row['median'])} ({low} to {high}) | {updates} | {row['minutes']:.1f} |"
         )
     return "\n".join(written)
+
+
+def _counts(content: list[dict[str, Any]], tasks: int | None) -> str:
+    found = sorted({row["tasks"] for row in content}) if tasks is None else [tasks]
+    return " or ".join(f"{number:,}" for number in found) or "No"
 
 
 def _whole(number: int | None) -> str:

@@ -156,6 +156,7 @@ class TaskDistribution:
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    test_tasks: ClassVar[int] = 2000  # that a test takes unless told otherwise: of a training, and by the shell
     sealed: ClassVar[tuple[str, ...]] = ()  # parameters without which making it would read a file
 
     shots: int = 10

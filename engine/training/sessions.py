@@ -32,7 +32,6 @@ from engine.training.trainer import Progress, Trainer
 from engine.trees import named_leaves, tree_map
 
 HEARTBEAT = 2.0  # seconds between records while it runs
-TEST_TASKS = 2000
 
 Report = Callable[[Progress], None]
 
@@ -242,7 +241,7 @@ class _Session:
         any update made it better: what there is has learned nothing.
         """
         trainer = self.trainer
-        tasks = held_out_lazily(trainer.distribution, TEST_TASKS)
+        tasks = held_out_lazily(trainer.distribution)
         nothing = knowing_nothing(trainer.distribution, tasks)
         for index, folder in enumerate(self.folders):
             lost, best = trainer.lost[index], math.isfinite(trainer.best_error[index])

@@ -20,7 +20,7 @@ from engine.jobs import local as jobs
 from engine.runs.budget import Training
 from engine.runs.history import HISTORY, read_history
 from engine.runs.run import RECORD, WEIGHTS, find, load, read_record
-from engine.tasks import Sine
+from engine.tasks import Sine, TaskDistribution
 from engine.training import plans, sessions
 from tests.engine.conftest import short
 
@@ -45,7 +45,7 @@ on_linux = pytest.mark.skipif(not has_capabilities, reason="gives up a privilege
 
 @pytest.fixture(autouse=True)
 def _few_test_tasks(monkeypatch):
-    monkeypatch.setattr(sessions, "TEST_TASKS", 10)
+    monkeypatch.setattr(TaskDistribution, "test_tasks", 10)
 
 
 def train(root, until=None, seeds=(0,)):

@@ -57,7 +57,7 @@ def train(root, *more):
 @pytest.fixture
 def trained(tmp_path, capsys, monkeypatch):
     """Two seeds trained by the command line, in a folder of their own."""
-    monkeypatch.setattr("engine.training.sessions.TEST_TASKS", 10)
+    monkeypatch.setattr("engine.tasks.TaskDistribution.test_tasks", 10)
     assert run(capsys, *train(tmp_path / "runs", "--seeds", "2", "--json"))[0] == 0
     return [tmp_path / "runs" / f"maml-k4-s{seed}" for seed in (0, 1)]
 
@@ -313,7 +313,7 @@ def test_broken_weights_are_one_line(trained, capsys):
 @pytest.fixture
 def classified(tmp_path, capsys, monkeypatch):
     """ProtoNet trained on Gaussian classes by the command line."""
-    monkeypatch.setattr("engine.training.sessions.TEST_TASKS", 10)
+    monkeypatch.setattr("engine.tasks.TaskDistribution.test_tasks", 10)
     settings = ["--set", "training.validation_tasks=4", "--set", "task.ways=3", "--set", "task.queries=2"]
     arguments = ["--task", "gaussian-classes", "--shots", "2", "--iterations", "3", *settings]
     assert run(capsys, "train", "protonet", *arguments, "--runs", tmp_path / "classes")[0] == 0
@@ -327,8 +327,8 @@ def test_classes_show_accuracies(classified, capsys):
     assert run(capsys, "runs", classified.parent)[1].split()[:3] == ["path", "status", "test_accuracy"]
     result = json.loads(run(capsys, "evaluate", classified, "--tasks", "20", "--json")[1])
     assert list(result) == [
-        *("path", "learner", "shots", "seed", "tasks", "diverged", "accuracy", "ci95", "median", "median_interval"),
-        *("per_step", "loss_per_step"),
+        *("path", "learner", "shots", "queries", "seed", "tasks", "diverged", "accuracy", "ci95", "median"),
+        *("median_interval", "per_step", "loss_per_step"),
     ]
     assert 0 < result["accuracy"] == result["per_step"][-1] < 1
     assert "query accuracy" in run(capsys, "evaluate", classified, "--tasks", "20")[1]

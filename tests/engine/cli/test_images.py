@@ -5,9 +5,11 @@ import json
 import pytest
 
 from engine.cli.main import main
+from engine.evaluation import held_out_lazily
 from engine.learners import LEARNERS
 from engine.networks import Conv4
 from engine.runs.run import load
+from engine.tasks import Digits, Folders, Glyphs, Sine
 from engine.training import recipes
 from tests.engine.tasks.images.test_folders import fill
 
@@ -33,6 +35,28 @@ def test_a_run_on_glyphs_opens_with_the_network_of_its_recipe(glyphs):
     opened = load(glyphs)
     assert opened.learner.encoder == Conv4(channels=4, blocks=3, norm="support")
     assert opened.record["metrics"]["test_accuracy"] > 0
+
+
+def test_images_are_tested_on_600_tasks_of_15_queries_each_and_waves_on_2000(glyphs, capsys):
+    assert load(glyphs).record["metrics"]["test_tasks"] == 600
+    for cls in (Glyphs, Digits, Folders):
+        assert (cls().test_tasks, cls().queries) == (600, 15)
+    assert Sine().test_tasks == 2000
+    assert len(held_out_lazily(Sine()).query_y) == 2000
+    code, out, _ = run(capsys, "evaluate", glyphs, "--task", "digits", "--set", "queries=15", "--json")
+    found = json.loads(out)
+    assert (code, found["tasks"], found["queries"]) == (0, 600, 15)
+
+
+def test_the_published_tests_had_as_many_queries_as_shots(glyphs, capsys):
+    said = ("evaluate", glyphs, "--published-queries", "--tasks", 4)
+    assert json.loads(run(capsys, *said, "--json")[1])["queries"] == 1
+    found = json.loads(run(capsys, *said, "--set", "shots=3", "--task", "digits", "--json")[1])
+    assert (found["shots"], found["queries"]) == (3, 3)
+    answers = 4 * 5 * 3  # of 4 tasks
+    assert found["accuracy"] * answers == pytest.approx(round(found["accuracy"] * answers), abs=1e-4)
+    code, _, err = run(capsys, *said, "--set", "queries=4")
+    assert (code, err) == (2, "Error: Say either --published-queries or --set queries=4, not both.\n")
 
 
 def test_a_run_is_tested_in_another_domain_with_the_shots_and_ways_of_its_training(glyphs, capsys):

@@ -17,7 +17,7 @@ from engine.evaluation import held_out_tasks, step_scores
 from engine.runs import archive
 from engine.runs.budget import Training
 from engine.studies.report import evaluate_run
-from engine.tasks import LINE, Table, stream
+from engine.tasks import LINE, Table, TaskDistribution, stream
 from engine.training import plans, sessions
 
 WAYS = {"train": "train", "validation": "validation", "test": "test", "page": "validation"}
@@ -196,7 +196,7 @@ def test_more_points_than_rows_are_refused_when_they_are_asked_for(csv):
 
 @pytest.fixture
 def run(csv, tmp_path, monkeypatch):
-    monkeypatch.setattr(sessions, "TEST_TASKS", 6)
+    monkeypatch.setattr(TaskDistribution, "test_tasks", 6)
     training = Training(iterations=4, validation_tasks=3, validate_every=2)
     learner = make("maml", network={"widths": [4]}, steps=1, test_steps=1, inner_lr=1e-8)  # of targets of thousands
     (folder,) = sessions.train(learner, of(csv), training, (0,), tmp_path / "runs")

@@ -17,7 +17,7 @@ from engine.runs.ensembles import find_ensembles
 from engine.runs.history import read_history
 from engine.runs.locks import Busy, held
 from engine.runs.run import load, read_record, save
-from engine.tasks import GaussianClasses, Sine, stream
+from engine.tasks import GaussianClasses, Sine, TaskDistribution, stream
 from engine.training import plans, sessions, snapshots
 from engine.training.trainer import Trainer
 from tests.engine.conftest import CASES, short
@@ -28,7 +28,7 @@ CLASSES = GaussianClasses(shots=4, queries=2, ways=3)
 
 @pytest.fixture(autouse=True)
 def _few_test_tasks(monkeypatch):
-    monkeypatch.setattr(sessions, "TEST_TASKS", 10)
+    monkeypatch.setattr(TaskDistribution, "test_tasks", 10)
 
 
 def plan(name: str) -> Training:
@@ -237,18 +237,18 @@ def test_record_names_everything_needed_to_train_it_again(tmp_path):
     assert record["group"] == ["lstm-k4-s0", "lstm-k4-s1"]
     assert record["training"]["iterations"] == 12
     assert record["task_parameters"]["shots"] == 4
-    assert record["metrics"]["test_tasks"] == sessions.TEST_TASKS
+    assert record["metrics"]["test_tasks"] == DISTRIBUTION.test_tasks
     assert str(tmp_path) not in json.dumps(record)
 
 
 def test_metrics_of_classes_are_accuracies(tmp_path):
     run = load(start("protonet", tmp_path, kind="classification")[0])
-    scores = step_scores(run.learner, run.params, held_out_tasks(CLASSES, sessions.TEST_TASKS))
+    scores = step_scores(run.learner, run.params, held_out_tasks(CLASSES, CLASSES.test_tasks))
     metrics = run.record["metrics"]
     assert metrics["test_accuracy"] == pytest.approx(float(scores.accuracies[:, -1].mean()))
     assert metrics["test_accuracy"] > 0.4
     assert metrics["test_ci95"] == pytest.approx(estimate(scores.accuracies[:, -1].numpy()).ci95)
-    assert (metrics["test_tasks"], run.record["shots"]) == (sessions.TEST_TASKS, 4)
+    assert (metrics["test_tasks"], run.record["shots"]) == (CLASSES.test_tasks, 4)
     assert "test_mse" not in metrics
 
 
