@@ -18,10 +18,10 @@ from dashboard.views.rules import directions, rule, rule_tables
 from dashboard.widgets.numbers import interval, number
 from dashboard.widgets.twins import first_order_pairs
 from docs import record
-from docs.measured import ROOT, TASKS, Kept
+from docs.measured import ROOT, TASKS, Kept, image_rows
 from engine.learners import LEARNERS
 from engine.runs.ensembles import Ensemble, find_ensembles
-from engine.studies import report, reproduce, structure
+from engine.studies import domains, report, reproduce, structure
 from probes import answers, asking
 from probes.tools.comparisons import Effect, of_records, sides
 from probes.tools.cost import Cost
@@ -92,6 +92,12 @@ def zoo() -> str:
 def tuned() -> str:
     """The longer budgets."""
     return report.markdown(_rows("sine-tuned"), TASKS)
+
+
+def images() -> str:
+    """Few-shot images: every learner in classes never met and in other domains."""
+    found = image_rows()
+    return domains.markdown(found) if found else "No runs on images ship with this version."
 
 
 def ten_steps() -> str:
@@ -280,6 +286,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "spread": spread,
     "first-order": first_order,
     "literature": literature,
+    "images": images,
     "ten-steps": ten_steps,
     "matching": matching,
     "curvature": curvature,

@@ -1,4 +1,7 @@
-"""What the shipped runs reach on 2,000 test tasks, kept in `measured.json` with the hashes of their weights."""
+"""What the shipped runs reach on 2,000 test tasks, kept in `measured.json` with the hashes of their weights.
+
+What those on images reach, in every domain, is kept beside them (`engine.studies.kept`).
+"""
 
 import json
 from pathlib import Path
@@ -7,7 +10,9 @@ from typing import Any
 from engine.errors import EngineError
 from engine.runs.files import write_json
 from engine.runs.run import RECORD, find
-from engine.studies.report import evaluate_seeds
+from engine.studies import domains
+from engine.studies.kept import Kept as Answers
+from engine.studies.report import evaluate_seeds, of_images
 from probes import answers
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -54,11 +59,36 @@ class Kept:
         return found["result"]
 
 
+def image_rows() -> list[dict[str, Any]]:
+    """The rows of all shipped runs on images, from what is kept.
+
+    Raises:
+        Stale: one was not measured with these weights, or not where it was trained.
+    """
+    found = domains.rows(ROOT, store=lambda folder: Answers(folder, ask=False))
+    for row in found:
+        if row["domains"][row["task"]] is None or (row["untrained"] or row["domains"])[row["task"]] is None:
+            name = f"{row['collection']}/{row['learner']}-k{row['shots']}"
+            raise Stale(f"{name} has other weights than were measured. `{COMMAND}` measures it again.")
+    return found
+
+
 def measure(*, again: bool = False) -> list[str]:
     """Measures what is missing or has other weights (with `again`: everything); returns the names."""
+    stores: list[Answers] = []
+
+    def store(folder: Path) -> Answers:
+        stores.append(Answers(folder, again=again))
+        return stores[-1]
+
+    domains.rows(ROOT, store=store)
+    return [*_measure_numbers(again), *(name for each in stores for name in each.asked)]
+
+
+def _measure_numbers(again: bool) -> list[str]:
     trainings: dict[str, list[Path]] = {}
     for path, record in find(ROOT):
-        if record.get("status") == "done":
+        if record.get("status") == "done" and not of_images(record):
             trainings.setdefault(name([path]), []).append(path)
     content = {} if again else kept()
     done = []

@@ -85,6 +85,8 @@ def step_scores(
     steps: int | None = None,
     heads: Head | None = None,
     device: str | None = None,
+    *,
+    last: bool = False,
 ) -> Scores:
     """How well each task is predicted before the first inner step and after each one.
 
@@ -95,12 +97,14 @@ def step_scores(
         steps: inner steps T; the learner's evaluation steps unless given.
         heads: output layers to start from instead of the learned one, one per task (see `engine.heads`).
         device: where to compute, a chunk of tasks at a time; where everything already is unless given.
+        last: look at the last step alone.
     """
     classes = not are_values(tasks.query_y)
 
     def one(task: Task, head: Head | None = None) -> tuple[Tensor, ...]:
         start = params if head is None else with_head(params, head)
         trajectory = learner.adapt(start, task.support_x, task.support_y, steps)
+        trajectory = trajectory[-1:] if last else trajectory
         predicted = torch.stack([learner.predict(start, state, task.query_x) for state in trajectory])
         losses = torch.stack([learner.loss(prediction, task.query_y) for prediction in predicted])
         if not classes:
@@ -112,6 +116,11 @@ def step_scores(
     size, batches = at_once(learner, tasks, CHUNK, steps=steps), (tasks,) if heads is None else (tasks, heads)
     losses, *accuracies = _by_chunks(over_tasks(one, learner), batches, device, size)
     return Scores(losses, accuracies[0] if classes else None)
+
+
+def final_scores(learner: Learner, params: Params, tasks: Task | Pooled, device: str | None = None) -> Scores:
+    """`step_scores` after the last step alone, (N, 1): of images, predicting takes longer than adapting."""
+    return step_scores(learner, params, tasks, device=device, last=True)
 
 
 def final_errors(learner: Learner, params: Params, tasks: Task | Pooled, device: str | None = None) -> Tensor:

@@ -1,6 +1,5 @@
 """The commands that report on trained runs: evaluate, table, reproduce, structure."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +97,28 @@ def _published_queries(trained: Any, changes: dict[str, Any]) -> Any:
 @json_option(
     "collection, learner, shots, differs, seeds, mse, ci95, median, median_interval, per_seed, tasks, diverged, "
     "iterations, meta_batch, minutes",
-    f"a list of objects{CLASSES}",
+    "a list of objects (accuracy in place of mse where there are classes; of images ways, domains, missing, untrained, "
+    "parameters and note in place of the scores)",
 )
-def table(root: Path, tasks: int | None, device: str, as_json: bool) -> None:
-    """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (as in docs/results.md)."""
-    from engine.execution.devices import pick_device
-    from engine.studies.report import markdown, rows
+@click.option("--again", is_flag=True, help="Images: measure anew what is kept in ROOT/measured.")
+def table(root: Path, tasks: int | None, device: str, as_json: bool, again: bool) -> None:
+    """Evaluates all finished runs below ROOT, seeds together, as a Markdown table (as in docs/results.md).
 
-    _told(rows(root, tasks, pick_device(device)), tasks, markdown, as_json)
+    Runs on images are tested in every domain that is on this machine (digits, mnist, fashion), beside themselves
+    untrained; what each one answers is kept in the folder `measured` beside them.
+    """
+    from engine.execution.devices import pick_device
+    from engine.studies import domains, report
+    from engine.studies.kept import Kept
+
+    there = pick_device(device)
+    others = report.rows(root, tasks, there)
+    images = domains.rows(root, tasks, lambda folder: Kept(folder, there, again=again))
+    if as_json:
+        show([*others, *images], True)
+        return
+    parts = [report.markdown(others, tasks)] if others or not images else []
+    click.echo("\n\n".join([*parts, *([domains.markdown(images)] if images else [])]))
 
 
 @click.command()
@@ -121,11 +134,7 @@ def reproduce(root: Path, tasks: int, device: str, as_json: bool) -> None:
     from engine.execution.devices import pick_device
     from engine.studies.reproduce import markdown, rows
 
-    _told(rows(root, tasks, pick_device(device)), tasks, markdown, as_json)
-
-
-def _told(content: Any, tasks: int | None, markdown: Callable[[Any, Any], str], as_json: bool) -> None:
-    """Rows as JSON, or as a table for people."""
+    content = rows(root, tasks, pick_device(device))
     if as_json:
         show(content, True)
     else:

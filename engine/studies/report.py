@@ -13,7 +13,7 @@ from engine.evaluation import estimate, held_out_lazily, knowing_nothing, left_o
 from engine.heads import fresh_heads
 from engine.runs.groups import Found, differing, groups, largest
 from engine.runs.run import Run, find, load
-from engine.tasks import TaskDistribution, stream, task_class
+from engine.tasks import TASKS, Image, TaskDistribution, stream, task_class
 
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}
 
@@ -25,6 +25,8 @@ def rows(
     root: Path, tasks: int | None = None, device: str = "cpu", evaluate: Evaluate | None = None
 ) -> list[dict[str, Any]]:
     """Evaluates the finished runs below `root`, by folder, task, learner and shots, and within by `engine.runs.groups`.
+
+    Those on images have a table of their own (`engine.studies.domains`).
 
     The interval is a 95 % t-interval over the test tasks of the error averaged over seeds (all seeds meet the same
     tasks, so their errors are not independent); the spread over seeds is shown by the value of each seed. A task that
@@ -40,7 +42,7 @@ def rows(
     """
     collections: dict[str, list[Found]] = {}
     for path, record in find(root):
-        if record.get("status") == "done":
+        if record.get("status") == "done" and not of_images(record):
             collections.setdefault(str(path.parent.relative_to(root)), []).append((path, record))
     content = []
     for collection, found in sorted(collections.items()):
@@ -52,6 +54,12 @@ def rows(
             head["differs"] = differing(group, first)
             content.append({**head, **(evaluate or evaluate_seeds)(group.paths, tasks, device)})
     return content
+
+
+def of_images(record: dict[str, Any]) -> bool:
+    """Whether a run was trained on images."""
+    cls = TASKS.get(record.get("task", ""))
+    return cls is not None and isinstance(cls().spec.inputs, Image)
 
 
 def evaluate_seeds(paths: list[Path], tasks: int | None = None, device: str = "cpu") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from safetensors.torch import save as save_tensors
 
 from engine.errors import EngineError, told
-from engine.evaluation import held_out_lazily, knowing_nothing, step_scores
+from engine.evaluation import final_scores, held_out_lazily, knowing_nothing, step_scores
 from engine.execution.devices import pick_device
 from engine.learners import Learner
 from engine.processes import peak_memory
@@ -23,7 +23,7 @@ from engine.runs.folders import CANCEL
 from engine.runs.history import HISTORY
 from engine.runs.locks import Locks
 from engine.runs.run import KEPT, RECORD, WEIGHTS, read_record, save
-from engine.tasks import TaskDistribution
+from engine.tasks import Pooled, TaskDistribution
 from engine.training import snapshots
 from engine.training.divergence import advice
 from engine.training.plans import Plan, earlier_versions, now, plan, plan_of
@@ -261,7 +261,10 @@ class _Session:
                 (folder / WEIGHTS).unlink(missing_ok=True)  # of an earlier end, such as a cancellation
                 continue
             params = trainer.seed_params(index)
-            scores = step_scores(trainer.learner, params, tasks)
+            if isinstance(tasks, Pooled):
+                scores = final_scores(trainer.learner, params, tasks, trainer.device)
+            else:
+                scores = step_scores(trainer.learner, params, tasks)
             test = scores.final(nothing)
             metrics |= {
                 f"test_{scores.measure}": _finite(test.mean),

