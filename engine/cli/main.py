@@ -107,6 +107,9 @@ def runs(roots: tuple[Path, ...], as_json: bool) -> None:
 @click.option("--runs", "root", type=click.Path(path_type=Path), help="Where run folders go.  [default: runs/TASK]")
 @click.option("--recipe", default="default", show_default=True, help="Which collection of recipes.")
 @click.option(
+    "--budget", default="usual", show_default=True, help="Images: full for the long version, large for a GPU."
+)
+@click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="inner_lr=0.02, training.lr=... or task.noise=..."
 )
 @click.option(
@@ -130,6 +133,7 @@ def train(
     iterations: int | None,
     root: Path | None,
     recipe: str,
+    budget: str,
     settings: tuple[str, ...],
     compiled: bool | None,
     replace: bool,
@@ -168,17 +172,19 @@ def train(
     done, queued = [], []
     for name in chosen:
         for k in shots:
-            found = recipes.recipe(task, recipe, name, k)
+            found = recipes.recipe(task, recipe, name, k, budget)
             own, task_values, training_values = _sort_settings(settings)
             made = make(name, **merged(found.hyper_parameters, nested_values(own)))
-            distribution = configure(distribution_class, {"shots": k, **given, **task_values}, f"task {task}")
+            of_task = {"shots": k, **found.task, **given, **task_values}
+            distribution = configure(distribution_class, of_task, f"task {task}")
             values = {**found.training, **training_values}
             if iterations is not None:
                 values["iterations"] = iterations
             training = configure(Training, values, "training")
             what = (made, distribution, training, tuple(range(seeds)), root or own_runs() / task)
             compiles = worth_compiling(made, training.total_tasks(seeds)) if compiled is None else compiled
-            how: dict[str, Any] = {"device": device, "compiled": compiles, "recipe": recipe, "replace": replace}
+            how: dict[str, Any] = {"device": device, "compiled": compiles, "replace": replace}
+            how["recipe"] = recipes.called(recipe, budget)
             if detach:
                 queued.append(cli_jobs.row(jobs.submit(plans.plan(*what, **how), slots=slots)))
                 continue
