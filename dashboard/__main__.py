@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dashboard.serving.readonly import VARIABLE, read_only
+from dashboard.serving.readonly import HERE, VARIABLE, read_only
 
 APP = Path(__file__).resolve().with_name("app.py")
 
@@ -20,7 +20,6 @@ class Parser(argparse.ArgumentParser):
 
 
 EVERYWHERE = ("0.0.0.0", "::")
-HERE = ("localhost", "127.0.0.1", "::1")
 WARNING = (
     "Anybody in the network can train and delete here, and fill the disk; "
     "--read-only switches that off, --host 127.0.0.1 keeps it to this machine."

@@ -5,6 +5,7 @@ import os
 from engine.errors import EngineError
 
 VARIABLE = "INNERLOOP_READ_ONLY"
+HERE = ("localhost", "127.0.0.1", "::1")  # names of this machine that no other one reaches
 SENTENCE = "This server only shows: training, uploading, changing and deleting are switched off."
 
 

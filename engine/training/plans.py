@@ -122,13 +122,9 @@ def plan(
         BadInput: a run of that name exists, the learner cannot learn this kind of task, the task cannot be drawn for
             training, or it needs more memory than there is.
     """
-    if (said := learner.refused(distribution.spec)) is not None:
-        raise BadInput(f"{learner.name} on {distribution.name}: {said}")
-    if distribution.missing:
-        raise BadInput(distribution.missing)
+    refuse_task(learner, distribution)
     if (device := str(how.get("device", "cpu"))) == "cpu":
         refuse_too_large(learner, distribution, training, len(seeds), device, physical_memory())
-    distribution.lazy(stream("train"), 1)  # says why where it cannot
     folders = tuple(run_folder(root, distribution, learner, seed) for seed in seeds)
     for folder in folders:
         refuse_link(folder)
@@ -137,6 +133,19 @@ def plan(
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     return Plan(learner, distribution, training, tuple(seeds), folders, **how)
+
+
+def refuse_task(learner: Learner, distribution: TaskDistribution) -> None:
+    """Refuses a task that a learner cannot be trained on.
+
+    Raises:
+        BadInput: the learner cannot learn this kind of task, or it cannot be drawn for training; the message says why.
+    """
+    if (said := learner.refused(distribution.spec)) is not None:
+        raise BadInput(f"{learner.name} on {distribution.name}: {said}")
+    if distribution.missing:
+        raise BadInput(distribution.missing)
+    distribution.lazy(stream("train"), 1)  # says why where it cannot
 
 
 def plan_of(folder: Path) -> Plan:

@@ -91,6 +91,8 @@ def draw(
             values[name] = column.number_input(label, value=default, step=1, **common)
         elif isinstance(default, float):
             values[name] = column.number_input(label, value=default, step=None, format="%g", **common)
+        elif isinstance(default, str):
+            values[name] = (column.text_input(label, default, **common) or "").strip()
         else:
             listed = isinstance(known[name], list | tuple)
             text = column.text_input(label, value=_written(default), placeholder="none", **common)

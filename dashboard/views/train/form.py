@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.views.train import data
 from dashboard.views.train.fields import draw
 from dashboard.widgets import families, library
 from dashboard.widgets.escape import plain
@@ -20,7 +21,7 @@ from engine.learners import LEARNERS, Learner
 from engine.runs.budget import Training
 from engine.runs.places import VARIABLE
 from engine.tasks import TASKS, TaskDistribution
-from engine.training import estimates, recipes
+from engine.training import estimates, plans, recipes
 
 FIRST = ("iterations", "meta_batch", "lr")  # parameters of the training that are shown at once
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -38,6 +39,7 @@ class Asked:
         compiled: use torch.compile.
         device: "auto", "cpu" or "cuda".
         changed: the parameters that differ from the recipe's, as the command line's --set takes them.
+        budget: that of the recipe.
     """
 
     learner: Learner
@@ -48,6 +50,12 @@ class Asked:
     compiled: bool
     device: str
     changed: dict[str, Any]
+    budget: str = recipes.USUAL
+
+    @property
+    def recipe(self) -> str:
+        """What records call it."""
+        return recipes.called("default", self.budget)
 
     @property
     def root(self) -> Path:
@@ -60,9 +68,14 @@ class Asked:
         d, words = self.distribution, ["python -m engine train", self.learner.name]
         moved = os.environ.get(VARIABLE)  # the own runs are elsewhere, and so they must be for the shell
         words = [f"{VARIABLE}={shlex.quote(str(library.RUNS))}"] * bool(moved) + words
-        words += [f"--task {d.name}"] * (d.name != FIRST_TASK) + [f"--shots {d.shots}", f"--seeds {len(self.seeds)}"]
+        if path := getattr(d, "path", ""):
+            words += [f"--data {shlex.quote(path)}"]
+        else:
+            words += [f"--task {d.name}"] * (d.name != FIRST_TASK)
+        words += [f"--shots {d.shots}", f"--seeds {len(self.seeds)}"]
         runs = shlex.quote(str(self.root)) if moved else f"runs/{self.collection}"
         words += [f"--runs {runs}"] * (self.collection != d.name)
+        words += [f"--budget {self.budget}"] * (self.budget != recipes.USUAL)
         words += [f"--set {shlex.quote(f'{key}={_plain(value)}')}" for key, value in self.changed.items()]
         if self.compiled != worth_compiling(self.learner, self.training.total_tasks(len(self.seeds))):
             words += ["--compile" if self.compiled else "--no-compile"]
@@ -86,11 +99,13 @@ def ask() -> Asked | None:
     seeds = row.number_input(
         "Seeds", 1, 64, 3, key="train-seeds", bind="query-params", width=110, help="trained at once"
     )
+    budgets, budget = recipes.budgets(task, "default"), recipes.USUAL
+    if len(budgets) > 1:
+        budget = _one(row, "Budget", budgets, "budget", budget, {}, "full: five times as long; large: for a GPU.")
     cls = LEARNERS[name]
     st.caption(f"{cls.summary} {cls.reference}.")
     try:
-        recipe = recipes.recipe(task, "default", name, int(shots))
-        return _rest(cls, TASKS[task], int(shots), int(seeds), recipe)
+        return _rest(cls, TASKS[task], int(shots), int(seeds), budget)
     except EngineError as error:
         st.error(plain(error), icon=":material/error:")
         return None
@@ -115,23 +130,25 @@ def _one(row: Any, label: str, options: list[str], key: str, default: str, title
     return found if found in options else default
 
 
-def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: int, recipe: recipes.Recipe) -> Asked:
+def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: int, budget: str) -> Asked:
     """The parameters: the recipe's at first, the usual ones at once and the others in folds."""
-    prefix = f"train-{cls.name}-{shots}"
-    told = recipe.training
+    recipe, mark = recipes.recipe(task.name, "default", cls.name, shots, budget), ""
+    if budget != recipes.USUAL:
+        mark = f"-{budget}"  # so that its fields begin at its own values
+    prefix = f"train-{cls.name}-{shots}{mark}"
+    told, given = recipe.training, data.ask(task)
     values = draw(st.container(), Training, FIRST, told, f"{prefix}-training")
     learner, more = st.expander(f"Parameters of {cls.title}"), st.expander("Parameters of the training and the task")
     own = draw(learner, cls, [field.name for field in fields(cls)], recipe.hyper_parameters, prefix)
     others = [field.name for field in fields(Training) if field.name not in FIRST]
     values |= draw(more, Training, others, told, f"{prefix}-training")
-    varied = [field.name for field in fields(task) if field.name != "shots"]
-    drawn = draw(more, task, varied, {}, f"train-task-{task.name}") if varied else {}
+    varied = [field.name for field in fields(task) if field.name not in ("shots", *given)]
+    drawn = draw(more, task, varied, recipe.task, f"train-task-{task.name}{mark}") if varied else {}
     collection = more.text_input("Folder", task.name, key="train-folder", bind="query-params", help="below runs/")
     made = configure(cls, own, f"learner {cls.name}")
     training = configure(Training, values, "training")
-    distribution = configure(task, {**drawn, "shots": shots}, f"task {task.name}")
-    if (said := made.refused(distribution.spec)) is not None:
-        raise EngineError(f"{cls.title} on {task.name}: {said}")
+    distribution = configure(task, {**drawn, **given, "shots": shots}, f"task {task.name}")
+    plans.refuse_task(made, distribution)
     if not NAME.fullmatch(collection or ""):
         raise EngineError(f"A folder's name takes a-z, 0-9 and -, at most 40 of them; {collection!r} was given.")
     compiled = more.checkbox(
@@ -149,11 +166,12 @@ def _rest(cls: type[Learner], task: type[TaskDistribution], shots: int, seeds: i
     changed = {
         **_changed(flat_values(made), flat_values(configure(cls, recipe.hyper_parameters, "recipe"))),
         **_changed(asdict(training), asdict(configure(Training, told, "recipe")), "training."),
-        **_changed(asdict(distribution), asdict(configure(task, {"shots": shots}, "task")), "task."),
+        **_changed(
+            asdict(distribution), asdict(configure(task, {**recipe.task, **given, "shots": shots}, "task")), "task."
+        ),
     }
-    return Asked(
-        made, distribution, training, tuple(range(seeds)), str(collection), bool(compiled), device or "auto", changed
-    )
+    how = (str(collection), bool(compiled), device or "auto", changed, budget)
+    return Asked(made, distribution, training, tuple(range(seeds)), *how)
 
 
 def _changed(values: dict[str, Any], before: dict[str, Any], prefix: str = "") -> dict[str, Any]:

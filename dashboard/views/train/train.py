@@ -32,6 +32,7 @@ def start(asked: form.Asked, replace: bool) -> None:
             replace=replace,
             compiled=asked.compiled,
             device=pick_device(asked.device),
+            recipe=asked.recipe,
         )
         jobs.submit(planned, queue=watch.queue())
         state["train-said"] = f"{code(library.shown(planned.folders[0]))} is queued: it is followed below."
