@@ -10,7 +10,7 @@ import json
 import types
 import typing
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -78,7 +78,8 @@ def restored(kind: Any, value: Any) -> Any:
     """
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        if not isinstance(value, dict) or set(value) != {field.name for field in fields(kind)}:
+        needed = {field.name for field in fields(kind) if field.default is MISSING}
+        if not isinstance(value, dict) or not needed <= set(value) <= {field.name for field in fields(kind)}:
             raise TypeError(f"expected the fields of {kind.__name__}, got {str(value)[:80]}")
         return kind(**{name: restored(hints[name], entry) for name, entry in value.items()})
     if kind is np.ndarray:

@@ -66,7 +66,13 @@ class Bars(Episodes):
 
 GLYPHS = Glyphs(shots=1, queries=2)
 SMALL = Conv4(channels=2, blocks=3, norm="support")
-LEARNERS = {"protonet": {"encoder": SMALL}, "maml": {"network": SMALL, "steps": 1, "test_steps": 2}}
+INNER = {"network": SMALL, "steps": 1, "test_steps": 2}
+LEARNERS = {
+    "protonet": {"encoder": SMALL},
+    "maml": INNER,
+    "sap": INNER,
+    "op-lstm": {"network": SMALL, "writes": "head"},
+}
 
 
 def put_run(root: Path, name: str, seed: int, loss: float | None = None, task: TaskDistribution = GLYPHS) -> Path:

@@ -50,11 +50,12 @@ class Difference:
     Attributes:
         name, title: registered name, and the name for people.
         mean, low, high: how many times the reference's loss, or how much more, with its 95 % interval.
-        won: the share of tasks on which its loss is the smaller one.
+        won: the share of tasks on which it is the better one.
         tasks, seeds: over how many.
         p: of there being no difference, corrected if several are looked at.
         side: -1: better, 1: worse, 0: undecided.
         ratio: whether 1, not 0, means no difference.
+        higher: whether more is better, as of accuracies.
     """
 
     name: str
@@ -68,28 +69,40 @@ class Difference:
     p: float
     side: int
     ratio: bool = False
+    higher: bool = False
 
     @property
     def better(self) -> bool:
         """Whether the estimate is on the better side."""
-        return self.mean < (1 if self.ratio else 0)
+        level = 1 if self.ratio else 0
+        return self.mean > level if self.higher else self.mean < level
 
 
-def curves(lines: Sequence[Line], nothing: float, measure: str, *, log: bool, log_steps: bool, dark: bool) -> go.Figure:
-    """Loss against inner step; thin and pale beyond the steps trained for, whose last one is marked.
+def curves(
+    lines: Sequence[Line],
+    nothing: float,
+    measure: str,
+    *,
+    log: bool,
+    log_steps: bool,
+    dark: bool,
+    knowing_nothing: str = "saying 0",
+) -> go.Figure:
+    """Score against inner step; thin and pale beyond the steps trained for, whose last one is marked.
 
     Args:
         lines: the learners.
-        nothing: the loss of knowing nothing, drawn as a baseline.
-        measure: what a loss is.
-        log: a logarithmic axis of losses.
+        nothing: the score of knowing nothing, drawn as a baseline.
+        measure: what a score is.
+        log: a logarithmic axis of scores.
         log_steps: a logarithmic axis of steps.
         dark: colours for the dark background.
+        knowing_nothing: what the baseline is, in words.
     """
     fig = go.Figure()
     longest = max((int(line.steps[-1]) for line in lines), default=1)
     right = float(marks.at_step(longest, log=log_steps))
-    _baseline(fig, nothing, right, dark, log=log)
+    _baseline(fig, nothing, right, dark, knowing_nothing, log=log)
     labels = []
     for line in lines:
         x, colour = np.asarray(marks.at_step(line.steps, log=log_steps)), marks.colour(line.name, dark)
@@ -112,11 +125,11 @@ def curves(lines: Sequence[Line], nothing: float, measure: str, *, log: bool, lo
     return fig
 
 
-def _baseline(fig: go.Figure, nothing: float, right: float, dark: bool, *, log: bool) -> None:
+def _baseline(fig: go.Figure, nothing: float, right: float, dark: bool, words: str, *, log: bool) -> None:
     line = {"color": marks.grey(dark), "dash": "dot", "width": 1.2}
     fig.add_scatter(x=[0, right], y=[nothing, nothing], mode="lines", line=line, hoverinfo="skip", showlegend=False)
     at = marks.vertical(nothing, log)
-    fig.add_annotation(x=right, y=at, text="saying 0", yshift=9, xanchor="right", showarrow=False)
+    fig.add_annotation(x=right, y=at, text=words, yshift=9, xanchor="right", showarrow=False)
     fig.layout.annotations[-1].font = {"color": marks.grey(dark), "size": 11}
 
 
@@ -151,21 +164,23 @@ def _trained_end(fig: go.Figure, line: Line, x: np.ndarray, colour: str, dark: b
     )
 
 
-def plane(spots: Sequence[Spot], measure: str, step_words: str, dark: bool) -> go.Figure:
-    """Loss at step 0 against loss after adapting: one cross per learner, one small mark per seed.
+def plane(spots: Sequence[Spot], measure: str, step_words: str, dark: bool, *, accuracy: bool = False) -> go.Figure:
+    """Score at step 0 against score after adapting: one cross per learner, one small mark per seed.
 
     Args:
         spots: the learners.
-        measure: what a loss is.
+        measure: what a score is.
         step_words: which step is "after", such as "the last step".
         dark: colours for the dark background.
+        accuracy: scores are accuracies, on linear axes; otherwise losses, on logarithmic ones.
     """
+    log, what = not accuracy, "accuracy" if accuracy else "loss"
     fig = go.Figure()
     x_extent = marks.extent(
-        [np.array([spot.before[0] for spot in spots] + [b for s in spots for _, b, _ in s.seeds])], True
+        [np.array([spot.before[0] for spot in spots] + [b for s in spots for _, b, _ in s.seeds])], log
     )
     y_extent = marks.extent(
-        [np.array([spot.after[0] for spot in spots] + [a for s in spots for _, _, a in s.seeds])], True
+        [np.array([spot.after[0] for spot in spots] + [a for s in spots for _, _, a in s.seeds])], log
     )
     ends = np.array([min(x_extent[0], y_extent[0]), max(x_extent[1], y_extent[1])])
     line = {"color": marks.grey(dark), "dash": "dot", "width": 1.2}
@@ -193,18 +208,18 @@ def plane(spots: Sequence[Spot], measure: str, step_words: str, dark: bool) -> g
             error_y=marks.bars(spot.after, colour),
             hovertemplate=f"<b>{spot.title}</b>, mean{said}",
         )
-        labels.append(
-            Label(float(np.log10(spot.before[0])) if spot.before[0] > 0 else 0.0, spot.after[0], spot.title, colour)
-        )
+        at = float(np.log10(spot.before[0])) if log and spot.before[0] > 0 else 0.0 if log else spot.before[0]
+        labels.append(Label(at, spot.after[0], spot.title, colour))
+    said = f" ({measure})" if measure != what else ""
     marks.laid_out(fig, 470, right=marks.LABELS)
-    fig.update_xaxes(title_text=f"direct loss, at step 0 ({measure})", showgrid=True, **marks.span(x_extent, True))
-    marks.loss_axis(fig, f"loss after {step_words} ({measure})", y_extent, True)
-    marks.label_ends(fig, labels, y_extent, log=True, above=11)
+    fig.update_xaxes(title_text=f"direct {what}, at step 0{said}", showgrid=True, **marks.span(x_extent, log))
+    marks.loss_axis(fig, f"{what} after {step_words}{said}", y_extent, log)
+    marks.label_ends(fig, labels, y_extent, log=log, above=11)
     return fig
 
 
 def differences(rows: Sequence[Difference], axis: str, dark: bool) -> go.Figure:
-    """Each learner beside a reference on the same tasks: left of 0 (or, as a ratio, of 1) is better; pale: undecided.
+    """Each learner beside a reference on the same tasks, and a line where they are level; pale: undecided.
 
     Args:
         rows: the learners; all of them ratios, on a logarithmic axis, or none.

@@ -185,8 +185,8 @@ def _frame(
     fig.add_shape(type="rect", x0=left, x1=right, y0=bottom, y1=top, line=line)
 
 
-def heads(pairs: Sequence[Pair], measure: str, dark: bool) -> go.Figure:
-    """One row per learner: its loss with the learned head (filled) and with a fresh one (open)."""
+def heads(pairs: Sequence[Pair], measure: str, dark: bool, *, log: bool = True) -> go.Figure:
+    """One row per learner: its score with the learned head (filled) and with a fresh one (open)."""
     fig = go.Figure()
     heights = list(range(len(pairs), 0, -1))
     for pair, height in zip(pairs, heights, strict=True):
@@ -208,8 +208,8 @@ def heads(pairs: Sequence[Pair], measure: str, dark: bool) -> go.Figure:
                 ),
             )
     marks.laid_out(fig, 110 + 40 * len(pairs))
-    ends = marks.extent([np.array([pair.learned[0], pair.fresh[0]]) for pair in pairs], True)
-    fig.update_xaxes(title_text=f"query {measure}", **marks.span(ends, True))
+    ends = marks.extent([np.array([pair.learned[0], pair.fresh[0]]) for pair in pairs], log)
+    fig.update_xaxes(title_text=f"query {measure}", **marks.span(ends, log))
     ticks = {"tickvals": heights, "ticktext": [pair.title for pair in pairs]}
     fig.update_yaxes(range=[0.4, len(pairs) + 0.6], showgrid=False, zeroline=False, **ticks)
     return fig

@@ -28,22 +28,25 @@ def scatter(
     hidden: dict[str, np.ndarray],
     chosen: int | None,
     dark: bool,
+    *,
+    log: bool = True,
 ) -> go.Figure:
-    """One point per task: the loss of one learner against that of another, seeds averaged.
+    """One point per task: the score of one learner against that of another, seeds averaged.
 
     Args:
-        x: losses of the first learner, (tasks,).
-        y: losses of the second, (tasks,).
+        x: scores of the first learner, (tasks,).
+        y: scores of the second, (tasks,).
         titles: their names for people.
-        measure: what a loss is.
+        measure: what a score is.
         hidden: the tasks' parameters, (tasks,) each; the first gives the colour.
         chosen: the task that is open, or None.
         dark: colours for the dark background.
+        log: logarithmic axes; otherwise linear ones from 0 to 1.
     """
     fig = go.Figure()
-    kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0))
+    kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & ((not log) | ((x > 0) & (y > 0))))
     both = np.concatenate([x[kept], y[kept]])
-    ends = np.array([both.min() / 1.5, both.max() * 1.5]) if len(both) else np.array([0.1, 1.0])
+    ends = np.array([both.min() / 1.5, both.max() * 1.5]) if log and len(both) else np.array([0.1 if log else 0.0, 1.0])
     line = {"color": marks.grey(dark), "dash": "dot", "width": 1.2}
     fig.add_scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip")
     names = list(hidden)
@@ -70,7 +73,7 @@ def scatter(
         ring = {"color": "rgba(0,0,0,0)", "size": 16, "line": {"color": marks.ink(dark), "width": 2}}
         fig.add_scatter(x=[x[chosen]], y=[y[chosen]], mode="markers", marker=ring, hoverinfo="skip")
     marks.laid_out(fig, 430)
-    axis = marks.span((float(ends[0]), float(ends[1])), True)
+    axis = marks.span((float(ends[0]), float(ends[1])), True) if log else marks.span((-0.03, 1.03), False)
     fig.update_xaxes(title_text=f"{measure} of {titles[0]}", **axis)
     fig.update_yaxes(title_text=f"{measure} of {titles[1]}", **axis)
     return fig

@@ -29,7 +29,14 @@ def diverged(row: dict[str, Any]) -> int:
     return int(row.get("validation_diverged") or 0)
 
 
-def losses(learner: str, histories: Sequence[Sequence[dict[str, Any]]], iterations: int, *, dark: bool) -> go.Figure:
+def losses(
+    learner: str,
+    histories: Sequence[Sequence[dict[str, Any]]],
+    iterations: int,
+    *,
+    dark: bool,
+    measure: str = "error",
+) -> go.Figure:
     """Training loss and validation error of every seed against meta-updates.
 
     A validation of which tasks diverged is a hollow point: the mean of the others, which says little of that training.
@@ -39,6 +46,7 @@ def losses(learner: str, histories: Sequence[Sequence[dict[str, Any]]], iteratio
         histories: rows with iteration, loss and validation, one list per seed.
         iterations: of the whole budget, the end of the axis.
         dark: for the dark background.
+        measure: what a validation is of: an error, or a cross-entropy.
     """
     look = style(learner)
     colour = look.dark if dark else look.light
@@ -66,14 +74,14 @@ def losses(learner: str, histories: Sequence[Sequence[dict[str, Any]]], iteratio
             marker={"size": 6, "symbol": ["circle-open" if diverged(row) else "circle" for row in checked]},
             customdata=[f"<br>without {n:,} tasks that diverged" if (n := diverged(row)) else "" for row in checked],
             cliponaxis=False,
-            name="validation error",
+            name=f"validation {measure}",
             legendgroup="validation",
             showlegend=seed == 0,
-            hovertemplate=f"seed {seed}<br>update %{{x:,}}<br>validation error %{{y:.4g}}"
+            hovertemplate=f"seed {seed}<br>update %{{x:,}}<br>validation {measure} %{{y:.4g}}"
             "%{customdata}<extra></extra>",
         )
     figure.update_xaxes(title_text="meta-update", range=[0, iterations], showgrid=False)
-    figure.update_yaxes(title_text="error", type="log", nticks=5)
+    figure.update_yaxes(title_text=measure, type="log", nticks=5)
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 60, "r": 10, "t": 10, "b": 40},

@@ -56,7 +56,7 @@ PAGES = {
             "How do learners get better, step by step: who starts well, who ends well, and who holds out elsewhere?",
             "behaviour",
             "behaviour",
-            ("finetuning", "maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "sap"),
+            ("finetuning", "maml", "fomaml", "reptile", "turtle", "lstm", "op-lstm", "protonet", "sap"),
         ),
         Page(
             "features",
@@ -67,7 +67,7 @@ PAGES = {
             "after?",
             "features",
             "diversity",
-            ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "sap"),
+            ("finetuning", "maml", "reptile", "turtle", "lstm", "op-lstm", "protonet", "sap"),
         ),
         Page(
             "landscape",

@@ -1,9 +1,9 @@
 """How does the query loss fall, inner step by inner step, on tasks that no learner has met?
 
 All learners with the same task distribution meet the same held-out tasks, so that their losses can be paired task by
-task. Losses are mean squared errors, or cross-entropies where there are classes. Step 0 is the *direct* loss, before
-any adaptation; the last step is what the learner is evaluated at. Meta-training looked T steps ahead; what happens in
-steps beyond those it never saw.
+task. Losses are mean squared errors; where there are classes, cross-entropies, with the accuracies beside them. Step 0
+is the *direct* loss, before any adaptation; the last step is what the learner is evaluated at. Meta-training looked T
+steps ahead; what happens in steps beyond those it never saw.
 """
 
 from collections.abc import Sequence
@@ -44,6 +44,8 @@ class Curve:
         diverged: which ones did, (seeds, tasks).
         nothing: the loss of saying 0 everywhere, or of all classes being equally likely.
         hidden: parameters of the tasks, (tasks,) each, by name; nothing where they have no names.
+        accuracies: as losses, where there are classes.
+        chance: the accuracy of guessing.
     """
 
     learner: str
@@ -57,10 +59,17 @@ class Curve:
     diverged: np.ndarray
     nothing: float
     hidden: dict[str, np.ndarray]
+    accuracies: np.ndarray | None = None
+    chance: float | None = None
+
+    @property
+    def scores(self) -> np.ndarray:
+        """What people compare, (seeds, tasks, stops): losses, or accuracies, of which more is better."""
+        return self.losses if self.accuracies is None else self.accuracies
 
     def at(self, step: int) -> np.ndarray:
-        """The losses (seeds, tasks) at the last stop that is not after `step`."""
-        return self.losses[..., int(np.flatnonzero(self.steps <= step)[-1])]
+        """The scores (seeds, tasks) at the last stop that is not after `step`."""
+        return self.scores[..., int(np.flatnonzero(self.steps <= step)[-1])]
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Be
         tasks, hidden = tasks_lazily(distribution, config.tasks)
         steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.train_steps, learner.evaluation_steps))
         show = scoring.shared(progress, i, len(ensembles))
-        losses = scoring.query_losses(ensemble, tasks, steps, progress=show)
+        losses, right = scoring.query_scores(ensemble, tasks, steps, progress=show)
         nothing = knowing_nothing(distribution, tasks)
         ran_away = diverged(losses, nothing)
         curves.append(
@@ -96,6 +105,8 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Be
                 ran_away,
                 nothing,
                 hidden,
+                None if right is None else np.where(ran_away[..., None], np.nan, right),
+                None if right is None else 1 / distribution.spec.output_dim,
             )
         )
     return Behaviour(scoring.measure(ensembles[0].distribution), curves)

@@ -33,6 +33,7 @@ class Contribution:
         learned, fresh: losses (seeds, tasks, stops); NaN for adaptations that ran away with that head.
         diverged: how many did, of seeds x tasks, with the learned and with the fresh head.
         nothing: the loss of saying 0 everywhere.
+        learned_right, fresh_right: accuracies likewise, where there are classes.
     """
 
     learner: str
@@ -42,6 +43,8 @@ class Contribution:
     fresh: np.ndarray
     diverged: tuple[int, int]
     nothing: float
+    learned_right: np.ndarray | None = None
+    fresh_right: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,17 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> He
         steps = scoring.stops(config.steps or learner.evaluation_steps, (learner.evaluation_steps,))
         heads = stack([fresh_heads(learner, r.params, stream("head", r.seed), config.tasks) for r in ensemble.runs], 1)
         nothing = knowing_nothing(distribution, tasks)
-        found, counts = [], []
+        found, right, counts = [], [], []
         for j, chosen in enumerate((None, heads)):
             show = scoring.shared(scoring.shared(progress, i, len(ensembles)), j, 2)
-            losses = scoring.query_losses(ensemble, tasks, steps, heads=chosen, progress=show)
+            losses, shares = scoring.query_scores(ensemble, tasks, steps, heads=chosen, progress=show)
             ran_away = diverged(losses, nothing)
             found.append(np.where(ran_away[..., None], np.nan, losses))
+            right.append(None if shares is None else np.where(ran_away[..., None], np.nan, shares))
             counts.append(int(ran_away.sum()))
         seeds = [run.seed for run in ensemble.runs]
-        both = (counts[0], counts[1])
-        answers.append(Contribution(learner.name, seeds, np.array(steps), found[0], found[1], both, nothing))
+        both, at = (counts[0], counts[1]), np.array(steps)
+        answers.append(Contribution(learner.name, seeds, at, found[0], found[1], both, nothing, right[0], right[1]))
     return Heads(answers)
 
 

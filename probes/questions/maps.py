@@ -2,9 +2,12 @@ r"""A map on which learners are close that see tasks alike, or say alike.
 
 Every point is one learner and seed, adapted for some inner steps to one held-out task. Its place comes from
 
-    features      the last hidden layer at a few even inputs, as the normalised kernel of `questions.similarity`: the
+    features      the last hidden layer at a few inputs, as the normalised kernel of `questions.similarity`: the
                   squared distance of two points is 2 - 2 CKA; order, number and rotation of units do not matter
-    predictions   what the learner says at those inputs, as numbers
+    predictions   what the learner says at those inputs, as numbers; not where there are classes, since what class 2 of
+                  one task is has nothing to do with class 2 of the next
+
+The inputs are even over the range of waves, and drawn where tasks tell classes apart.
 
 reduced to two dimensions by the first two principal components, or by UMAP (McInnes, Healy & Melville, arXiv
 1802.03426), either fitted on the union of all learners. A map has at most `CAP` points: those of as many tasks, drawn
@@ -22,10 +25,12 @@ from sklearn.decomposition import PCA
 
 from engine.errors import BadInput
 from engine.runs.ensembles import Ensemble
+from engine.tasks import Classes
 from probes.needs import HiddenLayers, HiddenParameters, OneInput, Truth
-from probes.probe import Probe, Progress, part
+from probes.probe import Need, Probe, Progress, part
 from probes.questions.similarity import u_centred, unit
-from probes.tools.representations import PREDICTION, inputs, represent, tasks_of, truths
+from probes.tools.representations import PREDICTION, inputs, represent, tasks_lazily, truths
+from probes.tools.scoring import query_scores
 
 CAP = 2000
 LOCK = threading.Lock()  # numba's threads and UMAP's memory: one fit at a time in a process
@@ -61,13 +66,14 @@ class Map:
         learner: which of them each point is, (n,).
         seed, task, step: of each point, (n,).
         share: of the learner's inner steps that are done, 0 to 1, (n,).
-        error: mean squared error against the true function at the places, (n,).
+        error: mean squared error against the true function at the places, (n,); the share of queries that are wrong,
+            where there are classes.
         xy: the map, (n, 2).
         total: how many points there would be without the cap.
         explained: shares of variance of the two components, (2,); empty for UMAP.
-        places: the even inputs, (places,).
+        places: the even inputs, (places,); none where there are classes.
         said: what the learner says there, (n, places).
-        amplitude, phase: of the tasks, by their number, (tasks,).
+        amplitude, phase: of the tasks, by their number, (tasks,); none where there are classes.
     """
 
     learners: list[str]
@@ -90,25 +96,33 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Ma
     """Adapts all learners to the tasks and maps what they see or say.
 
     Raises:
-        BadInput: all points would be one, or those of a single task are more than a map shows.
+        BadInput: all points would be one, those of a single task are more than a map shows, or predictions of classes
+            were asked for.
     """
     first = ensembles[0].distribution
+    classes = isinstance(first.spec.targets, Classes)
+    if classes and config.space == "predictions":
+        raise BadInput("Predictions of classes have no map: a class means something within one task only.")
     x = inputs(first, config.places)
-    tasks, parameters = tasks_of(first, config.tasks)
-    places = x.double().numpy()[:, 0]
-    truth = truths(first, config.tasks, x)  # (tasks, places)
-    assert truth is not None  # `PROBE` needs it
+    tasks, parameters = tasks_lazily(first, config.tasks)
+    places = np.zeros(0) if classes else x.double().numpy()[:, 0]
+    truth = None if classes else truths(first, config.tasks, x)  # (tasks, places)
     columns: list[np.ndarray] = []  # of each learner: learner, seed, task, step, share, error; (6, points)
     codes, said = [], []
     share = part(progress, 0.0, 0.4)
     for index, ensemble in enumerate(ensembles):
         steps = stops(ensemble.learner.evaluation_steps)
-        layers = represent(ensemble.learner, ensemble.params, tasks, x, steps, predictions=True)
-        spoken = layers.pop(PREDICTION)[..., 0]  # (seeds, tasks, steps, places)
+        layers = represent(ensemble.learner, ensemble.params, tasks, x, steps, predictions=not classes)
+        if truth is None:
+            right = query_scores(ensemble, tasks, steps)[1]
+            assert right is not None  # `PROBE` needs true functions or classes
+            error, spoken = 1 - right, np.zeros((*right.shape, 0))
+        else:
+            spoken = layers.pop(PREDICTION)[..., 0]  # (seeds, tasks, steps, places)
+            error = np.square(spoken - truth[:, None]).mean(-1)
         seen = list(layers.values())[-1]
-        codes.append((spoken if config.space == "predictions" else fingerprint(seen)).reshape(spoken[..., 0].size, -1))
-        said.append(spoken.reshape(-1, config.places))
-        error = np.square(spoken - truth[:, None]).mean(-1)
+        codes.append((spoken if config.space == "predictions" else fingerprint(seen)).reshape(error.size, -1))
+        said.append(spoken.reshape(error.size, -1))
         seeds = np.array([run.seed for run in ensemble.runs])
         which = np.meshgrid(seeds, np.arange(config.tasks), np.array(steps), indexing="ij")
         last = max(steps[-1], 1)
@@ -138,8 +152,8 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Ma
         explained=explained,
         places=places,
         said=spoken,
-        amplitude=parameters["amplitude"],
-        phase=parameters["phase"],
+        amplitude=parameters.get("amplitude", np.zeros(0)),
+        phase=parameters.get("phase", np.zeros(0)),
     )
 
 
@@ -181,10 +195,23 @@ def reduced(code: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(mapper.fit_transform(code), dtype=np.float64), np.zeros(0)
 
 
+@dataclass(frozen=True)
+class WavesOrClasses:
+    """Tasks that a map can be made of."""
+
+    says = "Its tasks are waves whose true functions are known, or tell classes apart."
+
+    def __call__(self, ensemble: Ensemble) -> str | None:
+        if isinstance(ensemble.distribution.spec.targets, Classes):
+            return None
+        needs: tuple[Need, ...] = (OneInput(), HiddenParameters("amplitude", "phase"), Truth())
+        return next(filter(None, (need(ensemble) for need in needs)), None)
+
+
 PROBE = Probe(
     name="maps",
     question="Which learners, tasks and steps lie close to each other in what they see or say?",
     config=Config,
-    needs=(OneInput(), HiddenParameters("amplitude", "phase"), Truth(), HiddenLayers()),
+    needs=(WavesOrClasses(), HiddenLayers()),
     ask=ask,
 )

@@ -275,20 +275,21 @@ def sides(effects: Sequence[Effect], level: float = 0.0) -> list[int]:
     return [int(np.sign(one.estimate - level)) if p <= LEVEL else 0 for one, p in zip(effects, corrected, strict=True)]
 
 
-def level_with_best(losses: Sequence[np.ndarray]) -> tuple[int, list[int]]:
+def level_with_best(losses: Sequence[np.ndarray], measure: str = RATIO) -> tuple[int, list[int]]:
     """Which of several learners has the lowest mean loss, and which of the others cannot be told from it.
 
     The best is chosen after looking, so that its comparisons are corrected for all pairs of learners (Bonferroni).
 
     Args:
         losses: (seeds, tasks) each, on the same tasks; NaN: no loss.
+        measure: by which two are compared.
 
     Returns:
         Its place, and the places of the learners that are level with it, over tasks and trainings.
     """
     means = [float(x[:, kept].mean()) if (kept := np.isfinite(x).all(0)).any() else np.inf for x in losses]
     best, pairs = int(np.argmin(means)), len(losses) * (len(losses) - 1) // 2
-    p = [compare(x, losses[best]).effect.p() for x in losses]
+    p = [compare(x, losses[best], measure).effect.p() for x in losses]
     return best, [i for i in range(len(losses)) if i != best and np.isfinite(means[i]) and not pairs * p[i] <= LEVEL]
 
 

@@ -79,10 +79,13 @@ def task_surface(learner: Learner, params: Params, state: State, x: Tensor, y: T
         raise BadInput(f"{learner.title} has no adapted network, and so no task loss around its weights.")
     centre, layout = flat(double(acting.weights))
     x, y = double([x, y])
+    standing = learner.acting(double(params), double(state))
+    assert standing is not None
+    at = standing.at  # what stands between the weights, in their type
 
     def loss(vector: Tensor) -> Tensor:
         weights = tree_map(lambda leaf: leaf[0], layout.unpack(vector[None]))
-        return learner.loss(acting.network.forward(weights, x, acting.at), y)
+        return learner.loss(acting.network.forward(weights, x, at), y)
 
     return Surface(loss, centre, layout)
 

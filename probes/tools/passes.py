@@ -57,7 +57,7 @@ def passes(run: Run, task: Task) -> Passes | None:
 
 
 def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
-    """The output cell at every support point, in the order of x."""
+    """The output cell at every support point, in order."""
     calls: list[tuple[Tensor, State, State, Tensor]] = []  # of the output cells: pairs, memory before and after, h
 
     def note(name: str, seen: tuple[Any, ...], said: Any) -> None:
@@ -65,7 +65,7 @@ def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
             calls.append((seen[2], seen[3], *said))
 
     rule_hooks.listening(learner, note).adapt(params, task.support_x, task.support_y)
-    order = task.support_x[:, 0].argsort()
+    order = _order(task)
     width = task.support_y.shape[-1] if are_values(task.support_y) else 1
     sign, _ = readings.oriented(learner, params, readings.OUTPUT, calls[0][0])
     errors = torch.stack([pairs[::width, 0] - pairs[::width, 1] for pairs, *_ in calls], 1)[order]
@@ -81,11 +81,18 @@ def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
         Panel("input gate", held[..., 2].double().numpy(), 0, 1),
         Panel("output gate", held[..., 3].double().numpy(), 0, 1),
     ]
-    names = [
-        f"x = {float(x):.2f}, y = {float(y):.2f}"
-        for x, y in zip(task.support_x[order, 0], task.support_y[order].reshape(len(order), -1)[:, 0], strict=True)
-    ]
-    return Passes("support points, by x", "pass", names, [str(t) for t in range(1, len(calls) + 1)], panels)
+    targets = task.support_y[order].reshape(len(order), -1)[:, 0].tolist()
+    if task.support_x.dim() == 2:
+        rows, firsts = "support points, by x", task.support_x[order, 0].tolist()
+        names = [f"x = {x:.2f}, y = {y:.2f}" for x, y in zip(firsts, targets, strict=True)]
+    else:
+        rows, names = "support images, by class", [f"image {i}, class {y}" for i, y in enumerate(targets, start=1)]
+    return Passes(rows, "pass", names, [str(t) for t in range(1, len(calls) + 1)], panels)
+
+
+def _order(task: Task) -> Tensor:
+    """Support points from left to right; images, which have no such order, by their class."""
+    return task.support_x[:, 0].argsort() if task.support_x.dim() == 2 else task.support_y.argsort(stable=True)
 
 
 def _top(cells: lstm.Net, pairs: Tensor, before: State, after: State, sign: Tensor) -> Tensor:

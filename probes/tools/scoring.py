@@ -37,7 +37,19 @@ def query_losses(
     heads: Head | None = None,
     progress: Progress = silent,
 ) -> np.ndarray:
-    """The query loss of every seed on every task after each of the given inner steps.
+    """The losses of `query_scores`: (seeds, N, len(steps)) float64."""
+    return query_scores(ensemble, tasks, steps, heads=heads, progress=progress)[0]
+
+
+def query_scores(
+    ensemble: Ensemble,
+    tasks: Task | Pooled,
+    steps: Sequence[int],
+    *,
+    heads: Head | None = None,
+    progress: Progress = silent,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The query loss of every seed on every task after each of the given inner steps, and the accuracy with classes.
 
     All seeds of a chunk of tasks adapt at once, and only the present state is kept. `progress` is called from the
     thread that asks; what it raises ends the work.
@@ -50,22 +62,32 @@ def query_losses(
         progress: told the share that is done.
 
     Returns:
-        (seeds, N, len(steps)) float64.
+        Losses (seeds, N, len(steps)) float64; accuracies likewise, None where targets are numbers.
     """
+    classes = not losses.are_values(tasks.query_y)
     learner, params, seeds = ensemble.learner, ensemble.params, len(ensemble.runs)
     network, wanted = network_below(learner), set(steps)
 
     def along(start: Params, task: Task, *stack: int) -> Tensor:
-        """The losses after the steps, the last axis, for one seed or a stack of them."""
+        """The losses after the steps, the last axis, for one seed or a stack of them; with classes, two rows of them.
+
+        The second row is of accuracies.
+        """
         state = learner.start(start, task.support_x, task.support_y)
-        losses = []
+        found: list[Tensor] = []
+        right: list[Tensor] = []
         for step in range(max(wanted) + 1):
             if step:
                 state = learner.step(start, state, task.support_x, task.support_y)
             if step in wanted:
-                loss = learner.loss(learner.predict(start, state, task.query_x), task.query_y)
-                losses.append(loss.expand(stack))  # a start without parameters is the same for all seeds
-        return torch.stack(losses, -1)
+                said = learner.predict(start, state, task.query_x)
+                loss = learner.loss(said, task.query_y)
+                found.append(loss.expand(stack))  # a start without parameters is the same for all seeds
+                if classes:
+                    hit = (said.argmax(-1) == task.query_y) & said.isfinite().all(-1)
+                    right.append(hit.to(loss).mean(-1).expand(stack))
+        rows = torch.stack(found, -1)
+        return torch.stack([rows, torch.stack(right, -1)], -2) if classes else rows
 
     def one(task: Task, head: Head | None = None) -> Tensor:
         start: Params = params if head is None else with_head(params, head)
@@ -89,7 +111,8 @@ def query_losses(
             progress(min(len(chunks) * size, n) / n)
     finally:
         pool.shutdown(cancel_futures=True)  # who watches may have called it off
-    return torch.cat(chunks).transpose(0, 1).double().numpy()
+    whole = torch.cat(chunks).transpose(0, 1).double().numpy()
+    return (whole[..., 0, :], whole[..., 1, :]) if classes else (whole, None)
 
 
 def _chunk_size(ensemble: Ensemble, tasks: Task | Pooled) -> int:

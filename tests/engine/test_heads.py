@@ -72,5 +72,5 @@ def test_scores_are_those_of_each_task_with_its_own_head(name, distribution, mon
 def test_learners_without_an_output_layer_say_so(name):
     learner = make(name)
     params = learner.init(stream("init"), GaussianClasses().spec)
-    with pytest.raises(BadInput, match=f"{name} has no output layer of an MLP that a fresh one could replace"):
+    with pytest.raises(BadInput, match=f"{name} has no learned output layer that a fresh one could replace"):
         fresh_heads(learner, params, stream("head"), 1)

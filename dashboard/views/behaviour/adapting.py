@@ -33,7 +33,8 @@ def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
         kind = pick("Band", tables.BANDS, "band", tables.MEAN)
         steps_axis = pick("Steps", ("log", "linear"), "steps", "log")
     measure, curves = behaved(ensembles, tasks)
-    lines = tables.lines(curves, names, kind)
+    lines, first = tables.lines(curves, names, kind), curves[0]
+    accuracy = tables.by_accuracy(curves)
     page.frame(
         "How fast do they learn a new task?",
         f"Query {measure} over inner step: mean over {tasks:,} held-out tasks, {seeds_of(ensembles)}; area: "
@@ -41,14 +42,15 @@ def show_adaptation(ensembles: list[Ensemble], tasks: int) -> None:
         "Ring: the last step trained for; thin and pale: beyond it.",
         figures.curves(
             lines,
-            curves[0].nothing,
+            first.nothing if first.chance is None else first.chance,
             measure,
-            log=axis_of_losses(),
+            log=axis_of_losses() and not accuracy,
             log_steps=steps_axis == "log",
             dark=page.dark(),
+            knowing_nothing="guessing" if accuracy else "saying 0",
         ),
         "behaviour-curves",
-        read=words.CURVES,
+        read=words.ACCURACIES if accuracy else words.CURVES,
         data=tables.line_rows(lines),
         says=tables.curve_sentence(curves, names),
     )
@@ -61,23 +63,24 @@ def show_differences(ensembles: list[Ensemble], curves: list[Curve], measure: st
     names = titles(ensembles)
     with row():
         reference = choose_one("Compared with", ensembles, "reference", "maml")
-        measure_as = pick("As a", list(AS), "compared", RATIO, AS)
+        accuracy = tables.by_accuracy(curves)
+        measure_as = DIFFERENCE if accuracy else pick("As a", list(AS), "compared", RATIO, AS)
         scope = pick("Sure of", SCOPES, "scope", KIND)
     found, others = tables.comparisons(curves, names, reference, measure_as, scope)
     if others:
         st.caption(f"Trained on other tasks than {names[reference]}, so not paired: {', '.join(others)}.")
     if not found:
         return
-    sure = "tasks and trainings" if scope == KIND else f"tasks, for {THESE}"
+    sure, better = "tasks and trainings" if scope == KIND else f"tasks, for {THESE}", "Right" if accuracy else "Left"
     correction = f", corrected for {len(found)} comparisons (Holm)" if len(found) > 1 else ""
     page.frame(
         f"Who is better than {names[reference]} on the same tasks?",
         f"Query {measure} after the last step, {BY[measure_as]} that of {names[reference]}: 95 % interval over {sure}; "
-        f"{seeds_of(ensembles)}. Left of {0 if measure_as == DIFFERENCE else 1} is better; pale: "
+        f"{seeds_of(ensembles)}. {better} of {0 if measure_as == DIFFERENCE else 1} is better; pale: "
         f"undecided{correction}.",
         figures.differences(found, f"query {measure}, {BY[measure_as]} that of {names[reference]}", page.dark()),
         "behaviour-differences",
-        read=words.DIFFERENCES,
+        read=words.ACCURACY_DIFFERENCES if accuracy else words.DIFFERENCES,
         data=tables.difference_rows(found),
         says=tables.difference_sentence(found, names[reference], scope),
     )
@@ -90,14 +93,16 @@ def show_looking_ahead(ensembles: list[Ensemble], tasks: int) -> None:
     with left:
         after = pick("After", ("last", "one"), "after", "last", {"last": "the last step", "one": "one step"})
         measure, curves = behaved(ensembles, tasks)
-        spots = tables.spots(curves, names, 1 if after == "one" else None)
+        spots, accuracy = tables.spots(curves, names, 1 if after == "one" else None), tables.by_accuracy(curves)
         page.frame(
             "Who pays for looking ahead?",
             f"Query {measure} after {'one step' if after == 'one' else 'the last inner step'} over that before any; "
             f"means with 95 % intervals, {tasks:,} held-out tasks, {seeds_of(ensembles)}.",
-            figures.plane(spots, measure, "one step" if after == "one" else "the last step", page.dark()),
+            figures.plane(
+                spots, measure, "one step" if after == "one" else "the last step", page.dark(), accuracy=accuracy
+            ),
             "behaviour-plane",
-            read=words.PLANE,
+            read=words.ACCURACY_PLANE if accuracy else words.PLANE,
             data=tables.spot_rows(spots),
             says=tables.spot_sentence(spots, curves),
         )

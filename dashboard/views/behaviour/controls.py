@@ -10,18 +10,22 @@ from dashboard.widgets.choosing import Shown
 from dashboard.widgets.fields import Fields
 from dashboard.widgets.layout import row
 from dashboard.widgets.naming import titles
+from engine import losses
 from engine.runs.ensembles import Ensemble
+from engine.tasks import Classes
 from probes.questions.behaviour import Behaviour, Curve
 
 pick = Fields("behaviour").pick
 TASKS = (50, 200, 1000)
 
 
-def shared(_: Shown) -> None:
+def shared(shown: Shown) -> None:
     """The controls that all parts share."""
+    classes = [isinstance(one.distribution.spec.targets, Classes) for one in shown.ensembles]
     with row():
         pick("Held-out tasks", TASKS, "tasks", 200, {n: f"{n:,}" for n in TASKS})
-        pick("Losses", ("log", "linear"), "axis", "log")
+        if not classes or not all(classes):
+            pick("Losses", ("log", "linear"), "axis", "log")
 
 
 def tasks() -> int:
@@ -53,9 +57,15 @@ def one_by_one(probe: str, ensembles: Sequence[Ensemble], doing: str, **config: 
 
 
 def behaved(ensembles: Sequence[Ensemble], tasks: int) -> tuple[str, list[Curve]]:
-    """What a loss is, and every learner's curve."""
+    """What learners are compared by, and every learner's curve."""
     found: list[Behaviour] = one_by_one("behaviour", ensembles, "Adapting", tasks=tasks)
-    return found[0].measure, [curve for one in found for curve in one.curves]
+    curves = [curve for one in found for curve in one.curves]
+    return compared_by(ensembles[0]), curves
+
+
+def compared_by(ensemble: Ensemble) -> str:
+    """What people compare learners of a task by: a mean squared error, or an accuracy."""
+    return losses.measure(ensemble.distribution.spec).title
 
 
 def axis_of_losses() -> bool:

@@ -8,8 +8,8 @@ import streamlit as st
 from dashboard.figures import behaviour as figures
 from dashboard.figures import sweeps as sweep_figures
 from dashboard.views.behaviour import sweep_tables, tables, words
-from dashboard.views.behaviour.controls import behaved, one_by_one
-from dashboard.widgets import library, page
+from dashboard.views.behaviour.controls import behaved, compared_by, one_by_one
+from dashboard.widgets import fitting, library, page
 from dashboard.widgets.choosing import Shown
 from dashboard.widgets.naming import seeds_of, titles
 from dashboard.widgets.twins import first_order_pairs
@@ -20,16 +20,18 @@ from probes.tools import scoring
 def show_factors(shown: Shown, tasks: int) -> None:
     """What the learned head, scarce training data and second-order gradients contribute."""
     ensembles = shown.ensembles
-    names, measure = titles(ensembles), scoring.measure(ensembles[0].distribution)
+    names, measure = titles(ensembles), compared_by(ensembles[0])
     answers = [a for one in one_by_one("heads", ensembles, "Replacing the head of", tasks=tasks) for a in one.answers]
     if answers:
         page.frame(
             "What does the learned output layer contribute?",
             f"Query {measure} after the last step with the learned head (filled) and a fresh random one (open): mean "
             f"with 95 % interval, {tasks:,} held-out tasks, {seeds_of(ensembles)}.",
-            sweep_figures.heads(sweep_tables.pairs(answers, names), measure, page.dark()),
+            sweep_figures.heads(
+                sweep_tables.pairs(answers, names), measure, page.dark(), log=answers[0].learned_right is None
+            ),
             "behaviour-heads",
-            read=words.HEADS,
+            read=words.ACCURACY_HEADS if answers[0].learned_right is not None else words.HEADS,
             data=sweep_tables.head_rows(answers, names),
             says=sweep_tables.head_sentence(answers, names),
         )
@@ -39,6 +41,10 @@ def show_factors(shown: Shown, tasks: int) -> None:
 
 def show_scarcity(shown: Shown, tasks: int) -> None:
     """Trained at 5, 10, 20 shots, tested at all."""
+    why = {e.learner.title: fitting.unfit("shots", e) for e in shown.ensembles}
+    if why and all(why.values()):
+        st.caption(f"Scarce data in training: {fitting.told({title: str(said) for title, said in why.items()})}")
+        return
     offered = library.shots(shown.collection, shown.task)
     names, wanted = titles(shown.ensembles), tuple(sorted({*offered}))
     found: dict[str, dict[int, Any]] = {}
@@ -89,15 +95,17 @@ def show_first_order(shown: Shown, tasks: int) -> None:
         seeds += [first, second]
     if not found:
         return
-    found, measure = tables.corrected(found), scoring.measure(seeds[0].distribution)
+    found, measure = tables.corrected(found), compared_by(seeds[0])
+    higher = found[0].higher
+    how, mean, costs = ("less", "difference", "Left of 0") if higher else ("divided by", "ratio of means", "Right of 1")
     page.frame(
         "What does a first-order meta-gradient cost?",
-        f"Query error of the learner named, trained first-order, divided by that of its second-order twin on the same "
-        f"{tasks:,} tasks: ratio of means with 95 % interval over tasks and trainings, {seeds_of(seeds)}. Right of 1: "
-        f"it costs; pale: undecided, corrected for {len(found)} comparisons (Holm).",
-        figures.differences(found, f"query {measure}, divided by that of its second-order twin", page.dark()),
+        f"Query {measure if higher else 'error'} of the learner named, trained first-order, {how} that of its "
+        f"second-order twin on the same {tasks:,} tasks: {mean} with 95 % interval over tasks and trainings, "
+        f"{seeds_of(seeds)}. {costs}: it costs; pale: undecided, corrected for {len(found)} comparisons (Holm).",
+        figures.differences(found, f"query {measure}, {how} that of its second-order twin", page.dark()),
         "behaviour-first-order",
-        read=words.FIRST_ORDER + words.DIFFERENCES,
+        read=words.FIRST_ORDER + (words.ACCURACY_DIFFERENCES if higher else words.DIFFERENCES),
         data=tables.difference_rows(found),
         says=tables.difference_sentence(found, "its second-order twin"),
     )

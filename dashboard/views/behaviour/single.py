@@ -37,8 +37,9 @@ def show_tasks(ensembles: list[Ensemble], tasks: int) -> None:
     if curves[0].tasks != curves[1].tasks:
         st.info(f"{names[first]} and {names[second]} were trained on different tasks.", icon=":material/info:")
         return
-    x, y = (curve.losses[..., -1].mean(0) for curve in curves)
-    marked = tables.telling(x, y)
+    x, y = (curve.scores[..., -1].mean(0) for curve in curves)
+    accuracy = tables.by_accuracy(curves)
+    marked = tables.telling(x, y, accuracy=accuracy)
     controls.segmented_control(
         f"Open a task (as ranked by {names[first]})",
         list(marked),
@@ -58,11 +59,11 @@ def show_tasks(ensembles: list[Ensemble], tasks: int) -> None:
             f"Are the same tasks hard for {both[0]} and {both[1]}?",
             f"Query {measure} of {both[1]} over that of {both[0]}, one point per task ({tasks:,}), after the last "
             "step, seeds averaged. Click a point to open it.",
-            task_figures.scatter(x, y, both, measure, hidden, chosen, page.dark()),
+            task_figures.scatter(x, y, both, measure, hidden, chosen, page.dark(), log=not accuracy),
             "behaviour-scatter",
-            read=words.TASKS,
+            read=words.ACCURACY_TASKS if accuracy else words.TASKS,
             data=pd.DataFrame({"task": np.arange(len(x)), both[0]: x, both[1] + " ": y, **hidden}),
-            says=tables.hardness_sentence(x, y, both),
+            says=tables.hardness_sentence(x, y, both, accuracy=accuracy),
             on_select=lambda: take_task("behaviour-scatter"),
             selection_mode="points",
         )

@@ -16,9 +16,9 @@ from engine.studies.toy import Toy
 from probes.questions.heads import Contribution
 from probes.questions.shift import Shift
 from probes.questions.shots import ByShots
-from probes.tools.comparisons import compare, level_with_best, of_change, sides
+from probes.tools.comparisons import Effect, compare, level_with_best, of_change, sides
 from probes.tools.flow import Flow
-from probes.tools.intervals import over_tasks_and_seeds
+from probes.tools.intervals import of_any_sign, over_tasks_and_seeds
 
 
 def shot_sweeps(answers: Sequence[ByShots], names: dict[str, str]) -> list[Sweep]:
@@ -51,22 +51,32 @@ def sweep_rows(found: Sequence[Sweep], axis: str) -> pd.DataFrame:
 
 
 def pairs(answers: Sequence[Contribution], names: dict[str, str]) -> list[Pair]:
-    """Loss after the last step with the learned and with a fresh head."""
+    """Score after the last step with the learned and with a fresh head."""
     found = []
     for part in answers:
-        two = [triple(over_tasks_and_seeds(losses[..., -1])) for losses in (part.learned, part.fresh)]
+        if part.learned_right is not None and part.fresh_right is not None:
+            two = [triple(of_any_sign(right[..., -1])) for right in (part.learned_right, part.fresh_right)]
+        else:
+            two = [triple(over_tasks_and_seeds(losses[..., -1])) for losses in (part.learned, part.fresh)]
         found.append(Pair(part.learner, names[part.learner], two[0], two[1]))
     return found
 
 
 def head_rows(answers: Sequence[Contribution], names: dict[str, str]) -> pd.DataFrame:
-    """One row for each learner: both losses, and how many times the first the second is (each seed its own control)."""
+    """One row for each learner: both scores, and how many times the first the second is (each seed its own control).
+
+    Of accuracies, what the second is less the first.
+    """
     rows = []
     for part, pair in zip(answers, pairs(answers, names), strict=True):
-        cost = of_change(part.learned[..., -1], part.fresh[..., -1])
+        if part.learned_right is not None and part.fresh_right is not None:
+            name = "difference"
+            cost = Effect.of(of_any_sign(part.fresh_right[..., -1] - part.learned_right[..., -1]))
+        else:
+            name, cost = "times", of_change(part.learned[..., -1], part.fresh[..., -1])
         rows.append(
             {"learner": pair.title, "learned head": pair.learned[0], "fresh head": pair.fresh[0]}
-            | dict(zip(("times", "low", "high"), cost.shown, strict=True))
+            | dict(zip((name, "low", "high"), cost.shown, strict=True))
             | {"tasks": cost.tasks, "seeds": cost.seeds}
         )
     return pd.DataFrame(rows)
@@ -75,11 +85,15 @@ def head_rows(answers: Sequence[Contribution], names: dict[str, str]) -> pd.Data
 def head_sentence(answers: Sequence[Contribution], names: dict[str, str]) -> str:
     """What a fresh head costs each learner, most first."""
     rows = head_rows(answers, names)
+    away = ran_away(names, ((a.learner, a.diverged[1], a.fresh[..., 0].size) for a in answers))
+    if "difference" in rows:
+        rows = rows[np.isfinite(rows["difference"])].sort_values("difference")
+        told = [f"{row.learner} by {number(row.difference)}" for row in rows.itertuples()]
+        return f"A fresh head changes the accuracy of {', '.join(told)}. {away}".strip() if told else ""
     rows = rows[np.isfinite(rows["times"])].sort_values("times", ascending=False)
     if rows.empty:
         return ""
     told = [f"{row.learner} by {number(row.times)}" for row in rows.itertuples()]
-    away = ran_away(names, ((a.learner, a.diverged[1], a.fresh[..., 0].size) for a in answers))
     return f"A fresh head multiplies the loss (geometric mean over seeds) of {', '.join(told)}. {away}".strip()
 
 

@@ -10,7 +10,7 @@ from dashboard.figures.behaviour import Difference, Line, Spot
 from dashboard.widgets.numbers import number, percent
 from probes.questions.behaviour import Curve
 from probes.tools.comparisons import DIFFERENCE, KIND, LEVEL, RATIO, THESE, compare, holm, level_with_best
-from probes.tools.intervals import Interval, over_tasks_and_seeds
+from probes.tools.intervals import Interval, of_any_sign, over_tasks_and_seeds
 from probes.tools.statistics import relation
 
 SHUFFLES = 1999
@@ -18,12 +18,22 @@ MEAN, SPREAD = "interval of the mean", "95 % of the tasks"
 BANDS = (MEAN, SPREAD)
 
 
-def band(losses: np.ndarray, kind: str) -> tuple[float, float, float]:
-    """Mean, low and high of losses (seeds, tasks): the interval of the mean, or the middle 95 % of all values."""
-    found = over_tasks_and_seeds(losses)
+def by_accuracy(curves: Sequence[Curve]) -> bool:
+    """Whether learners are compared by accuracies, of which more is better; otherwise by losses."""
+    return all(curve.accuracies is not None for curve in curves)
+
+
+def interval_of(scores: np.ndarray, *, accuracy: bool) -> Interval:
+    """The mean of scores (seeds, tasks) with its interval: losses are skewed, accuracies are not and may be 0."""
+    return of_any_sign(scores) if accuracy else over_tasks_and_seeds(scores)
+
+
+def band(scores: np.ndarray, kind: str, *, accuracy: bool = False) -> tuple[float, float, float]:
+    """Mean, low and high of scores (seeds, tasks): the interval of the mean, or the middle 95 % of all values."""
+    found = interval_of(scores, accuracy=accuracy)
     if kind == MEAN:
         return found.mean, found.low, found.high
-    every = losses[np.isfinite(losses)]
+    every = scores[np.isfinite(scores)]
     low, high = np.quantile(every, [0.025, 0.975]) if len(every) else (np.nan, np.nan)
     return found.mean, float(low), float(high)
 
@@ -32,7 +42,8 @@ def lines(curves: Sequence[Curve], names: dict[str, str], kind: str) -> list[Lin
     """The curves with their bands."""
     found = []
     for curve in curves:
-        mean, low, high = np.array([band(curve.losses[..., i], kind) for i in range(len(curve.steps))]).T
+        bands = [band(curve.scores[..., i], kind, accuracy=by_accuracy([curve])) for i in range(len(curve.steps))]
+        mean, low, high = np.array(bands).T
         found.append(Line(curve.learner, names[curve.learner], curve.steps, mean, low, high, curve.trained_steps))
     return found
 
@@ -64,28 +75,42 @@ def ran_away(names: dict[str, str], counts: Iterable[tuple[str, int, int]]) -> s
 
 def curve_sentence(curves: Sequence[Curve], names: dict[str, str]) -> str:
     """Who starts best, who ends best, from whom that cannot be told apart, and who ran away."""
-    ends = {curve.learner: [over_tasks_and_seeds(curve.losses[..., i]).mean for i in (0, -1)] for curve in curves}
-    start, end = (min(ends, key=lambda name, i=i: np.nan_to_num(ends[name][i], nan=np.inf)) for i in (0, 1))
+    accuracy, best = by_accuracy(curves), best_of(curves)
+    ends = {c.learner: [interval_of(c.scores[..., i], accuracy=accuracy).mean for i in (0, -1)] for c in curves}
+    sign = -1 if accuracy else 1
+    start, end = (min(ends, key=lambda name, i=i: np.nan_to_num(sign * ends[name][i], nan=np.inf)) for i in (0, 1))
     before, after = ends[end]
-    first = f"**{names[start]}** has the lowest mean loss before any step ({number(ends[start][0])}), "
+    first = f"**{names[start]}** has the {best} before any step ({number(ends[start][0])}), "
     if start == end:
-        first = f"**{names[end]}** has the lowest mean loss before any step ({number(before)}) and after the last one: "
+        first = f"**{names[end]}** has the {best} before any step ({number(before)}) and after the last one: "
         first += f"{number(after)}."
     else:
         first += f"**{names[end]}** after its last one: from {number(before)} to {number(after)}."
     tasks = next(curve.tasks for curve in curves if curve.learner == end)
     same = [curve for curve in curves if curve.tasks == tasks]
-    level = level_sentence([curve.losses[..., -1] for curve in same], [names[curve.learner] for curve in same])
+    level = level_sentence(
+        [curve.scores[..., -1] for curve in same], [names[curve.learner] for curve in same], accuracy=accuracy
+    )
     away = ran_away(names, ((c.learner, int(c.diverged.sum()), c.diverged.size) for c in curves))
     return " ".join(part for part in (first, level, away) if part)
 
 
-def level_sentence(losses: Sequence[np.ndarray], titles: Sequence[str]) -> str:
-    """Who cannot be told from the learner with the lowest mean of losses (seeds, tasks)."""
-    if len(losses) < 2:
+def best_of(curves: Sequence[Curve]) -> str:
+    """What the best of several learners has."""
+    return "highest mean accuracy" if by_accuracy(curves) else "lowest mean loss"
+
+
+def level_with(scores: Sequence[np.ndarray], *, accuracy: bool) -> tuple[int, list[int]]:
+    """The place of the best of scores (seeds, tasks), and the places of those that cannot be told from it."""
+    return level_with_best([-one for one in scores], DIFFERENCE) if accuracy else level_with_best(scores)
+
+
+def level_sentence(scores: Sequence[np.ndarray], titles: Sequence[str], *, accuracy: bool) -> str:
+    """Who cannot be told from the learner with the best mean of scores (seeds, tasks)."""
+    if len(scores) < 2:
         return ""
-    best, level = level_with_best(losses)
-    n = len(losses) * (len(losses) - 1) // 2
+    best, level = level_with(scores, accuracy=accuracy)
+    n = len(scores) * (len(scores) - 1) // 2
     who = (
         f"Not to be told from {titles[best]} there: {', '.join(titles[i] for i in level)}"
         if level
@@ -95,7 +120,7 @@ def level_sentence(losses: Sequence[np.ndarray], titles: Sequence[str]) -> str:
 
 
 def spots(curves: Sequence[Curve], names: dict[str, str], step: int | None) -> list[Spot]:
-    """Direct loss and loss after a step (None: each learner's last one)."""
+    """The direct score and that after a step (None: each learner's last one)."""
     found = []
     for curve in curves:
         before, after = curve.at(0), curve.at(int(curve.steps[-1]) if step is None else step)
@@ -104,7 +129,7 @@ def spots(curves: Sequence[Curve], names: dict[str, str], step: int | None) -> l
             for seed, b, a in zip(curve.seeds, before, after, strict=True)
             if np.isfinite(b).any()
         ]
-        two = [triple(over_tasks_and_seeds(losses)) for losses in (before, after)]
+        two = [triple(interval_of(scores, accuracy=by_accuracy([curve]))) for scores in (before, after)]
         found.append(Spot(curve.learner, names[curve.learner], two[0], two[1], seeds))
     return found
 
@@ -131,23 +156,23 @@ def spot_sentence(found: Sequence[Spot], curves: Sequence[Curve]) -> str:
     known = [spot for spot in found if np.isfinite([spot.before[0], spot.after[0]]).all()]
     if len(known) < 2:
         return ""
-    starts = {curve.learner: curve.at(0) for curve in curves}
-    place, level = level_with_best([starts[spot.name] for spot in known])
-    best = known[place]
-    text = f"**{best.title}** has the lowest mean at the start: {number(best.before[0])} → {number(best.after[0])}."
+    starts, accuracy = {curve.learner: curve.at(0) for curve in curves}, by_accuracy(curves)
+    place, level = level_with([starts[spot.name] for spot in known], accuracy=accuracy)
+    best, sign = known[place], -1 if accuracy else 1
+    text = f"**{best.title}** has the {best_of(curves)} at the start: {number(best.before[0])} → "
+    text += f"{number(best.after[0])}."
     told = []
     for worse, words in ((True, "after a worse start"), (False, "after a start that cannot be told from its")):
         titles = [
             f"{spot.title} ({number(spot.before[0])} → {number(spot.after[0])})"
             for i, spot in enumerate(known)
-            if spot.after[0] < best.after[0] and i != place and (i not in level) == worse
+            if sign * spot.after[0] < sign * best.after[0] and i != place and (i not in level) == worse
         ]
         if titles:
-            told.append(f"Lower in the end, {words}: {', '.join(titles)}.")
+            told.append(f"{'Higher' if accuracy else 'Lower'} in the end, {words}: {', '.join(titles)}.")
     pairs = len(known) * (len(known) - 1) // 2
-    return " ".join(
-        [text, *(told or ["Nobody has a lower mean in the end."]), f"(Starts: {sure_over(pairs, KIND, 'pairs')}.)"]
-    )
+    nobody = f"Nobody has a {'higher' if accuracy else 'lower'} mean in the end."
+    return " ".join([text, *(told or [nobody]), f"(Starts: {sure_over(pairs, KIND, 'pairs')}.)"])
 
 
 def comparisons(
@@ -163,12 +188,18 @@ def comparisons(
 
 
 def difference(curve: Curve, base: Curve, title: str, measure: str = RATIO, scope: str = KIND) -> Difference:
-    """One comparison after the last steps, by itself: the p-value is not corrected, nothing is decided."""
-    pair = compare(curve.losses[..., -1], base.losses[..., -1], measure)
+    """One comparison after the last steps, by itself: the p-value is not corrected, nothing is decided.
+
+    Accuracies are compared by their difference.
+    """
+    accuracy = by_accuracy([curve, base])
+    sign, measure = (-1, DIFFERENCE) if accuracy else (1, measure)
+    pair = compare(sign * curve.scores[..., -1], sign * base.scores[..., -1], measure)
     effect = pair.within(scope)
-    p = float(effect.p())
-    ratio = measure != DIFFERENCE
-    return Difference(curve.learner, title, *effect.shown, pair.won, effect.tasks, effect.seeds, p, 0, ratio)
+    mean, low, high = (-end for end in (effect.shown[0], *effect.shown[:0:-1])) if accuracy else effect.shown
+    p, ratio = float(effect.p()), measure != DIFFERENCE
+    of = (pair.won, effect.tasks, effect.seeds)
+    return Difference(curve.learner, title, mean, low, high, *of, p, 0, ratio, higher=accuracy)
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:
@@ -223,10 +254,11 @@ def sure_over(n: int, scope: str = KIND, of: str = "comparisons") -> str:
     return f"{sure}, corrected for {n} {of}{how}" if n > 1 else sure
 
 
-def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str]) -> str:
+def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str], *, accuracy: bool = False) -> str:
     """Whether what is hard for one learner is hard for the other."""
     found = relation(x, y, shuffles=SHUFFLES)
-    wins = float((y < x)[np.isfinite(x) & np.isfinite(y)].mean()) if found.n else float("nan")
+    better = y > x if accuracy else y < x
+    wins = float(better[np.isfinite(x) & np.isfinite(y)].mean()) if found.n else float("nan")
     least = 1 / (SHUFFLES + 1)
     p = f"p ≤ {least:.4f}" if found.spearman_p <= least else f"p = {number(found.spearman_p)}"
     return (
@@ -236,13 +268,16 @@ def hardness_sentence(x: np.ndarray, y: np.ndarray, titles: tuple[str, str]) -> 
     )
 
 
-def telling(x: np.ndarray, y: np.ndarray) -> dict[str, int]:
-    """Tasks worth opening: the best and worst of the first learner, and where the two differ most (as a ratio)."""
-    kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0))
+def telling(x: np.ndarray, y: np.ndarray, *, accuracy: bool = False) -> dict[str, int]:
+    """Tasks worth opening: the best and worst of the first learner, and where the two differ most.
+
+    Losses differ as a ratio, accuracies by their difference.
+    """
+    kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & (accuracy | ((x > 0) & (y > 0))))
     if not len(kept):
         return {}
-    gap = np.abs(np.log(x[kept] / y[kept]))
-    order = kept[np.argsort(x[kept])]
+    gap = np.abs(x[kept] - y[kept]) if accuracy else np.abs(np.log(x[kept] / y[kept]))
+    order = kept[np.argsort(-x[kept] if accuracy else x[kept])]
     return {
         "largest gap": int(kept[np.argmax(gap)]),
         "best": int(order[0]),

@@ -50,6 +50,57 @@ $\theta_T$ and so weighs every step on the way (Huisman, Plaat & van Rijn, arXiv
     + INTERVAL
 )
 
+OF_ACCURACY = r"""
+**Interval of the mean** (95 %): for other tasks *and* other trainings. Accuracies are laid out seeds x tasks; with the
+mean squares of that table, $V = (\max(MS_{task}, MS_{rest}) + \max(MS_{seed}, MS_{rest}) - MS_{rest}) / (S N)$ and
+the interval is mean $\pm\, t \sqrt{V}$, with Satterthwaite's degrees of freedom. Three seeds make it wide where seeds
+differ; a single seed leaves the tasks alone.
+"""
+
+ACCURACIES = (
+    r"""
+Every learner adapts to the same held-out tasks, of classes that no training met, and its accuracy is the share of query
+points that it gets right after each inner step: higher is better. Step 0 is before any, where a learner that has seen
+no label guesses. **The ring is the last step that meta-training looked ahead to**; beyond it the line is thin and pale:
+no training ever saw those steps. Learners without inner steps in training (finetuning) have no ring. The dotted line is
+the accuracy of guessing, one in as many as there are classes. A logarithmic axis of steps is
+$\log(1 + \mathrm{step})$. Learners minimise the cross-entropy, not this: what they are sure of and get wrong costs
+them more there.
+"""
+    + OF_ACCURACY
+    + r"""
+**95 % of the tasks**: from the 2.5th to the 97.5th percentile of all tasks and seeds. An adaptation *ran away* if its
+cross-entropy was not finite or above 100 times that of guessing; its task is left out for that learner.
+"""
+)
+
+ACCURACY_DIFFERENCES = r"""
+Both learners meet the same tasks, so that hard tasks are hard for both and cancel. With $d_j$ the difference of their
+accuracies on task $j$, seeds averaged,
+
+$$\bar d \pm t \sqrt{V}, \quad V = s_d^2 / N + s_a^2 / S_a + s_b^2 / S_b.$$
+
+$s_d^2 / N$ is what other tasks would change; $s_a$ and $s_b$ are the spreads of the seeds' means, what other trainings
+would. **This kind of training** has all of $V$ (Welch's $t$, Satterthwaite's degrees of freedom) and needs at least two
+seeds of each; **these trainings** have the first part alone. Words and pale marks follow Holm's correction for all
+comparisons shown. The interval is that of one comparison.
+"""
+
+ACCURACY_PLANE = (
+    r"""
+Right: good before any step. Up: good after adapting. On the dotted diagonal, adapting changes nothing. Large: means;
+small: each seed. Labels of few-shot classes mean something within one task only, so that before any step nobody can do
+better than guess: what differs is how far up a learner comes.
+"""
+    + OF_ACCURACY
+)
+
+ACCURACY_TASKS = r"""
+One point per held-out task: the mean accuracy of each learner's seeds after its last step; several tasks may lie on one
+point. Above the diagonal, the second learner is better. Spearman's $\rho$ is Pearson's $r$ of the ranks; $p$ is the
+share of 1,999 random pairings (and the one seen) with a correlation as large.
+"""
+
 TOY = r"""
 One parameter $x$; two tasks, visited in turn: $L_1 = 1.3\,(x - 5)^2$ and $L_2 = (x - 100)^2$, which the plateau makes
 nearly flat left of 50: $2500 + 5\,(50 - x)$. From $x_0 = x$, $T$ inner steps $x_{t+1} = x_t - \alpha L'(x_t)$ look
@@ -108,6 +159,15 @@ the first of two reasons why MAML and Reptile specialise (arXiv 2310.06148). The
 MAML only.
 """
     + INTERVAL
+)
+
+ACCURACY_HEADS = (
+    r"""
+The last layer of the learned start is replaced by a freshly drawn one (PyTorch's default weights, bias 0; another for
+each task and seed), the body stays, and the learner adapts as usual. What is lost in accuracy is what was learned into
+the head (arXiv 2310.06148). The difference has each seed as its own control.
+"""
+    + OF_ACCURACY
 )
 
 SCARCITY = (

@@ -93,20 +93,18 @@ def map_points(
 ) -> Points:
     """The points of a map as they are drawn."""
     last = [e.learner.evaluation_steps for e in ensembles]
+    waves = bool(found.amplitude.size)
+    about = [f"amplitude {a:.2f}, phase {p:.2f}<br>" for a, p in zip(found.amplitude, found.phase, strict=True)]
     words = [
-        f"<b>{names[found.learners[who]]}</b>, seed {seed}, task {task}<br>"
-        f"amplitude {found.amplitude[task]:.2f}, phase {found.phase[task]:.2f}<br>"
-        f"after step {step} of {last[who]}: MSE {error:.3g}"
+        f"<b>{names[found.learners[who]]}</b>, seed {seed}, task {task}<br>{about[task] if waves else ''}"
+        f"after step {step} of {last[who]}: {f'MSE {error:.3g}' if waves else f'accuracy {1 - error:.3g}'}"
         for who, seed, task, step, error in zip(
             found.learner, found.seed, found.task, found.step, found.error, strict=True
         )
     ]
-    values = {
-        "amplitude": found.amplitude[found.task],
-        "phase": found.phase[found.task],
-        "step": found.share,
-        "error": found.error,
-    }
+    values = {"step": found.share, "error": found.error, "accuracy": 1 - found.error}
+    if waves:
+        values |= {"amplitude": found.amplitude[found.task], "phase": found.phase[found.task]}
     return Points(
         found.learners,
         [names[name] for name in found.learners],
@@ -133,16 +131,17 @@ def still(found: Map, names: dict[str, str], space: str) -> str:
 
 
 def map_rows(found: Map, names: dict[str, str]) -> pd.DataFrame:
-    """Every point: learner, seed, task, its parameters, step, error and place."""
+    """Every point: learner, seed, task, its parameters, step, error (or accuracy) and place."""
+    waves = bool(found.amplitude.size)
+    hidden = {"amplitude": found.amplitude[found.task], "phase": found.phase[found.task]} if waves else {}
     return pd.DataFrame(
         {
             "learner": [names[found.learners[who]] for who in found.learner],
             "seed": found.seed,
             "task": found.task,
-            "amplitude": found.amplitude[found.task],
-            "phase": found.phase[found.task],
+            **hidden,
             "step": found.step,
-            "MSE": found.error,
+            **({"MSE": found.error} if waves else {"accuracy": 1 - found.error}),
             "component 1": found.xy[:, 0],
             "component 2": found.xy[:, 1],
         }

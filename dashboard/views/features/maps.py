@@ -11,6 +11,7 @@ from dashboard.widgets import page
 from dashboard.widgets.naming import titles
 from dashboard.widgets.numbers import percent
 from engine.runs.ensembles import Ensemble
+from engine.tasks import Classes
 from probes.questions.maps import CAP, Map
 
 COLOURS = {
@@ -20,22 +21,27 @@ COLOURS = {
     "step": "inner steps done",
     "error": "error",
 }
+OF_CLASSES = {"learner": "learner", "step": "inner steps done", "accuracy": "accuracy"}
 SELECTED = "features-selected"  # what is selected on the maps: a kind and numbers
 state = st.session_state
 
 
 def show_maps(ensembles: list[Ensemble]) -> None:
     """Two linked views, and what the selected points say."""
+    classes = isinstance(ensembles[0].distribution.spec.targets, Classes)
+    colours, space = OF_CLASSES if classes else COLOURS, "features"
     with st.container(horizontal=True):
-        space = pick("What is mapped", ["features", "predictions"], "space", "features")
-        colour = pick("Coloured by", list(COLOURS), "colour", "learner", COLOURS)
-        beside = pick("Beside it", ["tasks", "UMAP"], "beside", "tasks")
+        if not classes:  # what is said of a class, and what a task is made of, have no numbers
+            space = pick("What is mapped", ["features", "predictions"], "space", "features")
+        colour = pick("Coloured by", list(colours), "class-colour" if classes else "colour", "learner", colours)
+        views = ["nothing", "UMAP"] if classes else ["tasks", "UMAP"]
+        beside = pick("Beside it", views, "class-beside" if classes else "beside", views[0])
     found = page.answer("maps", ensembles, "Adapting to 60 tasks ...", space=space)
     if found is None:
         return
     chosen = selection(found, f"{space} {[run.sha256 for e in ensembles for run in e.runs]}")
     names = titles(ensembles)
-    points = alike.map_points(found, ensembles, names, colour, COLOURS[colour], chosen)
+    points = alike.map_points(found, ensembles, names, colour, colours[colour], chosen)
     table = alike.map_rows(found, names)
     left, right = st.columns(2)
     count = f"{len(found.xy):,} of {found.total:,} points shown"
@@ -51,7 +57,7 @@ def show_maps(ensembles: list[Ensemble]) -> None:
                 page.dark(),
             ),
             "features-pca",
-            read=words.MAPS,
+            read=words.MAPS_OF_CLASSES if classes else words.MAPS,
             data=table,
             says=alike.still(found, names, space),
             on_select=lambda: take_selection("features-pca", "points"),
@@ -59,9 +65,10 @@ def show_maps(ensembles: list[Ensemble]) -> None:
     with right:
         if beside == "tasks":
             show_tasks(found, chosen)
-        else:
+        elif beside == "UMAP":
             show_umap(ensembles, space, points, count)
-    show_said(found, points, chosen)
+    if not classes:
+        show_said(found, points, chosen)
 
 
 def show_tasks(found: Map, chosen: np.ndarray) -> None:

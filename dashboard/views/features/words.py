@@ -67,6 +67,15 @@ The two matrices that CKA compares, of the first seed and task: how alike ($> 0$
 the inputs $x$ and $x'$, less what is common to all inputs. The diagonal is not counted. Equal pictures give a CKA of 1.
 """
 
+MAPS_OF_CLASSES = r"""
+Each point is a learner and a seed after some inner steps (none, one, half, all) on a held-out task: the last hidden
+layer's normalised kernel at 30 inputs that were drawn once for all, so that the squared distance of two points is $2 -
+2\,\mathrm{CKA}$ and neither order nor rotation of units matters. PCA shows the two directions of largest variance; UMAP
+(McInnes et al., arXiv 1802.03426) keeps neighbours: distances between far groups, and sizes of groups, mean nothing
+there. Both are fitted on all learners shown together. The accuracy is that on the queries of the task. Predictions have
+no map here: what class 2 of one task is has nothing to do with class 2 of the next.
+"""
+
 MAPS = r"""
 Each point is a learner and a seed after some inner steps (none, one, half, all) on a held-out task. **Features**:
 the last hidden layer's normalised kernel at 30 even inputs, so that the squared distance of two points is $2 -

@@ -35,9 +35,7 @@ chosen.draw(
         "run": st.column_config.TextColumn(width=230),
         "tags": st.column_config.TextColumn(width=120),
         "note": st.column_config.TextColumn(width=150),
-        "error": st.column_config.NumberColumn(
-            "test error", format="%.4f", help="mean squared error, or the share of wrong classes, on test tasks"
-        ),
+        **table.scores(shown),
         "minutes": st.column_config.NumberColumn(format="%.1f", help="all seeds together"),
         "updated": st.column_config.TextColumn(clock.label("updated"), help=clock.sentence()),
     },

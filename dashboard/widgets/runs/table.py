@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import streamlit as st
 
 from dashboard.widgets import library
 from dashboard.widgets.numbers import number
@@ -15,7 +16,8 @@ from engine.runs.history import read_history
 from engine.runs.run import find
 
 KNOWN = ("hyper_parameters", "training", "task_parameters")
-COLUMNS = ("run", "learner", "task", "shots", "seed", "status", "error", "tags", "note", "recipe", "minutes", "updated")
+SCORES = ("error", "accuracy")  # of tests: a run has one of them
+COLUMNS = ("run", "learner", "task", "shots", "seed", "status", *SCORES, "tags", "note", "recipe", "minutes", "updated")
 
 
 def rows(roots: Sequence[Path], notes: dict[str, Note]) -> tuple[pd.DataFrame, list[Path]]:
@@ -34,18 +36,29 @@ def _row(path: Path, record: dict[str, Any], note: Note) -> dict[str, Any]:
     metrics, status = record.get("metrics") or {}, str(record.get("status"))
     if status in jobs.ACTIVE:
         status = jobs.job(path).status
-    error = metrics.get("test_mse")
     return {
         "run": library.shown(path),
         **{key: record.get(key) for key in ("learner", "task", "shots", "seed")},
         "status": status,
-        "error": error if error is not None else _wrong(metrics.get("test_accuracy")),
+        "error": metrics.get("test_mse"),
+        "accuracy": metrics.get("test_accuracy"),
         "recipe": record.get("recipe"),
         "minutes": _number(record.get("seconds"), 60),
         "updated": clock.written(record.get("updated")),
         "tags": note.tags,
         "note": note.text,
     }
+
+
+def scores(frame: pd.DataFrame) -> dict[str, Any]:
+    """How the test scores of these runs are shown: the error, the accuracy, or both, as far as any of them has it."""
+    told = {
+        "error": ("test error", "mean squared error on test tasks: lower is better"),
+        "accuracy": ("test accuracy", "share of right classes on test tasks: higher is better"),
+    }
+    there = [name for name in SCORES if frame[name].notna().any()] or ["error"]
+    form = st.column_config.NumberColumn
+    return {name: form(told[name][0], format="%.4f", help=told[name][1]) if name in there else None for name in SCORES}
 
 
 def matching(frame: pd.DataFrame, text: str) -> pd.DataFrame:
@@ -94,8 +107,9 @@ def _ran(past: Any) -> list[str]:
 
 
 def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
-    """Best and last validation error and the test scores, one row per run.
+    """Best and last validation loss and the test scores, one row per run.
 
+    Validations are mean squared errors, or cross-entropies where the test has accuracies.
     Means are over the tasks that did not diverge, of which there are counts; a median that diverged tasks make infinite
     is said to be so.
     """
@@ -111,6 +125,7 @@ def measured(folders: Sequence[Path], records: Sequence[dict[str, Any]], names: 
                 "at update": metrics.get("best_iteration"),
                 "last validation": checked[-1]["validation"] if checked else None,
                 "test": metrics.get("test_mse", metrics.get("test_accuracy")),
+                "test is of": "accuracy" if "test_accuracy" in metrics else "mean squared error",
                 "± 95 %": metrics.get("test_ci95"),
                 "diverged": metrics.get("test_diverged"),
                 "median": _median(metrics),
@@ -133,10 +148,6 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     for group, prefix in zip(KNOWN, ("", "training.", "task."), strict=True):
         found |= {f"{prefix}{key}": value for key, value in (record.get(group) or {}).items()}
     return found
-
-
-def _wrong(accuracy: Any) -> float | None:
-    return None if accuracy is None else 1 - float(accuracy)
 
 
 def _number(value: Any, unit: float) -> float | None:

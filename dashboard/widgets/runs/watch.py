@@ -20,6 +20,7 @@ from engine.jobs.local import Job
 from engine.learners import LEARNERS
 from engine.runs.history import read_history
 from engine.runs.run import RECORD
+from engine.tasks import TASKS, Classes
 from engine.training import plans
 
 ICONS = {
@@ -87,9 +88,9 @@ def _show(job: Job) -> None:
     head = box.container(horizontal=True, vertical_alignment="center")
     title = learner.title if learner else plain(record.get("learner"), MOST)
     there = sum((folder / RECORD).is_file() for folder in job.folders)  # some may have been deleted
-    seeds = f"{there} seed{'s' * (there != 1)}"
+    seeds, shots = f"{there} seed{'s' * (there != 1)}", f"shot{'s' * (record.get('shots') != 1)}"
     head.markdown(
-        f"**{title}**, {plain(record.get('task'), MOST)}, {plain(record.get('shots'), MOST)} shots, {seeds} &ensp; "
+        f"**{title}**, {plain(record.get('task'), MOST)}, {plain(record.get('shots'), MOST)} {shots}, {seeds} &ensp; "
         f"{code(library.shown(job.folder))}"
     )
     head.space("stretch")
@@ -124,10 +125,16 @@ def _show(job: Job) -> None:
     if any(row.get("validation") is not None for rows in histories for row in rows) and iterations:
         opened = job.status == "running" or st.session_state.get("train-open") == name
         place = box if opened else box.expander("Losses")
-        figure = figures.losses(str(record.get("learner")), histories, iterations, dark=page.dark())
+        measure = "cross-entropy" if _has_classes(record) else "error"
+        figure = figures.losses(str(record.get("learner")), histories, iterations, dark=page.dark(), measure=measure)
         place.plotly_chart(figure, key=f"losses-{name}", width="stretch", config={"displaylogo": False})
         if any(map(figures.diverged, itertools.chain(*histories))):
             place.caption("Hollow points: of these validations some tasks diverged; the mean is over the others.")
+
+
+def _has_classes(record: dict[str, Any]) -> bool:
+    task = TASKS.get(str(record.get("task")))
+    return task is not None and isinstance(task().spec.targets, Classes)
 
 
 def _by_sentence(job: Job) -> dict[str, list[int]]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engine.errors import BadInput
-from engine.trees import leaves
+from engine.runs.ensembles import Ensemble
+from engine.tasks import GaussianClasses, stream
+from engine.trees import leaves, tree_map
 from probes import asking
 from probes.questions import maps
 from probes.questions.similarity import debiased_cka
 from probes.tools.representations import tasks_of
 from tests.probes.questions.test_diversity import ensemble
+from tests.probes.tools.test_scoring import ensemble as classes
 
 ROOT = Path(__file__).resolve().parents[3]
 RNG = np.random.default_rng(0)
@@ -117,3 +122,19 @@ def test_umap_is_the_same_for_the_same_seed_and_keeps_neighbours(pair):
 
     assert stays_near(first.xy) > 0.7
     assert stays_near(first.xy[shuffled]) < 0.5
+
+
+def test_classes_are_mapped_by_what_is_seen_with_their_accuracy():
+    wide = classes("maml", GaussianClasses(shots=2, queries=3), network={"widths": [6]}, steps=2, test_steps=2)
+    made = Ensemble(tuple(replace(run, params=tree_map(torch.Tensor.float, run.params)) for run in wide.runs))
+    found = asking.ask("maps", [made], {"tasks": 5, "places": 6})
+    assert (found.total, found.places.size, found.amplitude.size, found.said.shape) == (2 * 5 * 3, 0, 0, (30, 0))
+    drawn = made.distribution.sample(stream("test"), 5)
+    for row in range(0, 30, 4):
+        run = next(r for r in made.runs if r.seed == found.seed[row])
+        task = found.task[row]
+        state = run.learner.adapt(run.params, drawn.support_x[task], drawn.support_y[task])[found.step[row]]
+        right = run.learner.predict(run.params, state, drawn.query_x[task]).argmax(-1) == drawn.query_y[task]
+        assert found.error[row] == pytest.approx(1 - float(right.double().mean()))
+    with pytest.raises(BadInput, match="a class means something within one task only"):
+        asking.ask("maps", [made], {"tasks": 5, "places": 6, "space": "predictions"})

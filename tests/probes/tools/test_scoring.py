@@ -61,6 +61,23 @@ def test_classes_are_scored_by_cross_entropy():
     assert scoring.measure(made.distribution) == "cross-entropy"
 
 
+@pytest.mark.parametrize("name", [name for name, cls in LEARNERS.items() if "classification" in cls.kinds])
+def test_accuracies_are_those_of_each_run_alone(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    made = ensemble(name, GaussianClasses(shots=2, queries=3))
+    tasks = double(made.distribution, 5)
+    losses, right = scoring.query_scores(made, tasks, [0, 1])
+    for seed, run in enumerate(made.runs):
+        expected = step_scores(run.learner, run.params, tasks, 1)
+        assert losses[seed] == pytest.approx(expected.losses.numpy(), rel=1e-9)
+        assert np.array_equal(right[seed], expected.accuracies.double().numpy())
+    answer = asking.ask("behaviour", [made], {"tasks": 5})
+    (curve,) = answer.curves
+    assert (curve.scores is curve.accuracies, curve.chance) == (True, 1 / 5)
+    waves = ensemble("maml", Sine(shots=2, queries=2))
+    assert scoring.query_scores(waves, double(waves.distribution, 2), [0])[1] is None
+
+
 def test_progress_is_told_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scoring, "CHUNK", 2)
     made, told = ensemble("maml", Sine(shots=2, queries=2)), []
