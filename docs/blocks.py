@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.views.landscape import cost, learned_tables
+from dashboard.views.landscape import cost, learned_tables, learned_words
 from dashboard.views.operations.anatomy import TASKS as SAP_TASKS
 from dashboard.views.operations.anatomy import answers_sentence
 from dashboard.views.rules import directions, rule, rule_tables
@@ -248,8 +248,8 @@ def curvature() -> str:
     learned = [name for name in titles if any(name in one.values for one in forms)]
     rows = [[titles[n], *(interval(*one.values[n]) if n in one.values else "" for one in forms)] for n in learned]
     said = (
-        learned_tables.curvature_sentence(measured, titles),
-        learned_tables.training_sentence(measured, titles, pairs),
+        learned_words.curvature_sentence(measured, titles),
+        learned_words.training_sentence(measured, titles, pairs),
     )
     head = ["times MAML's", *(one.title.replace("<br>", ", ").replace("|", "\\|") for one in forms)]
     return "\n\n".join([*filter(None, said), _table(head, rows)])

@@ -9,7 +9,8 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.runs.files import write_json
-from engine.runs.run import RECORD, find
+from engine.runs.listing import find
+from engine.runs.run import RECORD
 from engine.studies import domains
 from engine.studies.kept import Kept as Answers
 from engine.studies.report import evaluate_seeds, of_images

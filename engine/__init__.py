@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.errors import BadConfig, BadInput, BadRun, EngineError, UnknownName
     from engine.learners import LEARNERS, make
-    from engine.runs.run import Run, find, load
+    from engine.runs.listing import find
+    from engine.runs.run import Run, load
     from engine.tasks import TASKS, Sine, Task
 
 _HOMES = {
     "engine.errors": ("BadConfig", "BadInput", "BadRun", "EngineError", "UnknownName"),
     "engine.learners": ("LEARNERS", "make"),
-    "engine.runs.run": ("Run", "find", "load"),
+    "engine.runs.listing": ("find",),
+    "engine.runs.run": ("Run", "load"),
     "engine.tasks": ("TASKS", "Sine", "Task"),
 }
 

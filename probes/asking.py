@@ -51,7 +51,7 @@ def ask(name: str, ensembles: Sequence[Ensemble], values: dict[str, Any], progre
 
 
 def ask_about(ensemble: Ensemble, name: str, values: dict[str, Any]) -> Any:
-    """The same about a single one, as a job for `engine.jobs.crew`."""
+    """The same about a single one, as an errand for `engine.jobs.crew`."""
     return ask(name, [ensemble], values)
 
 

@@ -1,4 +1,4 @@
-"""Figures of loss landscapes: contours, surfaces and slices side by side, and the path against the plane below it."""
+"""Figures of loss landscapes: contours side by side, and what all such figures share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from plotly.subplots import make_subplots
 from dashboard.figures import marks
 
 COLUMNS = 3
-MOST_SURFACES = 4  # each is a WebGL context of its own
 CAP = 10.0  # the colour scale ends at so many times the highest loss on a path
 LEVELS = 14
 PANEL = 300  # pixels
@@ -39,7 +38,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Relief:
     """One learner's plane.
 
     Attributes:
@@ -80,45 +79,45 @@ class Looks:
     dark: bool
 
 
-def span(scenes: Sequence[Scene]) -> tuple[float, float]:
+def span(reliefs: Sequence[Relief]) -> tuple[float, float]:
     """The lowest loss shown and the highest: colours end at `CAP` times the highest loss on a path or at a run."""
-    every = np.concatenate([np.ravel(scene.values) for scene in scenes])
+    every = np.concatenate([np.ravel(relief.values) for relief in reliefs])
     every = every[np.isfinite(every) & (every > 0)]
-    known = np.concatenate([np.concatenate([s.path.loss, s.others.loss]) for s in scenes])
+    known = np.concatenate([np.concatenate([s.path.loss, s.others.loss]) for s in reliefs])
     known = known[np.isfinite(known)]
     low = float(every.min()) if len(every) else 1e-3
     high = float(every.max()) if len(every) else 1.0
     return low, max(min(high, CAP * float(known.max())) if len(known) else high, 1.01 * low)
 
 
-def contours(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
+def contours(reliefs: Sequence[Relief], looks: Looks) -> go.Figure:
     """One panel per learner, one scale of colours; the path on it, from the open mark to the filled one."""
-    fig, places = grid(scenes, looks)
-    low, high = (_height(v, looks) for v in span(scenes))
+    fig, places = grid(reliefs, looks)
+    low, high = (height(v, looks) for v in span(reliefs))
     step = (high - low) / LEVELS
-    for scene, place in zip(scenes, places, strict=True):
-        z, said = _shown(scene, looks, span(scenes))
+    for relief, place in zip(reliefs, places, strict=True):
+        z, said = heights(relief, looks, span(reliefs))
         fig.add_contour(
-            x=scene.x,
-            y=scene.y,
+            x=relief.x,
+            y=relief.y,
             z=z,
             customdata=said,
             coloraxis="coloraxis",
             contours={"coloring": "heatmap", "start": low, "end": high, "size": step},
             line={"width": 0.6, "color": marks.soft(marks.ink(looks.dark), 0.45)},
-            hovertemplate=hover(scene, f"{looks.loss} %{{customdata}}<br>at (%{{x:.3g}}, %{{y:.3g}}) |c|"),
+            hovertemplate=hover(relief, f"{looks.loss} %{{customdata}}<br>at (%{{x:.3g}}, %{{y:.3g}}) |c|"),
             **place,
         )
-        _walk(fig, scene, looks, place)
-    fig.update_layout(coloraxis=_colours(scenes, looks))
-    outer_titles(fig, len(scenes), looks)
+        _walk(fig, relief, looks, place)
+    fig.update_layout(coloraxis=colours(reliefs, looks))
+    outer_titles(fig, len(reliefs), looks)
     return fig
 
 
-def _walk(fig: go.Figure, scene: Scene, looks: Looks, place: dict[str, int]) -> None:
+def _walk(fig: go.Figure, relief: Relief, looks: Looks, place: dict[str, int]) -> None:
     """The path in the learner's colour on a halo, the centre, and other runs."""
-    colour, back = marks.colour(scene.name, looks.dark), marks.background(looks.dark)
-    path = scene.path
+    colour, back = marks.colour(relief.name, looks.dark), marks.background(looks.dark)
+    path = relief.path
     line = {"x": path.x, "y": path.y, "mode": "lines", "hoverinfo": "skip"}
     fig.add_scatter(**line, line={"color": back, "width": 5}, opacity=0.8, **place)
     fig.add_scatter(**line, line={"color": colour, "width": 2.2}, **place)
@@ -131,26 +130,26 @@ def _walk(fig: go.Figure, scene: Scene, looks: Looks, place: dict[str, int]) -> 
         mode="markers",
         marker={"size": sizes, "color": inside, "line": {"color": colour, "width": 2}},
         customdata=told(path),
-        hovertemplate=hover(scene, TOLD),
+        hovertemplate=hover(relief, TOLD),
         **place,
     )
     star = {"size": 13, "symbol": "star", "color": colour, "line": {"color": back, "width": 1.5}}
-    text = f"the centre c: {looks.loss} {_centre(scene):.3g}"
-    fig.add_scatter(x=[0], y=[0], mode="markers", marker=star, hovertemplate=hover(scene, text), **place)
-    if len(scene.others.x):
+    text = f"the centre c: {looks.loss} {_centre(relief):.3g}"
+    fig.add_scatter(x=[0], y=[0], mode="markers", marker=star, hovertemplate=hover(relief, text), **place)
+    if len(relief.others.x):
         fig.add_scatter(
-            x=scene.others.x,
-            y=scene.others.y,
+            x=relief.others.x,
+            y=relief.others.y,
             mode="markers+text",
             marker={"size": 10, "symbol": "diamond", "color": colour, "line": {"color": back, "width": 1.5}},
-            text=list(scene.others.at),
+            text=list(relief.others.at),
             textposition="top center",
             textfont={"size": 11, "color": back},
-            customdata=told(scene.others),
-            hovertemplate=hover(scene, TOLD),
+            customdata=told(relief.others),
+            hovertemplate=hover(relief, TOLD),
             **place,
         )
-    for which, places in (("xaxes", scene.x), ("yaxes", scene.y)):
+    for which, places in (("xaxes", relief.x), ("yaxes", relief.y)):
         getattr(fig, f"update_{which}")(range=[float(places[0]), float(places[-1])], **place)
 
 
@@ -163,30 +162,32 @@ def told(way: Way) -> list[list[object]]:
     return [list(row) for row in zip(way.at, way.loss, way.plane, way.off, strict=True)]
 
 
-def hover(scene: Scene, text: str) -> str:
+def hover(relief: Relief, text: str) -> str:
     """A hover that names the run."""
-    return f"<b>{scene.title}</b>, {scene.run}<br>{text}<extra></extra>"
+    return f"<b>{relief.title}</b>, {relief.run}<br>{text}<extra></extra>"
 
 
-def _centre(scene: Scene) -> float:
-    return float(scene.values[int(np.abs(scene.y).argmin()), int(np.abs(scene.x).argmin())])
+def _centre(relief: Relief) -> float:
+    return float(relief.values[int(np.abs(relief.y).argmin()), int(np.abs(relief.x).argmin())])
 
 
-def _height(value: float | np.ndarray, looks: Looks) -> float | np.ndarray:
+def height(value: float | np.ndarray, looks: Looks) -> float | np.ndarray:
+    """How high a loss stands in the figure."""
     return np.log10(np.maximum(value, marks.LEAST)) if looks.log else value
 
 
-def _shown(scene: Scene, looks: Looks, ends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def heights(relief: Relief, looks: Looks, ends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Heights, cut at the end of the scale, and the losses in words; a loss that is no number stands at the top."""
-    values = np.where(np.isfinite(scene.values), scene.values, np.inf)
+    values = np.where(np.isfinite(relief.values), relief.values, np.inf)
     words = np.array([[f"{v:.3g}" if np.isfinite(v) else "without bound" for v in row] for row in values])
-    return np.round(_height(np.minimum(values, ends[1]), looks), 4), words
+    return np.round(height(np.minimum(values, ends[1]), looks), 4), words
 
 
-def _colours(scenes: Sequence[Scene], looks: Looks) -> dict[str, object]:
-    low, high = span(scenes)
+def colours(reliefs: Sequence[Relief], looks: Looks) -> dict[str, object]:
+    """The one scale of colours of all panels, with its bar."""
+    low, high = span(reliefs)
     bar = {"title": {"text": looks.loss, "side": "right"}, "thickness": 12, "outlinewidth": 0}
-    scale = {"colorscale": marks.sequential(looks.dark), "cmin": _height(low, looks), "cmax": _height(high, looks)}
+    scale = {"colorscale": marks.sequential(looks.dark), "cmin": height(low, looks), "cmax": height(high, looks)}
     return scale | {"colorbar": bar | (ticks(low, high) if looks.log else {})}
 
 
@@ -200,16 +201,16 @@ def ticks(low: float, high: float) -> dict[str, object]:
     return {"tickvals": [float(np.log10(v)) for v in at], "ticktext": [f"{v:g}" for v in at]}
 
 
-def grid(scenes: Sequence[Scene], looks: Looks, **more: object) -> tuple[go.Figure, list[dict[str, int]]]:
+def grid(reliefs: Sequence[Relief], looks: Looks, **more: object) -> tuple[go.Figure, list[dict[str, int]]]:
     """Panels in rows of three with the learners' names above, and their places."""
-    columns = min(len(scenes), COLUMNS)
-    rows = -(-len(scenes) // columns)
+    columns = min(len(reliefs), COLUMNS)
+    rows = -(-len(reliefs) // columns)
     fig = make_subplots(
         rows=rows,
         cols=columns,
         horizontal_spacing=0.075 if columns > 1 else 0.0,
         vertical_spacing=min(0.17, 0.5 / rows),
-        subplot_titles=[_title(scene, looks) for scene in scenes],
+        subplot_titles=[title_of(relief, looks) for relief in reliefs],
         **more,
     )
     marks.laid_out(fig, 100 + PANEL * rows)
@@ -218,13 +219,14 @@ def grid(scenes: Sequence[Scene], looks: Looks, **more: object) -> tuple[go.Figu
         title.font = {"size": 13, "color": marks.ink(looks.dark)}
     fig.update_xaxes(zeroline=False, showgrid=False, nticks=5)
     fig.update_yaxes(zeroline=False, showgrid=False, nticks=5)
-    return fig, [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(scenes))]
+    return fig, [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(reliefs))]
 
 
-def _title(scene: Scene, looks: Looks) -> str:
-    name = f"<b><span style='color:{marks.colour(scene.name, looks.dark)}'>{scene.title}</span></b>"
+def title_of(relief: Relief, looks: Looks) -> str:
+    """What stands above a panel: the learner in its colour, and its note."""
+    name = f"<b><span style='color:{marks.colour(relief.name, looks.dark)}'>{relief.title}</span></b>"
     grey = marks.grey(looks.dark)
-    return f"{name}<br><span style='color:{grey};font-size:11px'>{scene.note}</span>" if scene.note else name
+    return f"{name}<br><span style='color:{grey};font-size:11px'>{relief.note}</span>" if relief.note else name
 
 
 def outer_titles(fig: go.Figure, panels: int, looks: Looks, vertical: str = "") -> None:
@@ -236,67 +238,3 @@ def outer_titles(fig: go.Figure, panels: int, looks: Looks, vertical: str = "") 
             fig.update_xaxes(title_text=looks.axes[0], title_font={"size": 12}, title_standoff=6, **place)
         if i % columns == 0:
             fig.update_yaxes(title_text=vertical or looks.axes[1], title_font={"size": 12}, title_standoff=4, **place)
-
-
-def surfaces(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
-    """The same in three dimensions: the path at its true loss, its shadow on the plane dotted below."""
-    scenes = scenes[:MOST_SURFACES]
-    columns = min(len(scenes), 2)
-    rows = -(-len(scenes) // columns)
-    fig = make_subplots(
-        rows=rows,
-        cols=columns,
-        specs=[[{"type": "scene"}] * columns for _ in range(rows)],
-        horizontal_spacing=0.02,
-        vertical_spacing=0.06,
-        subplot_titles=[_title(scene, looks) for scene in scenes],
-    )
-    ends = span(scenes)
-    for i, scene in enumerate(scenes):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
-        z, said = _shown(scene, looks, ends)
-        fig.add_surface(
-            x=scene.x,
-            y=scene.y,
-            z=z,
-            customdata=said,
-            coloraxis="coloraxis",
-            opacity=0.8,
-            contours={"z": {"show": True, "color": marks.soft(marks.ink(looks.dark), 0.3), "width": 1}},
-            hovertemplate=hover(scene, f"{looks.loss} %{{customdata}}<br>at (%{{x:.3g}}, %{{y:.3g}}) |c|"),
-            **place,
-        )
-        _rise(fig, scene, looks, ends, place)
-    marks.laid_out(fig, 50 + 430 * rows)
-    fig.update_layout(coloraxis=_colours(scenes, looks), margin={"t": 56, "b": 10, "l": 10})
-    for title in fig.layout.annotations[: len(scenes)]:
-        title.font = {"size": 13, "color": marks.ink(looks.dark)}
-    plain = {"showbackground": False, "nticks": 4, "gridcolor": marks.soft(marks.grey(looks.dark), 0.3)}
-    fig.update_scenes(
-        xaxis={**plain, "title": {"text": "x, |c|"}},
-        yaxis={**plain, "title": {"text": "y, |c|"}},
-        zaxis={**plain, "title": {"text": looks.loss}, **(ticks(*ends) if looks.log else {})},
-        aspectmode="manual",
-        aspectratio={"x": 1, "y": 1, "z": 0.75},
-        camera={"eye": {"x": -1.35, "y": -1.45, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.18}},
-    )
-    return fig
-
-
-def _rise(fig: go.Figure, scene: Scene, looks: Looks, ends: tuple[float, float], place: dict[str, int]) -> None:
-    colour, path = marks.colour(scene.name, looks.dark), scene.path
-    for z, line, size, words in (
-        (path.loss, {"color": colour, "width": 6}, 4, "the path"),
-        (path.plane, {"color": marks.ink(looks.dark), "width": 3, "dash": "dot"}, 2, "its shadow on the plane"),
-    ):
-        fig.add_scatter3d(
-            x=path.x,
-            y=path.y,
-            z=_height(np.minimum(z, ends[1]), looks),
-            mode="lines+markers",
-            line=line,
-            marker={"size": size, "color": line["color"]},
-            customdata=told(path),
-            hovertemplate=hover(scene, f"{words}, {TOLD}"),
-            **place,
-        )

@@ -7,19 +7,19 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.figures import marks, palette
-from dashboard.figures.landscape import TOLD, Looks, Scene, grid, hover, outer_titles, span, told
+from dashboard.figures.landscape import TOLD, Looks, Relief, grid, hover, outer_titles, span, told
 
 
-def slices(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
+def slices(reliefs: Sequence[Relief], looks: Looks) -> go.Figure:
     """Straight lines through the centre along both axes; marks: the true loss on the path, over its first axis."""
-    fig, places = grid(scenes, looks, shared_yaxes=True)
-    ends = span(scenes)
-    for i, (scene, place) in enumerate(zip(scenes, places, strict=True)):
-        colour, path = marks.colour(scene.name, looks.dark), scene.path
-        across, up = int(np.abs(scene.y).argmin()), int(np.abs(scene.x).argmin())
+    fig, places = grid(reliefs, looks, shared_yaxes=True)
+    ends = span(reliefs)
+    for i, (relief, place) in enumerate(zip(reliefs, places, strict=True)):
+        colour, path = marks.colour(relief.name, looks.dark), relief.path
+        across, up = int(np.abs(relief.y).argmin()), int(np.abs(relief.x).argmin())
         for x, y, dash, words in (
-            (scene.x, scene.values[across], "solid", looks.axes[0]),
-            (scene.y, scene.values[:, up], "dot", looks.axes[1]),
+            (relief.x, relief.values[across], "solid", looks.axes[0]),
+            (relief.y, relief.values[:, up], "dot", looks.axes[1]),
         ):
             fig.add_scatter(
                 x=x,
@@ -29,7 +29,7 @@ def slices(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
                 name=words,
                 legendgroup=words,
                 showlegend=i == 0,
-                hovertemplate=hover(scene, f"{words} %{{x:.3g}}<br>{looks.loss} %{{y:.3g}}"),
+                hovertemplate=hover(relief, f"{words} %{{x:.3g}}<br>{looks.loss} %{{y:.3g}}"),
                 **place,
             )
         fig.add_scatter(
@@ -41,33 +41,33 @@ def slices(scenes: Sequence[Scene], looks: Looks) -> go.Figure:
             legendgroup="path",
             showlegend=i == 0,
             customdata=told(path),
-            hovertemplate=hover(scene, TOLD),
+            hovertemplate=hover(relief, TOLD),
             **place,
         )
         fig.add_vline(x=0, line={"color": marks.grey(looks.dark), "width": 1, "dash": "dot"}, **place)
     fig.update_yaxes(**marks.span((ends[0] / 1.3, ends[1] * 1.2) if looks.log else (0, ends[1] * 1.05), looks.log))
     fig.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.16, "font": {"size": 12}})
     outer_titles(
-        fig, len(scenes), Looks(("distance from the centre, |c|", ""), looks.loss, looks.log, looks.dark), looks.loss
+        fig, len(reliefs), Looks(("distance from the centre, |c|", ""), looks.loss, looks.log, looks.dark), looks.loss
     )
     return fig
 
 
-def trap(scenes: Sequence[Scene], looks: Looks, steps: str) -> go.Figure:
+def trap(reliefs: Sequence[Relief], looks: Looks, steps: str) -> go.Figure:
     """True loss along the path (line) and the plane's height below it (dotted), one panel per learner.
 
     Args:
-        scenes: the learners.
+        reliefs: the learners.
         looks: what panels share.
         steps: what the horizontal axis counts.
     """
-    scenes = [replace(scene, note="") for scene in scenes]
-    fig, places = grid(scenes, looks, shared_yaxes=True)
-    every = [v for scene in scenes for v in (scene.path.loss, scene.path.plane)]
-    for i, (scene, place) in enumerate(zip(scenes, places, strict=True)):
-        colour, path = marks.colour(scene.name, looks.dark), scene.path
+    reliefs = [replace(relief, note="") for relief in reliefs]
+    fig, places = grid(reliefs, looks, shared_yaxes=True)
+    every = [v for relief in reliefs for v in (relief.path.loss, relief.path.plane)]
+    for i, (relief, place) in enumerate(zip(reliefs, places, strict=True)):
+        colour, path = marks.colour(relief.name, looks.dark), relief.path
         for y, line, symbol, words in (
-            (path.loss, {"color": colour, "width": 2.6}, palette.style(scene.name).marker, "on the path"),
+            (path.loss, {"color": colour, "width": 2.6}, palette.style(relief.name).marker, "on the path"),
             (path.plane, {"color": marks.grey(looks.dark), "width": 2, "dash": "dot"}, "circle-open", "on the plane"),
         ):
             fig.add_scatter(
@@ -80,7 +80,7 @@ def trap(scenes: Sequence[Scene], looks: Looks, steps: str) -> go.Figure:
                 legendgroup=words,
                 showlegend=i == 0,
                 customdata=told(path),
-                hovertemplate=hover(scene, TOLD),
+                hovertemplate=hover(relief, TOLD),
                 **place,
             )
     extent = marks.extent(every, looks.log)
@@ -89,5 +89,5 @@ def trap(scenes: Sequence[Scene], looks: Looks, steps: str) -> go.Figure:
     fig.update_layout(
         height=95 + 200 * rows, showlegend=True, legend={"orientation": "h", "y": -0.24 if rows < 2 else -0.14}
     )
-    outer_titles(fig, len(scenes), Looks((steps, ""), looks.loss, looks.log, looks.dark), looks.loss)
+    outer_titles(fig, len(reliefs), Looks((steps, ""), looks.loss, looks.log, looks.dark), looks.loss)
     return fig

@@ -7,7 +7,7 @@ import numpy as np
 
 from dashboard.widgets.crew import CREW
 from dashboard.widgets.together import Together
-from engine.jobs.helper import Job
+from engine.jobs.helper import Errand
 from engine.runs.ensembles import Ensemble
 from probes.tools.adaptation import Adaptation, Drawing, adaptations
 
@@ -44,13 +44,13 @@ def answer_all(questions: Sequence[Question]) -> list[list[Adaptation]]:
         for place, ensemble in enumerate(question.ensembles):
             alike.setdefault((id(ensemble), *shape), []).append((number, place))
     parts = [some[at : at + MOST_AT_ONCE] for some in alike.values() for at in range(0, len(some), MOST_AT_ONCE)]
-    jobs = []
+    errands = []
     for some in parts:
         one, drawings = questions[some[0][0]], [questions[number].drawing for number, _ in some]
         asked = (drawings, one.grid, one.steps, one.query_x, one.drawn)
-        jobs.append(Job(adaptations, one.ensembles[some[0][1]], asked))
+        errands.append(Errand(adaptations, one.ensembles[some[0][1]], asked))
     found: dict[tuple[int, int], Adaptation] = {}
-    for some, said in zip(parts, CREW.each(jobs), strict=True):
+    for some, said in zip(parts, CREW.each(errands), strict=True):
         found |= dict(zip(some, said, strict=True))
     return [[found[number, place] for place in range(len(q.ensembles))] for number, q in enumerate(questions)]
 

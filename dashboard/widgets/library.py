@@ -18,7 +18,8 @@ from engine.runs import places
 from engine.runs.ensembles import Ensemble, find_ensembles
 from engine.runs.folders import run_folders
 from engine.runs.groups import groups, largest
-from engine.runs.run import RECORD, TRAINED, WEIGHTS, find
+from engine.runs.listing import find
+from engine.runs.run import RECORD, TRAINED, WEIGHTS
 from engine.tasks import TASKS
 
 CHECKPOINTS = places.shipped().resolve()

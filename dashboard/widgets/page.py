@@ -13,7 +13,7 @@ from dashboard.widgets import library
 from dashboard.widgets.crew import CREW
 from dashboard.widgets.escape import plain
 from engine.errors import EngineError
-from engine.jobs.helper import Job
+from engine.jobs.helper import Errand
 from engine.runs import exports
 from engine.runs.ensembles import Ensemble
 from probes import answers, asking
@@ -52,8 +52,10 @@ def answer_each(name: str, ensembles: Sequence[Ensemble], label: str = "", **con
     bar = st.empty()
     if len(missing) > 1:
         try:
-            jobs = [Job(asking.ask_about, ensemble, (name, config)) for ensemble in missing]
-            for ensemble, found in zip(missing, CREW.each(jobs, lambda share: _show(bar, share, label)), strict=True):
+            errands = [Errand(asking.ask_about, ensemble, (name, config)) for ensemble in missing]
+            for ensemble, found in zip(
+                missing, CREW.each(errands, lambda share: _show(bar, share, label)), strict=True
+            ):
                 _keep(found, name, [ensemble], config)
         except EngineError:
             pass  # whom it refuses, it tells so below

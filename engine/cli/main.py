@@ -80,7 +80,7 @@ def tasks(as_json: bool) -> None:
 @json_option(RUN_KEYS)
 def runs(roots: tuple[Path, ...], as_json: bool) -> None:
     """Lists the run folders below ROOTS (default: checkpoints and runs)."""
-    from engine.runs.run import broken, find
+    from engine.runs.listing import broken, find
 
     rows, roots = [], roots or (shipped(), own_runs())
     for path, record in find(*roots):

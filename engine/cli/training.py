@@ -45,10 +45,10 @@ def broken_row(key: str, path: Path, reason: str, keys: str) -> dict[str, Any]:
 def jobs(root: Path, as_json: bool) -> None:
     """Lists trainings: queued, running, done, cancelled, diverged, failed, interrupted (no process), or broken."""
     from engine.jobs import local as jobs
-    from engine.runs import run as runs
+    from engine.runs.listing import broken
 
     rows = [row(job) for job in jobs.jobs(root)]
-    rows += [broken_row("folder", path, reason, KEYS) for path, reason in runs.broken(root)]
+    rows += [broken_row("folder", path, reason, KEYS) for path, reason in broken(root)]
     show(rows, as_json, ("folder", "status", "iteration", "iterations", "eta_s", "error"), "No trainings yet.")
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.jobs.helper import PATIENCE_S, STARTING_S, Helper, Job, answer
+from engine.jobs.helper import PATIENCE_S, STARTING_S, Errand, Helper, answer
 
 LOPSIDED = 1.3  # times the best share of work; beyond, it is shared anew, though helpers know their learners by then
 LATELY = 0.2  # weight of the newest time among those that shares follow
@@ -39,7 +39,7 @@ class Crew:
         self._patience_s = patience_s
         self._starting_s = starting_s
         self._helpers: list[Helper] = []
-        self._seconds: dict[tuple[str, str], float] = {}  # by kind of job
+        self._seconds: dict[tuple[str, str], float] = {}  # by kind of errand
         self._plans: dict[tuple[Any, ...], list[int]] = {}
         self._expected: list[threading.Timer] = []
 
@@ -71,36 +71,36 @@ class Crew:
             helper.close()
         self._helpers = []
 
-    def each(self, jobs: Sequence[Job], progress: Progress = lambda _: None) -> list[Any]:
-        """The answers to all jobs, in their order.
+    def each(self, errands: Sequence[Errand], progress: Progress = lambda _: None) -> list[Any]:
+        """The answers to all errands, in their order.
 
         Args:
-            jobs: what is asked.
+            errands: what is asked.
             progress: told the share that is done; may raise to cancel.
 
         Raises:
-            Exception: what a job raises.
+            Exception: what an errand raises.
         """
         found: dict[int, Any] = {}
 
         def done(number: int, seconds: float, answer: Any) -> None:
-            kind = jobs[number].kind
+            kind = errands[number].kind
             self._seconds[kind] = (1 - LATELY) * self._seconds.get(kind, seconds) + LATELY * seconds
             found[number] = answer
-            progress(len(found) / len(jobs))
+            progress(len(found) / len(errands))
 
         start = time.monotonic()
         with contextlib.ExitStack() as held:
-            begun = self._begin(jobs, held)
+            begun = self._begin(errands, held)
             away = {number for _, numbers in begun for number in numbers}
-            for number, job in enumerate(jobs):
+            for number, errand in enumerate(errands):
                 if number not in away:
-                    done(number, *answer(job))
+                    done(number, *answer(errand))
             mine_s = time.monotonic() - start  # shares are even, so what this one took tells something of the others
             for helper, numbers in begun:
-                patience_s = max(self._patience([jobs[number] for number in numbers]), PATIENCE * mine_s)
+                patience_s = max(self._patience([errands[number] for number in numbers]), PATIENCE * mine_s)
                 try:
-                    answers = helper.end(lambda: progress(len(found) / len(jobs)), patience_s)
+                    answers = helper.end(lambda: progress(len(found) / len(errands)), patience_s)
                 except (OSError, EOFError):
                     self._replace(helper)
                     continue
@@ -108,23 +108,23 @@ class Crew:
                     if one is not None:
                         done(number, *one)
                         self.helped += 1
-        for number, job in enumerate(jobs):
+        for number, errand in enumerate(errands):
             if number not in found:
-                done(number, *answer(job))
+                done(number, *answer(errand))
         while self._expected:
             with contextlib.suppress(IndexError):  # another thread was faster
                 self._expected.pop().start()
-        return [found[number] for number in range(len(jobs))]
+        return [found[number] for number in range(len(errands))]
 
-    def _begin(self, jobs: Sequence[Job], held: contextlib.ExitStack) -> list[tuple[Helper, list[int]]]:
+    def _begin(self, errands: Sequence[Errand], held: contextlib.ExitStack) -> list[tuple[Helper, list[int]]]:
         """Gives helpers that are free their shares."""
-        free = self._free(held) if len(jobs) > 1 else []
-        shares = self._shares(jobs, len(free) + 1) if free else []
+        free = self._free(held) if len(errands) > 1 else []
+        shares = self._shares(errands, len(free) + 1) if free else []
         begun = []
         for place, helper in enumerate(free, start=1):
-            numbers = [number for number, share in enumerate(shares) if share == place and jobs[number].ensemble.saved]
+            numbers = [n for n, share in enumerate(shares) if share == place and errands[n].ensemble.saved]
             if numbers:
-                asked = [jobs[number] for number in numbers]
+                asked = [errands[number] for number in numbers]
                 try:
                     helper.begin(asked, self._patience(asked))
                 except (OSError, EOFError):
@@ -150,25 +150,29 @@ class Crew:
         dead.close()
         self._helpers = [other for one in self._helpers for other in (_successors(one) if one is dead else [one])]
 
-    def _patience(self, jobs: Sequence[Job]) -> float:
+    def _patience(self, errands: Sequence[Errand]) -> float:
         """Seconds after which somebody who was asked this is taken to hang."""
-        return max(self._patience_s, PATIENCE * sum(self._seconds.get(job.kind, 0.0) for job in jobs))
+        return max(self._patience_s, PATIENCE * sum(self._seconds.get(errand.kind, 0.0) for errand in errands))
 
-    def _shares(self, jobs: Sequence[Job], places: int) -> list[int]:
-        """Which place does which job, 0 being this process: as before, unless that has become lopsided.
+    def _shares(self, errands: Sequence[Errand], places: int) -> list[int]:
+        """Which place does which errand, 0 being this process: as before, unless that has become lopsided.
 
         Longest first, each to where it would be done first. What was never timed counts like the mean of the others.
         """
-        known = [self._seconds.get(job.kind) for job in jobs]
+        known = [self._seconds.get(errand.kind) for errand in errands]
         timed = [seconds for seconds in known if seconds is not None]
         usual = sum(timed) / len(timed) if timed else 1.0
         costs = [usual if seconds is None else seconds for seconds in known]
         fair = [0.0] * places
-        shares = [0] * len(jobs)
-        for number in sorted(range(len(jobs)), key=lambda n: -costs[n]):
+        shares = [0] * len(errands)
+        for number in sorted(range(len(errands)), key=lambda n: -costs[n]):
             shares[number] = min(range(places), key=lambda place: fair[place])
             fair[shares[number]] += costs[number]
-        key = (places, *(job.function.__qualname__ for job in jobs[:1]), *(job.ensemble.saved for job in jobs))
+        key = (
+            places,
+            *(errand.function.__qualname__ for errand in errands[:1]),
+            *(errand.ensemble.saved for errand in errands),
+        )
         before = self._plans.get(key)
         if before is not None:
             taken = [sum(c for c, share in zip(costs, before, strict=True) if share == at) for at in range(places)]

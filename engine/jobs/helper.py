@@ -28,8 +28,8 @@ STARTING_S = 120.0  # until it says that it is ready
 
 
 @dataclass(frozen=True)
-class Job:
-    """One question about one ensemble.
+class Errand:
+    """One question about one ensemble, for whoever is free to answer it.
 
     Attributes:
         function: of a module, called as `function(ensemble, *arguments)`; answers without tensors.
@@ -47,10 +47,10 @@ class Job:
         return self.function.__qualname__, self.ensemble.learner.name
 
 
-def answer(job: Job) -> tuple[float, Any]:
+def answer(errand: Errand) -> tuple[float, Any]:
     """Seconds of work, and what was found."""
     start = time.thread_time()
-    found = job.function(job.ensemble, *job.arguments)
+    found = errand.function(errand.ensemble, *errand.arguments)
     return time.thread_time() - start, found
 
 
@@ -98,14 +98,14 @@ class Helper:
             raise TimeoutError
         return not self.owes
 
-    def begin(self, jobs: Sequence[Job], patience_s: float) -> None:
+    def begin(self, errands: Sequence[Errand], patience_s: float) -> None:
         """Hands over questions, to be answered in so many seconds.
 
         Raises:
             OSError: it is no more, or took none.
         """
         with self._within(patience_s):
-            self._pipe.send([(job.function, job.ensemble.saved, job.arguments) for job in jobs])
+            self._pipe.send([(errand.function, errand.ensemble.saved, errand.arguments) for errand in errands])
         self.owes += 1
         self._due = time.monotonic() + patience_s
 
@@ -155,7 +155,7 @@ def _ensemble(folders: tuple[str, ...], hashes: tuple[str, ...]) -> Ensemble:
 def _answered(asked: tuple[Callable[..., Any], tuple[tuple[str, ...], tuple[str, ...]], tuple[Any, ...]]) -> Any:
     function, saved, arguments = asked
     try:
-        return answer(Job(function, _ensemble(*saved), arguments))
+        return answer(Errand(function, _ensemble(*saved), arguments))
     except Exception:  # whoever asked finds out by itself why, and says so
         return None
 

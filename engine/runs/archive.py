@@ -29,9 +29,10 @@ from engine.runs.files import write_atomically, write_json
 from engine.runs.folders import LOG
 from engine.runs.history import HISTORY, is_row, parsed
 from engine.runs.leftovers import passed_over
+from engine.runs.listing import folders
 from engine.runs.origins import refuse_missing
 from engine.runs.record import checked
-from engine.runs.run import KEPT, MAX_RECORD_BYTES, RECORD, WEIGHTS, Run, folders, load
+from engine.runs.run import KEPT, MAX_RECORD_BYTES, RECORD, WEIGHTS, Run, load
 from engine.tasks import TaskSpec, stream, task_class
 from engine.trees import count
 

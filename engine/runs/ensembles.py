@@ -13,7 +13,8 @@ from engine.errors import BadInput, EngineError, quoted
 from engine.learners import LEARNERS, Learner, Params, Trajectory
 from engine.runs.groups import Group, differing, groups, largest
 from engine.runs.inputs import checked_inputs, checked_steps, checked_support, whole
-from engine.runs.run import TRAINED, Run, find, load
+from engine.runs.listing import find
+from engine.runs.run import TRAINED, Run, load
 from engine.tasks import TaskDistribution
 from engine.trees import repeat, stack
 

@@ -3,13 +3,9 @@
 The dashboard is a viewer of these folders: what the command line trains, the pages show.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +19,7 @@ from torch import Tensor
 from engine.configure import configure, plain_values
 from engine.errors import BadRun, EngineError, quoted
 from engine.learners import Learner, Params, Trajectory, learner_class
-from engine.runs import folders as walk
+from engine.runs import folders
 from engine.runs.files import write_atomically, write_json
 from engine.runs.history import read_history
 from engine.runs.inputs import (
@@ -41,7 +37,7 @@ from engine.runs.record import SCHEMA, checked
 from engine.tasks import TaskDistribution, stream, task_class
 from engine.trees import Tree, from_names, leaves, named_leaves, tree_map
 
-RECORD, WEIGHTS = walk.RECORD, "weights.safetensors"
+RECORD, WEIGHTS = folders.RECORD, "weights.safetensors"
 TRAINED = ("done", "cancelled")  # the status of runs whose weights are those of a trained learner
 ENDED = ("done", "diverged")  # the status of runs that nothing more is to be done for
 KEPT = "kept"  # the folder of weights copied along the training, by iteration
@@ -272,56 +268,3 @@ def check_tensors(path: Path, named: dict[str, Tensor], like: Tree) -> None:
             raise BadRun(f"{path}: {name} must be {wanted.dtype}, got {given.dtype}.")
         if not given.isfinite().all():
             raise BadRun(f"{path}: {name} has {int((~given.isfinite()).sum())} values that are not finite.")
-
-
-def find(*roots: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """All run folders below the roots with their records, in order of their paths (see `engine.runs.folders`).
-
-    Broken ones are passed over (`broken` names them), and so is what lies in hidden folders (the trash). A record that
-    has not changed since the last look is not read again.
-    """
-    for path in folders(*roots):
-        if not isinstance(record := _look(path), str):
-            yield path, record
-
-
-def broken(*roots: str | Path) -> Iterator[tuple[Path, str]]:
-    """The run folders below the roots that `find` passes over, each with the sentence that says why."""
-    for path in folders(*roots):
-        if isinstance(said := _look(path), str):
-            yield path, said
-
-
-def folders(*roots: str | Path) -> Iterator[Path]:
-    """All folders below the roots that have a record, sound or not, in order; hidden ones are passed over."""
-    for root in map(checked_path, roots):
-        yield from walk.run_folders(root)
-
-
-_KNOWN: dict[Path, tuple[tuple[int, ...], dict[str, Any] | str]] = {}
-MOST_KNOWN = 4096
-SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again within one tick of its clock
-
-
-def _look(folder: Path) -> dict[str, Any] | str:
-    """The record, or what is wrong with it; read again only if its file changed since the last look."""
-    found: dict[str, Any] | str
-    stamp: tuple[int, ...] = ()
-    settled = False
-    with contextlib.suppress(OSError):
-        now = os.stat(folder / RECORD)
-        stamp = (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns, now.st_size)
-        settled = abs(time.time_ns() - now.st_ctime_ns) > SETTLED_NS
-    known = _KNOWN.get(folder)
-    if known and stamp and known[0] == stamp:
-        found = known[1]
-    else:
-        try:
-            found = read_record(folder)
-        except BadRun as error:
-            found = str(error)
-        if settled:
-            if len(_KNOWN) >= MOST_KNOWN:
-                _KNOWN.clear()
-            _KNOWN[folder] = (stamp, found)
-    return found if isinstance(found, str) else dict(found)  # so that a reader's changes stay its own

@@ -18,7 +18,8 @@ from engine.evaluation import estimate, mean_of_rest, spoken
 from engine.learners import LEARNERS
 from engine.runs.groups import Found, Group, differing, groups, largest
 from engine.runs.history import read_history
-from engine.runs.run import Run, find, load
+from engine.runs.listing import find
+from engine.runs.run import Run, load
 from engine.studies.kept import FOLDER, Kept, Right
 from engine.studies.report import elsewhere, of_images
 from engine.tasks import TaskDistribution, stream

@@ -12,7 +12,8 @@ from engine.errors import BadConfig
 from engine.evaluation import estimate, held_out_lazily, knowing_nothing, left_out, mean_of_rest, spoken, step_scores
 from engine.heads import fresh_heads
 from engine.runs.groups import Found, differing, groups, largest
-from engine.runs.run import Run, find, load
+from engine.runs.listing import find
+from engine.runs.run import Run, load
 from engine.tasks import TASKS, Image, TaskDistribution, stream, task_class
 
 MEASURES = {"mse": "test MSE", "accuracy": "test accuracy"}

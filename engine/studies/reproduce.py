@@ -13,7 +13,7 @@ from typing import Any
 from engine.errors import BadInput
 from engine.evaluation import spoken
 from engine.runs.groups import Found, groups, largest
-from engine.runs.run import find
+from engine.runs.listing import find
 from engine.studies.report import Evaluate, diverged_of, evaluate_seeds
 
 CHAPTER5 = "chapter 5: sine"

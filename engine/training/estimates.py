@@ -14,8 +14,8 @@ from engine.errors import BadInput
 from engine.learners import Learner, learner_class
 from engine.processes import cores, keep_memory, peak_memory, physical_memory, step_back
 from engine.runs.budget import Training
+from engine.runs.listing import find
 from engine.runs.places import PACKAGES
-from engine.runs.run import find
 from engine.tasks import TaskDistribution
 from engine.training.memory import BASE
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadRun
+from engine.runs.listing import find
 from engine.runs.locks import held
-from engine.runs.run import ENDED, find, read_record
+from engine.runs.run import ENDED, read_record
 
 ACTIVE = ("queued", "running")
 RESUMABLE = ("interrupted", "cancelled", "failed")

@@ -3,8 +3,8 @@ r"""What is the rule that a learner has learned, as a function? And how much of 
 Three kinds of learners carry a learned rule: OP-LSTM (what to write, from label and prediction, or from activation and
 message), TURTLE (how far to move, from gradient and history) and the meta-learner LSTMs (how fast to follow a gradient
 and how much to keep). Their rules are called on grids (`tools.rule_pictures`), and read as short lists of terms by
-least squares on what they said while adapting to some tasks (`tools.readings`). Every reading then takes the rule's
-place, on other tasks:
+least squares on what they said while adapting to some tasks (`tools.rule_readings`). Every reading then takes the
+rule's place, on other tasks:
 
     explained = (L_before - L_reading) / (L_before - L_own)
 
@@ -26,11 +26,11 @@ from engine.runs.ensembles import Ensemble
 from engine.tasks import Pooled, Task, stream
 from probes.probe import Probe, Progress, part
 from probes.tools import rule_pictures, scoring
-from probes.tools.readings import GRADIENT, LINEAR, READINGS
 from probes.tools.representations import tasks_lazily
 from probes.tools.rule_fits import SILENT, Heard, Read, overheard, read, with_learner, with_reading
 from probes.tools.rule_hooks import forgetful, kind_of
 from probes.tools.rule_pictures import Gates, Moves
+from probes.tools.rule_readings import GRADIENT, LINEAR, READINGS
 from probes.tools.rule_surfaces import Surfaces
 
 BEFORE, OWN, FORGETFUL, ALL_PARTS = "before adapting", "its own rule", "its own rule, memory cleared", "all"

@@ -14,7 +14,7 @@ from engine.networks import cells as lstm
 from engine.runs.run import Run
 from engine.tasks import Task
 from probes.questions import memory
-from probes.tools import readings, rule_hooks
+from probes.tools import rule_hooks, rule_readings
 from probes.tools.weights import in_type_of
 
 
@@ -61,16 +61,16 @@ def _of_op_lstm(learner: OPLSTM, params: Params, task: Task) -> Passes:
     calls: list[tuple[Tensor, State, State, Tensor]] = []  # of the output cells: pairs, memory before and after, h
 
     def note(name: str, seen: tuple[Any, ...], said: Any) -> None:
-        if name == readings.OUTPUT:
+        if name == rule_readings.OUTPUT:
             calls.append((seen[2], seen[3], *said))
 
     rule_hooks.listening(learner, note).adapt(params, task.support_x, task.support_y)
     order = _order(task)
     width = task.support_y.shape[-1] if are_values(task.support_y) else 1
-    sign, _ = readings.oriented(learner, params, readings.OUTPUT, calls[0][0])
+    sign, _ = rule_readings.oriented(learner, params, rule_readings.OUTPUT, calls[0][0])
     errors = torch.stack([pairs[::width, 0] - pairs[::width, 1] for pairs, *_ in calls], 1)[order]
     said = torch.stack([(sign * h)[::width] for *_, h in calls], 1)[order]
-    tops = [_top(params[readings.OUTPUT], pairs, before, after, sign) for pairs, before, after, _ in calls]
+    tops = [_top(params[rule_readings.OUTPUT], pairs, before, after, sign) for pairs, before, after, _ in calls]
     held = torch.stack([top[::width] for top in tops], 1)[order]  # (points, passes, 4)
     far, wide = float(errors.abs().max()), float(max(said.abs().max(), held[..., 0].abs().max()))
     panels = [

@@ -13,9 +13,9 @@ from engine.learners.turtle import Turtle
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
 from engine.tasks import Pooled, Task
-from probes.tools import readings, rule_hooks
+from probes.tools import rule_hooks, rule_readings
 from probes.tools.batches import each_task
-from probes.tools.readings import GRADIENT, READINGS
+from probes.tools.rule_readings import GRADIENT, READINGS
 
 SILENT = "silent"
 ROWS = 20_000  # a fit sees at most about so many of the answers of a rule
@@ -92,22 +92,22 @@ def _fit(
 ) -> tuple[list[str], np.ndarray, float]:
     """One reading of one part, with each row weighted by what it moves."""
     weight: Tensor | None = None
-    rates = ensemble.runs[seed].params.get("learning_rates") if name == readings.MOVE else None
+    rates = ensemble.runs[seed].params.get("learning_rates") if name == rule_readings.MOVE else None
     if rates is not None:
         each = flatten(ensemble.learner.network, rates)  # type: ignore[attr-defined]
         weight = each.repeat(len(u) // each.numel())
-    if name == readings.MOVE:
+    if name == rule_readings.MOVE:
         u = torch.cat([u, scale_of(u).expand(len(u), 1)], -1)
     thin = max(len(u) // ROWS, 1)
     u, said, weight = u[::thin], said[::thin], weight[::thin] if weight is not None else None
-    if name == readings.INPUT_GATE:
-        weight = readings.gradient_of(u).abs()
-    elif name == readings.FORGET_GATE:
+    if name == rule_readings.INPUT_GATE:
+        weight = rule_readings.gradient_of(u).abs()
+    elif name == rule_readings.FORGET_GATE:
         weight = u[:, -1].abs()
-        names, coefficients, share = readings.fitted(name, reading, u, said - 1, weight)  # what it takes away
+        names, coefficients, share = rule_readings.fitted(name, reading, u, said - 1, weight)  # what it takes away
         coefficients[0] += 1
         return names, coefficients, share
-    return readings.fitted(name, reading, u, said, weight)
+    return rule_readings.fitted(name, reading, u, said, weight)
 
 
 def scale_of(u: Tensor) -> Tensor:
@@ -131,8 +131,8 @@ def with_reading(
     for seed, run in enumerate(ensemble.runs):
         like = heard[next(iter(chosen))][0]
         table = {name: torch.as_tensor(r.coefficients[seed]).to(like) for name, r in chosen.items()}
-        if readings.MOVE in chosen:
-            table["scale"] = scale_of(heard[readings.MOVE][0][seed])
+        if rule_readings.MOVE in chosen:
+            table["scale"] = scale_of(heard[rule_readings.MOVE][0][seed])
         runs.append(Run(run.path, learner, run.distribution, {**run.params, "reading": table}, run.record))
     return Ensemble(tuple(runs))
 

@@ -13,12 +13,12 @@ from engine.learners.op_lstm import OPLSTM
 from engine.learners.rules import LearnedRule, Part, Through
 from engine.learners.turtle import Turtle
 from engine.networks import Acting
-from probes.tools.readings import BODY, FORGET_GATE, INPUT_GATE, MOVE, OUTPUT, gate_inputs, oriented, said_by
+from probes.tools.rule_readings import BODY, FORGET_GATE, INPUT_GATE, MOVE, OUTPUT, gate_inputs, oriented, said_by
 
 Note = Callable[[str, tuple[Any, ...], Any], None]  # told the name of a part, what it was shown, and what it said
 Row = tuple[
     str, Tensor, Tensor
-]  # what is read (`tools.readings`), its inputs (..., rows, inputs), its answers (..., rows)
+]  # what is read (`tools.rule_readings`), its inputs (..., rows, inputs), its answers (..., rows)
 Says = Callable[[str, Tensor], Tensor]  # what a reading says in the place of what is read, from its inputs
 
 

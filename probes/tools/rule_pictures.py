@@ -17,7 +17,7 @@ from engine.learners.turtle import Turtle
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Pooled, Task
 from engine.trees import count
-from probes.tools import readings
+from probes.tools import rule_readings
 from probes.tools.rule_fits import Heard
 from probes.tools.rule_surfaces import Surfaces, surfaces
 
@@ -79,7 +79,7 @@ def moves(ensemble: Ensemble, heard: Heard, n: int) -> Moves:
     """TURTLE's rule."""
     learner, params = ensemble.learner, ensemble.params
     assert isinstance(learner, Turtle)
-    seen = heard[readings.MOVE][0]
+    seen = heard[rule_readings.MOVE][0]
     g = seen[..., 0].flatten(1)  # (seeds, everything met)
     scale = g.square().mean(-1).sqrt()
     far = g.abs().quantile(0.999, dim=-1).max() if g.shape[-1] < 1e6 else _quantile(g.abs().flatten(), 0.999)
@@ -130,9 +130,9 @@ def _quantile(values: Tensor, q: float) -> Tensor:
 
 def gates(ensemble: Ensemble, heard: Heard) -> Gates:
     """The gates of a meta-learner LSTM."""
-    seen, inputs = heard[readings.INPUT_GATE]
+    seen, inputs = heard[rule_readings.INPUT_GATE]
     size = (P * seen[..., 0] / np.log(10)).numpy()  # log10 |g|, as far down as the preprocessing tells
-    said = {"i": inputs.double().numpy(), "f": heard[readings.FORGET_GATE][1].double().numpy()}
+    said = {"i": inputs.double().numpy(), "f": heard[rule_readings.FORGET_GATE][1].double().numpy()}
     edges = np.linspace(max(size.min(), -P / np.log(10) + 1e-3), np.quantile(size, 0.9999), BINS + 1)
     seeds, steps = size.shape[:2]
     found = {name: np.full((seeds, steps, BINS, 3), np.nan) for name in said}

@@ -2,8 +2,8 @@ r"""OP-LSTM's learned rule on grids: its own cells, called at chosen inputs.
 
 h is a function of (y, y_hat), and of (a, d): from the state 0 ("fresh") and, pass by pass, from the states that the
 cells really carried into that pass, as the mean over a sample of them ("carried"). All in the direction in which
-signals are written (`tools.readings`), so that gradient descent is y - y_hat, and d where a > 0. Of a surface h(u, v)
-on the grid:
+signals are written (`tools.rule_readings`), so that gradient descent is y - y_hat, and d where a > 0. Of a surface
+h(u, v) on the grid:
 
     not additive   share of its variance (about its mean) that no f(u) + g(v) has
     not odd        |part that stays when the signs turn|^2 / |h|^2; signs of (y, y_hat), or of d alone
@@ -22,7 +22,7 @@ from engine.networks import cells as lstm
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Pooled, Task
 from engine.trees import tree_map
-from probes.tools import readings
+from probes.tools import rule_readings
 from probes.tools.rule_fits import Heard
 from probes.tools.weights import gathered
 
@@ -102,9 +102,9 @@ def deviations(h: np.ndarray, part: str) -> dict[str, np.ndarray]:
     """How far surfaces h (..., n, n) are from additive, odd and monotone: shares (...), 0 for gradient descent."""
     centred = h - h.mean((-2, -1), keepdims=True)
     rest = centred - centred.mean(-1, keepdims=True) - centred.mean(-2, keepdims=True)
-    turned = h[..., ::-1, ::-1] if part == readings.OUTPUT else h[..., ::-1]
+    turned = h[..., ::-1, ::-1] if part == rule_readings.OUTPUT else h[..., ::-1]
     rises = [(np.diff(h, axis=-2), 1), (np.diff(h, axis=-1), -1)]
-    if part == readings.BODY:
+    if part == rule_readings.BODY:
         rises = [(np.diff(h, axis=-1), 1)]
     wrong = sum(np.maximum(-sign * step, 0).sum((-2, -1)) for step, sign in rises)
     with np.errstate(invalid="ignore"):
@@ -118,8 +118,8 @@ def deviations(h: np.ndarray, part: str) -> dict[str, np.ndarray]:
 def _grid(part: str, seen: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Where signals really lie: both labels and predictions, activations from 0, messages to both sides alike."""
     flat = seen.reshape(-1, 2)[:: max(seen[..., 0].numel() // 100_000, 1)]
-    far = flat.abs().quantile(0.99 if part == readings.OUTPUT else 0.95, dim=0)
-    if part == readings.OUTPUT:
+    far = flat.abs().quantile(0.99 if part == rule_readings.OUTPUT else 0.95, dim=0)
+    if part == rule_readings.OUTPUT:
         side = torch.linspace(-1, 1, n, dtype=seen.dtype) * far.max()
         return side, side
     return torch.linspace(0, 1, n, dtype=seen.dtype) * far[0], torch.linspace(-1, 1, n, dtype=seen.dtype) * far[1]
@@ -128,7 +128,7 @@ def _grid(part: str, seen: Tensor, n: int) -> tuple[Tensor, Tensor]:
 def _memories(learner: OPLSTM, params: Params, part: str, tasks: Task | Pooled) -> list[lstm.State]:
     """A sample of the states that the cells carry into every pass: T dictionaries of (STATES, h)."""
     places = [place for place, _ in learner.written]
-    layers = places[-1:] if part == readings.OUTPUT else places[:-1]
+    layers = places[-1:] if part == rule_readings.OUTPUT else places[:-1]
     rows: list[list[lstm.State]] = []
     with torch.no_grad():
         for index in range(min(len(tasks.support_x), STATES // 4)):
@@ -149,6 +149,6 @@ def _said(learner: OPLSTM, params: Params, part: str, pairs: Tensor, memory: lst
     states = len(next(iter(memory.values())))
     many = {key: value.repeat_interleave(len(pairs), 0) for key, value in memory.items()}
     with torch.no_grad():
-        sign, turned = readings.oriented(learner, params, part, pairs)
+        sign, turned = rule_readings.oriented(learner, params, part, pairs)
         _, h = learner.react(params, part, turned.repeat(states, 1), many)
     return (sign * h).reshape(states, len(pairs))

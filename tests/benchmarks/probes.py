@@ -143,7 +143,7 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
 
     def prepare() -> Callable[[], Any]:
         from dashboard.widgets.crew import CREW
-        from engine.jobs.helper import Job
+        from engine.jobs.helper import Errand
         from probes import asking
 
         asked, count = ensembles(FOUR, shots=5), 0
@@ -152,7 +152,7 @@ def attribution(fresh: bool) -> Callable[[], Callable[[], Any]]:
             nonlocal count
             count += 1
             values = {"query": count % 40 / 10, "task": count % 49 if fresh else 49, "inside": False}
-            CREW.each([Job(asking.ask_about, ensemble, ("attribution", values)) for ensemble in asked])
+            CREW.each([Errand(asking.ask_about, ensemble, ("attribution", values)) for ensemble in asked])
 
         for _ in range(3):  # Captum is imported with the first, and the second is shared by what that took
             ask()

@@ -156,7 +156,7 @@ def test_a_run_that_no_page_foresaw_costs_one_line(own: Path, monkeypatch: pytes
 ONE_OF_ALL = """
 from dashboard.widgets import library
 from dashboard.widgets.runs import selected
-from engine.runs.run import find
+from engine.runs.listing import find
 selected.show([path for path, _ in find(library.RUNS)])
 """
 
@@ -241,7 +241,7 @@ import streamlit as st
 from dashboard.widgets import library
 from dashboard.widgets.escape import plain
 from dashboard.widgets.runs import selected
-from engine.runs.run import find
+from engine.runs.listing import find
 if said := st.session_state.pop("runs-refused", None):
     st.error(said)
 selected.show([path for path, _ in find(library.RUNS)])

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import landscape as figures
 from dashboard.figures import landscape_lines as lines
-from dashboard.figures.landscape import Looks, Scene, Way
+from dashboard.figures.landscape import Looks, Relief, Way
+from dashboard.figures.landscape_surfaces import MOST_SURFACES, surfaces
 from dashboard.views.landscape import curvature_tables, surface_tables
 from dashboard.widgets.state import NOBODY
 from engine import make
@@ -135,14 +136,14 @@ def plane(values: np.ndarray, path: list[float], on_plane: list[float], name: st
     return Plane(name, 4, 9, 2.0, path[-1], places, places, values, np.zeros(0), way, none)
 
 
-def scene(values: np.ndarray, path: list[float]) -> Scene:
-    return surface_tables.scenes([plane(values, path, path)], {"maml": "MAML"}, "task", "path")[0]
+def relief(values: np.ndarray, path: list[float]) -> Relief:
+    return surface_tables.reliefs([plane(values, path, path)], {"maml": "MAML"}, "task", "path")[0]
 
 
 def test_colours_end_where_a_path_would_no_longer_be_told_apart():
     huge = np.full((3, 3), 2.0)
     huge[0, 0], huge[2, 2] = 1e50, np.nan
-    one = scene(huge, [3.0, 2.0])
+    one = relief(huge, [3.0, 2.0])
     assert figures.span([one]) == (2.0, 30.0)
     fig = figures.contours([one], Looks(("x", "y"), "task loss", True, False))
     contour = fig.data[0]
@@ -152,11 +153,11 @@ def test_colours_end_where_a_path_would_no_longer_be_told_apart():
 
 
 def test_every_hover_names_the_learner_and_its_run():
-    one = scene(np.ones((3, 3)), [3.0, 1.0])
+    one = relief(np.ones((3, 3)), [3.0, 1.0])
     looks = Looks(("x", "y"), "task loss", True, True)
     for fig in (
         figures.contours([one], looks),
-        figures.surfaces([one], looks),
+        surfaces([one], looks),
         lines.slices([one], looks),
         lines.trap([one], looks, "inner step"),
     ):
@@ -167,10 +168,10 @@ def test_every_hover_names_the_learner_and_its_run():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_any_number_of_learners_has_a_place(count: int):
-    many = [scene(np.ones((3, 3)), [3.0, 1.0])] * count
+    many = [relief(np.ones((3, 3)), [3.0, 1.0])] * count
     looks = Looks(("x", "y"), "task loss", False, False)
     assert sum(trace.type == "contour" for trace in figures.contours(many, looks).data) == count
-    assert sum(t.type == "surface" for t in figures.surfaces(many, looks).data) == min(count, figures.MOST_SURFACES)
+    assert sum(t.type == "surface" for t in surfaces(many, looks).data) == min(count, MOST_SURFACES)
     assert lines.slices(many, looks).data
     assert lines.trap(many, looks, "inner step").data
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import cost as cost_figures
 from dashboard.figures import panels as figures
-from dashboard.views.landscape import cost, learned_tables
+from dashboard.views.landscape import cost, learned_tables, learned_words
 from probes import answers
 from probes.questions.meta_gradients import ALL, INITIALISATION, KEPT, RULE, TRAINED, UNTRAINED, Measured
 from probes.tools.cost import Cost, Fit, Point
@@ -113,7 +113,7 @@ def test_a_magnitude_over_powers_of_ten_has_a_geometric_mean():
 def test_what_is_said_of_curvature_follows_the_numbers():
     def said(**given: float) -> str:
         measured = everywhere("maml") + everywhere("turtle", **given)
-        return learned_tables.curvature_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"})
+        return learned_words.curvature_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"})
 
     curved = said(eigenvalue=20.0, scaled=20.0)
     assert "**in every form** TURTLE (10 times) (over tasks and trainings, corrected for 3 comparisons" in curved
@@ -126,12 +126,12 @@ def test_what_is_said_of_curvature_follows_the_numbers():
 def test_what_is_said_of_gradients_follows_the_numbers():
     def said(cosine: float) -> str:
         measured = everywhere("maml", cosine=0.6) + everywhere("turtle", cosine=cosine)
-        return learned_tables.gradient_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"}, ALL)
+        return learned_words.gradient_sentence(measured, {"maml": "MAML", "turtle": "TURTLE"}, ALL)
 
     assert "the cosine is 0.60" in said(0.6)
     assert "Below MAML's: TURTLE (0.2" in said(0.2)
     assert "Above MAML's: TURTLE (0.9" in said(0.9)
-    text = learned_tables.gradient_sentence([constant("turtle", block=RULE)], NAMES, RULE)
+    text = learned_words.gradient_sentence([constant("turtle", block=RULE)], NAMES, RULE)
     assert text.startswith("The cosine is, of learned optimisers: TURTLE (0.5"), "MAML has no rule to compare with"
 
 
@@ -139,10 +139,10 @@ def test_several_learners_beside_maml_share_one_chance_of_erring():
     base = constant("maml", cosine=0.6)
     just = replace(constant("turtle"), cosine=base.cosine - 0.2 + np.array([[-0.06], [0.0], [0.06]]))
     names = {"maml": "MAML", "turtle": "TURTLE"}
-    assert "Below MAML's: TURTLE" in learned_tables.gradient_sentence([base, just], names, ALL)
+    assert "Below MAML's: TURTLE" in learned_words.gradient_sentence([base, just], names, ALL)
     rest = [replace(just, learner=name, cosine=base.cosine + 0.0) for name in ("meta-lstm", "meta-lstm-enhanced")]
     every = names | {one.learner: one.learner for one in rest}
-    said = learned_tables.gradient_sentence([base, just, *rest], every, ALL)
+    said = learned_words.gradient_sentence([base, just, *rest], every, ALL)
     assert "Not to be told from MAML's: TURTLE" in said
     assert said.endswith("(over tasks and trainings, corrected for 3 comparisons by Holm's method.)")
 
@@ -152,9 +152,9 @@ def test_a_relation_is_claimed_over_runs_and_within_learners():
         constant(name, cosine=c, scaled=s)
         for name, c, s in zip(NAMES, (0.9, 0.5, 0.1), (1.0, 10.0, 100.0), strict=True)
     ]
-    text = learned_tables.relation_sentence(measured, NAMES, ALL, "scaled")
+    text = learned_words.relation_sentence(measured, NAMES, ALL, "scaled")
     assert text.startswith("Over these 9 runs, cosine and this curvature have a rank correlation of −0.")
-    assert learned_tables.relation_sentence(measured[:2], {"maml": "MAML", "turtle": "TURTLE"}, ALL, "scaled") == ""
+    assert learned_words.relation_sentence(measured[:2], {"maml": "MAML", "turtle": "TURTLE"}, ALL, "scaled") == ""
 
 
 def test_courses_go_from_untrained_over_what_was_kept():

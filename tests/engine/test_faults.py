@@ -19,7 +19,8 @@ from engine.errors import BadRun
 from engine.jobs import local as jobs
 from engine.runs.budget import Training
 from engine.runs.history import HISTORY, read_history
-from engine.runs.run import RECORD, WEIGHTS, find, load, read_record
+from engine.runs.listing import find
+from engine.runs.run import RECORD, WEIGHTS, load, read_record
 from engine.tasks import Sine, TaskDistribution
 from engine.training import plans, sessions
 from tests.engine.conftest import short

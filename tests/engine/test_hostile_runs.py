@@ -16,7 +16,8 @@ from engine.jobs import local as jobs
 from engine.runs import archive, exports
 from engine.runs.ensembles import find_ensembles
 from engine.runs.groups import groups
-from engine.runs.run import broken, find, load, read_record
+from engine.runs.listing import broken, find
+from engine.runs.run import load, read_record
 from tests import hostile
 
 BATCH = 100  # runs in one folder: an import looks through those that are there

@@ -11,7 +11,7 @@ from engine import plugins, registry
 from engine.cli.main import main
 from engine.errors import BadRun, UnknownName
 from engine.jobs import local as jobs
-from engine.jobs.helper import Helper, Job
+from engine.jobs.helper import Errand, Helper
 from engine.learners import LEARNERS, MAML, make
 from engine.networks import NETWORKS
 from engine.runs.budget import Training
@@ -206,7 +206,7 @@ def test_other_processes_find_the_same(folder, monkeypatch):
     helper = Helper()
     try:
         assert helper._pipe.poll(60) and helper.free()
-        helper.begin([Job(asking.ask_about, Ensemble((load(run),)), ("my-seeds", {"more": 4}))], 60)
+        helper.begin([Errand(asking.ask_about, Ensemble((load(run),)), ("my-seeds", {"more": 4}))], 60)
         ((_, answer),) = helper.end(lambda: None, 60)
     finally:
         helper.close()

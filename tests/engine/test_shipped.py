@@ -11,7 +11,7 @@ import pytest
 from engine.configure import configure, flat_values
 from engine.learners import make
 from engine.runs.budget import Training
-from engine.runs.run import find
+from engine.runs.listing import find
 from engine.tasks import task_class
 from engine.training import recipes
 

@@ -18,7 +18,7 @@ import numpy as np
 import streamlit as st
 
 # In this order: each module uses only what stands above it.
-_MODULES = ("draw.js", "motion.js", "stage.js", "hand.js", "switches.js", "table.js", "steps.js", "pad.js")
+_MODULES = ("draw.js", "motion.js", "stage.js", "hand.js", "switches.js", "table.js", "steps.js", "edits.js", "pad.js")
 
 
 class PadLearner(TypedDict):

@@ -1,12 +1,11 @@
-// The pad itself: one state per mounted element, the conversation with Python, and what moves when.
+// The pad itself: one state per mounted element, what Python says, and what moves when.
 //
-// The browser owns the points, Python owns the curves. One edit is under way at a time; later moves wait and
-// only the newest leaves. Every edit carries a growing seq, and the data that answers it echoes that seq. It also
-// carries the revision of the points it was made on: a new one of Python's replaces them, and what was done to older
-// ones is dropped on both sides. The step on screen is the browser's own once it was chosen here.
+// The browser owns the points, Python owns the curves (edits.js sends the one for the other). A new revision of
+// Python's points replaces those of the browser. The step on screen is the browser's own once it was chosen here.
 
 import { decode, isDark, say } from "./draw.js";
 import { compose, ease, snapshot } from "./motion.js";
+import { answered, edited, endFlight } from "./edits.js";
 import { bindHand, release } from "./hand.js";
 import { buildStage, drawCurves, drawPoints, drawRows, layoutStage, longLabels, syncCurves } from "./stage.js";
 import { buildSteps, drawCursor, drawTraces, errorScale, layoutSteps, syncSteps } from "./steps.js";
@@ -16,8 +15,6 @@ import { buildTable, drawTable, sortTable, syncTable, tell } from "./table.js";
 const EASE_MS = 150;
 const ADOPT_MS = 240;
 const PLAY_MS = 420;
-const RESEND_MS = 2000;
-const MAX_RESENDS = 5;
 
 const pads = new WeakMap();
 
@@ -186,56 +183,6 @@ function adoptLearners(pad, data) {
     if (!learners.has(name)) learner.parts.forEach((el) => el.remove());
   }
   pad.learners = learners;
-}
-
-// ---- what Python hears ------------------------------------------------------------------------------
-
-function edited(pad, final) {
-  pad.tween = null;
-  pad.dirty = true;
-  pad.final = final;
-  pad.stamp = performance.now();
-  pump(pad);
-}
-
-function pump(pad) {
-  if (!pad.dirty || pad.flight) return;
-  pad.root.dataset.seq = pad.seq += 1;
-  pad.flight = { seq: pad.seq, stamp: pad.stamp, final: pad.final };
-  pad.dirty = false;
-  pad.root.dataset.busy = "true";
-  clearTimeout(pad.timer);
-  // Each wait is twice the last: a slow computation must not be interrupted for ever by its own question.
-  pad.timer = setTimeout(() => resend(pad), RESEND_MS * 2 ** pad.tries);
-  // While a hand moves, only the step on screen is drawn: less to compute, and a twelfth to send.
-  const place = pad.final || pad.playing ? null : pad.index;
-  const points = pad.points.map(([x, y]) => [x, y]);
-  pad.setState("edit", { seq: pad.seq, revision: pad.data.revision, points, final: pad.final, place });
-}
-
-function resend(pad) {
-  if (!pad.flight || pad.tries >= MAX_RESENDS) return;
-  pad.tries += 1;
-  pad.final = pad.dirty ? pad.final : pad.flight.final;
-  pad.stamp = pad.dirty ? pad.stamp : pad.flight.stamp;
-  pad.flight = null;
-  pad.dirty = true;
-  pump(pad);
-}
-
-function answered(pad, data) {
-  pad.root.dataset.answer = data.answer;
-  if (!pad.flight || data.answer < pad.flight.seq) return;
-  pad.root.dataset.lastLatencyMs = (performance.now() - pad.flight.stamp).toFixed(1);
-  endFlight(pad);
-  pump(pad);
-}
-
-function endFlight(pad) {
-  pad.flight = null;
-  pad.tries = 0;
-  clearTimeout(pad.timer);
-  pad.root.dataset.busy = "false";
 }
 
 /** Switch on these learners and no others; `touched` is the one under the hand. */

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.figures import attribution as figures
 from dashboard.figures import attribution_inside as inside
+from dashboard.figures.attribution_reach import reach
 from dashboard.views.attribution import words
 from dashboard.views.attribution.controls import take_query
 from dashboard.widgets import page
@@ -95,7 +96,7 @@ def show_reach(found: Attributions, ensembles: Sequence[Ensemble]) -> None:
         "How far does each point reach?",
         f"{method[0].upper()}{method[1:]} of each support point (rows, its own place dotted) for the prediction at "
         "each x (columns), mean of seeds; one scale for all.",
-        figures.reach(
+        reach(
             [(names[one.learner], v) for one, v in zip(found.answers[:MOST], values, strict=False)],
             found.points,
             found.grid,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.figures import panels as figures
 from dashboard.views.landscape import learned_tables as tables
+from dashboard.views.landscape import learned_words as says
 from dashboard.views.landscape import words
 from dashboard.widgets import fitting, page
 from dashboard.widgets.choosing import Shown
@@ -96,7 +97,7 @@ def _show_curvature(measured: Sequence[Measured], names: dict[str, str], shown: 
         for first, exact in first_order_pairs(list(shown))
         if asdict(first.learner) | {"first_order": False} == asdict(exact.learner)  # nothing else differs
     ]
-    sentences = (tables.curvature_sentence(measured, names), tables.training_sentence(measured, names, pairs))
+    sentences = (says.curvature_sentence(measured, names), says.training_sentence(measured, names, pairs))
     page.frame(
         "Does a learned update rule curve the meta-loss more?",
         "Curvature of the meta-loss at the trained weights as a multiple of MAML's, in three forms, and what a random "
@@ -139,8 +140,8 @@ def _show_gradients(measured: Sequence[Measured], names: dict[str, str], block: 
         says="\n\n".join(
             sentence
             for sentence in (
-                tables.gradient_sentence(measured, kept, block),
-                tables.relation_sentence(measured, kept, block, field),
+                says.gradient_sentence(measured, kept, block),
+                says.relation_sentence(measured, kept, block, field),
             )
             if sentence
         ),

@@ -1,4 +1,4 @@
-"""What the surfaces show, as scenes, tables and sentences: answers of the probe in, plain values out."""
+"""What the surfaces show, as reliefs, tables and sentences: answers of the probe in, plain values out."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 
-from dashboard.figures.landscape import Scene, Way
+from dashboard.figures.landscape import Relief, Way
 from dashboard.widgets.numbers import number, percent
 from probes.questions import landscape
 from probes.questions.landscape import Landscape, Plane
@@ -25,11 +25,11 @@ def left_out(answers: Sequence[Landscape]) -> list[str]:
     return list(dict.fromkeys(reason for answer in answers for reason in answer.left_out.values()))
 
 
-def scenes(found: Sequence[Plane], names: dict[str, str], loss: str, directions: str) -> list[Scene]:
+def reliefs(found: Sequence[Plane], names: dict[str, str], loss: str, directions: str) -> list[Relief]:
     """The planes as they are drawn."""
     word = "step" if loss == TASK else "update"
     return [
-        Scene(
+        Relief(
             plane.learner,
             names[plane.learner],
             f"seed {plane.seed}",
@@ -119,31 +119,31 @@ def runs_sentence(found: Sequence[Plane], names: dict[str, str]) -> str:
     return f"Highest loss on the straight line between the first two runs: {', '.join(told)}." if told else ""
 
 
-def rows(found: Sequence[Scene]) -> pd.DataFrame:
+def rows(found: Sequence[Relief]) -> pd.DataFrame:
     """One row for each place of each plane."""
     parts = []
-    for scene in found:
-        x, y = np.meshgrid(scene.x, scene.y)
-        columns = {"x": x.ravel(), "y": y.ravel(), "loss": np.ravel(scene.values)}
-        parts.append(pd.DataFrame({"learner": scene.title, "run": scene.run, **columns}))
+    for relief in found:
+        x, y = np.meshgrid(relief.x, relief.y)
+        columns = {"x": x.ravel(), "y": y.ravel(), "loss": np.ravel(relief.values)}
+        parts.append(pd.DataFrame({"learner": relief.title, "run": relief.run, **columns}))
     return pd.concat(parts, ignore_index=True)
 
 
-def path_rows(found: Sequence[Scene]) -> pd.DataFrame:
+def path_rows(found: Sequence[Relief]) -> pd.DataFrame:
     """One row for each point of each path."""
     parts = [
         pd.DataFrame(
             {
-                "learner": scene.title,
-                "run": scene.run,
-                "at": list(scene.path.at),
-                "x": scene.path.x,
-                "y": scene.path.y,
-                "true loss": scene.path.loss,
-                "loss on the plane": scene.path.plane,
-                "off the plane": scene.path.off,
+                "learner": relief.title,
+                "run": relief.run,
+                "at": list(relief.path.at),
+                "x": relief.path.x,
+                "y": relief.path.y,
+                "true loss": relief.path.loss,
+                "loss on the plane": relief.path.plane,
+                "off the plane": relief.path.off,
             }
         )
-        for scene in found
+        for relief in found
     ]
     return pd.concat(parts, ignore_index=True)

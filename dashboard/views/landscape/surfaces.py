@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboard.figures import landscape as figures
 from dashboard.figures import landscape_lines as lines
-from dashboard.figures.landscape import Looks, Scene
+from dashboard.figures.landscape import Looks, Relief
+from dashboard.figures.landscape_surfaces import MOST_SURFACES, surfaces
 from dashboard.views.landscape import surface_tables as tables
 from dashboard.views.landscape import surface_words as words
 from dashboard.views.landscape.controls import number, one_by_one, pick, scrolls
@@ -87,19 +88,19 @@ def _show(ensembles: list[Ensemble], chosen: Chosen, loss: str) -> None:
         st.caption(" ".join(reasons))
     if not found:
         return
-    scenes = tables.scenes(found, names, loss, directions)
+    reliefs = tables.reliefs(found, names, loss, directions)
     label = "task loss" if loss == TASK else "meta-loss"
     looks = Looks(AXES[directions], label, chosen.log, page.dark())
     between = tables.runs_sentence(found, names) if directions == "runs" else ""
-    _show_planes(scenes, looks, chosen, loss, between or tables.walk_sentence(found, names, loss))
+    _show_planes(reliefs, looks, chosen, loss, between or tables.walk_sentence(found, names, loss))
     page.frame(
         "Does the plane show what the inner loop met?" if loss == TASK else "Does the plane show what training met?",
         f"True {label} at each point of the path (line), and the {label} on the plane right below it (dots), against "
         f"{'inner steps' if loss == TASK else 'meta-updates'}.",
-        lines.trap(scenes, looks, "inner step" if loss == TASK else "meta-updates"),
+        lines.trap(reliefs, looks, "inner step" if loss == TASK else "meta-updates"),
         f"landscape-{loss}-trap",
         read=words.TRAP + words.PATH,
-        data=tables.path_rows(scenes),
+        data=tables.path_rows(reliefs),
         says=tables.trap_sentence(found, names, loss),
     )
     if loss == META and (said := _kept_note(found, names)):
@@ -114,7 +115,7 @@ def _kept_note(found: list[tables.Plane], names: dict[str, str]) -> str:
     return f"No weights were kept along the training of {', '.join(short)}: of their paths only the ends are known."
 
 
-def _show_planes(scenes: list[Scene], looks: Looks, chosen: Chosen, loss: str, says: str) -> None:
+def _show_planes(reliefs: list[Relief], looks: Looks, chosen: Chosen, loss: str, says: str) -> None:
     directions, config = str(chosen.config["directions"]), chosen.config
     if loss == TASK:
         step = "the last inner step" if config["step"] == -1 else f"inner step {config['step']}"
@@ -132,15 +133,15 @@ def _show_planes(scenes: list[Scene], looks: Looks, chosen: Chosen, loss: str, s
         "surface": "line: the path at its true loss; dotted: its shadow on the plane",
         "slice": "straight lines through c; marks: the true loss on the path, over its first direction",
     }[chosen.view]
-    figure = {"contour": figures.contours, "surface": figures.surfaces, "slice": lines.slices}[chosen.view]
+    figure = {"contour": figures.contours, "surface": surfaces, "slice": lines.slices}[chosen.view]
     page.frame(
         question,
         f"{about}; {drawn}.",
-        figure(scenes, looks),
+        figure(reliefs, looks),
         key,
         read=words.WHICH[loss] + words.PLANE[directions] + words.AXES + words.PATH,
-        data=tables.rows(scenes),
+        data=tables.rows(reliefs),
         says=says,
     )
-    if chosen.view == "surface" and len(scenes) > figures.MOST_SURFACES:
-        st.caption(f"In 3-D the first {figures.MOST_SURFACES} of {len(scenes)} learners are shown.")
+    if chosen.view == "surface" and len(reliefs) > MOST_SURFACES:
+        st.caption(f"In 3-D the first {MOST_SURFACES} of {len(reliefs)} learners are shown.")

@@ -27,8 +27,8 @@ from dashboard.widgets.naming import titles
 from engine.learners.meta_lstm import MetaLSTM
 from engine.runs.ensembles import Ensemble
 from probes.questions.rule import OfLearner
-from probes.tools.readings import BODY, OUTPUT
 from probes.tools.rule_pictures import Gates, Moves
+from probes.tools.rule_readings import BODY, OUTPUT
 from probes.tools.rule_surfaces import Surfaces
 
 TASKS = 100

@@ -9,9 +9,9 @@ from dashboard.figures.rules_readings import Row
 from dashboard.figures.rules_surfaces import label
 from dashboard.widgets.numbers import number, percent
 from probes.questions.rule import ALL_PARTS, BEFORE, FORGETFUL, OWN, SILENT, InPlace, OfLearner
-from probes.tools import readings
-from probes.tools.readings import BODY, FORGET_GATE, INPUT_GATE, MOVE, OUTPUT, READINGS
+from probes.tools import rule_readings
 from probes.tools.rule_pictures import Moves
+from probes.tools.rule_readings import BODY, FORGET_GATE, INPUT_GATE, MOVE, OUTPUT, READINGS
 from probes.tools.rule_surfaces import RuleSurface, Surfaces
 
 PARTS = {
@@ -49,7 +49,7 @@ def title_of(run: InPlace) -> str:
 
 def surface_sentence(surface: RuleSurface, one: OfLearner, seed: int, at: int) -> str:
     """The linear reading of this seed at this pass, in words."""
-    read = next(r for r in one.reads if (r.part, r.reading) == (surface.part, readings.LINEAR))
+    read = next(r for r in one.reads if (r.part, r.reading) == (surface.part, rule_readings.LINEAR))
     c, share = read.coefficients[seed, at - 1], read.share[seed, at - 1]
     named = [(name, float(v)) for name, v in zip(read.terms, c, strict=True)]
     terms = " ".join(f"{'−' if v < 0 else '+'} {number(abs(v))} {name}".removesuffix(" 1") for name, v in named)

@@ -1,7 +1,7 @@
 """How to read the figures of the page Update rules: formulas and references, in one place."""
 
 from probes.questions.updates import GRADIENT, LEAST_SQUARES, PROTOTYPES
-from probes.tools.readings import BODY, OUTPUT
+from probes.tools.rule_readings import BODY, OUTPUT
 
 TARGETS = {
     GRADIENT: "the descending gradient of the support loss at that moment",

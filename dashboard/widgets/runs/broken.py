@@ -10,7 +10,7 @@ from dashboard.widgets import library
 from dashboard.widgets.runs.words import reason
 from engine.errors import EngineError
 from engine.jobs import local as jobs
-from engine.runs.run import broken
+from engine.runs.listing import broken
 
 MOST = 20  # lines
 REFUSED = "broken-refused"

@@ -13,7 +13,7 @@ from dashboard.widgets.runs import clock
 from dashboard.widgets.runs.notes import Note
 from engine.jobs import local as jobs
 from engine.runs.history import read_history
-from engine.runs.run import find
+from engine.runs.listing import find
 
 KNOWN = ("hyper_parameters", "training", "task_parameters")
 SCORES = ("error", "accuracy")  # of tests: a run has one of them

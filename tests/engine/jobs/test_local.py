@@ -17,8 +17,9 @@ from engine.errors import BadConfig, BadInput, BadRun
 from engine.jobs import local as jobs
 from engine.jobs import tickets
 from engine.runs.budget import Training
+from engine.runs.listing import find
 from engine.runs.locks import Busy, Locks, held
-from engine.runs.run import find, load, read_record
+from engine.runs.run import load, read_record
 from engine.tasks import Sine
 from engine.training import plans, sessions
 from engine.training.snapshots import SNAPSHOT

@@ -20,7 +20,8 @@ from engine.cli.main import main
 from engine.errors import BadRun, EngineError
 from engine.runs import archive, exports
 from engine.runs.budget import Training
-from engine.runs.run import find, load, read_record
+from engine.runs.listing import find
+from engine.runs.run import load, read_record
 from engine.tasks import Sine
 from engine.training import sessions
 from tests.engine.conftest import short

@@ -10,7 +10,8 @@ from engine.errors import BadInput
 from engine.learners import make
 from engine.runs.ensembles import Ensemble, find_ensembles
 from engine.runs.groups import groups, largest, parameters
-from engine.runs.run import RECORD, WEIGHTS, describe, find, load, save
+from engine.runs.listing import find
+from engine.runs.run import RECORD, WEIGHTS, describe, load, save
 from engine.tasks import Sine, stream
 
 

@@ -12,7 +12,8 @@ from engine.jobs import local as jobs
 from engine.runs import archive
 from engine.runs.budget import Training
 from engine.runs.folders import run_folders
-from engine.runs.run import RECORD, SCHEMA, find, read_record
+from engine.runs.listing import find
+from engine.runs.run import RECORD, SCHEMA, read_record
 from engine.tasks import Sine
 from engine.training import plans
 from tests.engine.conftest import short
@@ -128,8 +129,10 @@ def test_a_linked_run_is_exported_like_any_other(root):
 def test_a_look_reads_again_what_changed_and_only_that(root, monkeypatch):
     """A thousand runs are looked at every second; a record is read when its file is another one."""
     read = []
-    monkeypatch.setattr("engine.runs.run.SETTLED_NS", 0)
-    monkeypatch.setattr("engine.runs.run.read_record", lambda folder: read.append(folder.name) or read_record(folder))
+    monkeypatch.setattr("engine.runs.listing.SETTLED_NS", 0)
+    monkeypatch.setattr(
+        "engine.runs.listing.read_record", lambda folder: read.append(folder.name) or read_record(folder)
+    )
     assert [name for _ in range(3) for name in names(root)][-2:] == ["sine/a", "sine/b"]
     assert sorted(read) == ["a", "b"]
     path = root / "sine" / "b" / RECORD

@@ -16,7 +16,8 @@ from engine.learners import make
 from engine.networks import MLP
 from engine.runs import history
 from engine.runs.files import write_atomically
-from engine.runs.run import RECORD, WEIGHTS, broken, describe, find, load, read_record, save
+from engine.runs.listing import broken, find
+from engine.runs.run import RECORD, WEIGHTS, describe, load, read_record, save
 from engine.tasks import GaussianClasses, Sine, stream
 
 

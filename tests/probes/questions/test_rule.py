@@ -14,8 +14,8 @@ from engine.learners.turtle import Turtle
 from engine.tasks import Sine, stream
 from probes import asking
 from probes.questions import rule
-from probes.tools import readings, rule_surfaces, scoring
-from probes.tools.readings import BODY, DICTIONARY, FORGET_GATE, GRADIENT, INPUT_GATE, LINEAR, MOVE, OUTPUT
+from probes.tools import rule_readings, rule_surfaces, scoring
+from probes.tools.rule_readings import BODY, DICTIONARY, FORGET_GATE, GRADIENT, INPUT_GATE, LINEAR, MOVE, OUTPUT
 from probes.tools.weights import in_type_of
 from tests.engine.conftest import double
 from tests.engine.learners.test_op_lstm import backpropagation, memoryless
@@ -176,7 +176,7 @@ def test_gates_that_never_move_are_read_as_a_learning_rate(cls):
 def test_the_gradient_comes_back_from_what_the_preprocessing_tells():
     g = torch.tensor([0.0, 1e-7, -1e-6, -3e-5, 1e-3, -0.2, 7.0], dtype=torch.float64)
     seen = torch.cat([preprocess(g), torch.ones(7, 1).double()], -1)
-    torch.testing.assert_close(readings.gradient_of(seen), g, rtol=1e-12, atol=0)
+    torch.testing.assert_close(rule_readings.gradient_of(seen), g, rtol=1e-12, atol=0)
 
 
 def test_deviations_tell_what_they_say():
