@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,20 +14,11 @@ from dashboard.views.live import session
 from dashboard.widgets import library
 from dashboard.widgets.choice import Choice
 from dashboard.widgets.state import from_query
-from engine.cli.main import main
 from engine.learners import LEARNERS
-from tests.dashboard.pages import app, fine
+from tests.dashboard.live_page import pad
+from tests.dashboard.own_runs import train
+from tests.dashboard.pages import app, charts, fine
 from tests.dashboard.test_scenes import csv
-
-FEW = ["--iterations", "2", "--set", "training.validation_tasks=2", "--no-compile", "--json"]
-SMALL = ["--set", "network.widths=[4]", "--set", "steps=1", "--set", "test_steps=2", "--set", "inner_lr=1e-7"]
-
-
-def train(root: Path, task: str, *settings: str, shots: int = 4) -> None:
-    """MAML, with a tiny network, for two meta-updates."""
-    words = ["train", "maml", "--task", task, "--shots", str(shots), "--runs", str(root), *FEW, *SMALL]
-    words += [word for setting in settings for word in ("--set", f"task.{setting}")]
-    assert main(words) == 0
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +52,6 @@ def opened(**query: str) -> AppTest:
     at = app()
     at.query_params.update(query)
     return fine(at.run())
-
-
-def pad(at: AppTest) -> dict[str, Any]:
-    """The data that the pad got."""
-    return json.loads(at.get("bidi_component")[0].proto.json)
 
 
 def key(name: str) -> str:
@@ -253,8 +237,8 @@ def test_figure_and_data_of_a_table(own: Path):
     at.query_params.update({"runs": "my-mixed", "trained": "table"})
     at.session_state["live-tabs"] = "Figure"
     fine(at.run())
-    (chart,) = at.get("plotly_chart")
-    names = [trace.get("name") for trace in json.loads(chart.proto.spec)["data"]]
+    (chart,) = charts(at)
+    names = [trace.get("name") for trace in chart["data"]]
     assert "query" in names
     assert "true function" not in names
 

@@ -59,6 +59,12 @@ def float64(monkeypatch) -> None:
         monkeypatch.setattr(cls, "init", widened(draw))
 
 
+@pytest.fixture
+def few_test_tasks(monkeypatch) -> None:
+    """What is trained is tested on ten tasks."""
+    monkeypatch.setattr(TaskDistribution, "test_tasks", 10)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     before = torch.get_num_threads()

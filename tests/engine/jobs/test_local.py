@@ -6,72 +6,19 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from engine import processes
 from engine.cli.main import main
-from engine.errors import BadConfig, BadInput, BadRun
+from engine.errors import BadInput, BadRun
 from engine.jobs import local as jobs
-from engine.jobs import tickets
-from engine.runs.budget import Training
 from engine.runs.listing import find
-from engine.runs.locks import Busy, Locks, held
+from engine.runs.locks import Locks, held
 from engine.runs.run import load, read_record
-from engine.tasks import Sine
-from engine.training import plans, sessions
+from engine.training import sessions
 from engine.training.snapshots import SNAPSHOT
-from tests.engine.conftest import short
-
-DISTRIBUTION = Sine(shots=4, queries=6)
-OWN_NICENESS = os.getpriority(os.PRIO_PROCESS, os.getpid())
-GROUP_BEFORE = processes.GROUP.read_text() if processes.GROUP.exists() else ""
-PATIENCE = 600  # seconds for what takes a few: a busy machine is no failure, and workers let everybody go first
-
-
-def planned(root, iterations=300, seeds=(0, 1), **more):
-    training = Training(
-        iterations=iterations, meta_batch=2, validate_every=50, validation_tasks=5, snapshot_every=10, lr=0.01, **more
-    )
-    return plans.plan(short("maml", steps=2, test_steps=3), DISTRIBUTION, training, seeds, root)
-
-
-def until(condition, what):
-    """Waits for something to become true; a test that waits in vain fails."""
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, f"{what} did not happen in {PATIENCE} s"
-        time.sleep(0.02)
-    return found
-
-
-def ended(folder):
-    """The job, once its worker has gone."""
-
-    def over():
-        found = jobs.job(folder)
-        return found if found.status not in jobs.ACTIVE and not held(folder) else None
-
-    return until(over, f"the end of {folder}")
-
-
-def kill(folder):
-    """kill -9 of the worker, and only then back."""
-    os.kill(until(lambda: read_record(folder).get("pid"), "a worker"), signal.SIGKILL)
-    until(lambda: not held(folder), "the end of the worker")
-
-
-def outcome(folder):
-    columns = ("iteration", "loss", "validation", "best", "lr")
-    run = load(folder)
-    return run.sha256, [[row[key] for key in columns] for row in run.history()], run.record["metrics"]
-
-
-@pytest.fixture
-def queue(tmp_path):
-    return tmp_path / "queue"
+from tests.engine.jobs.trainings import DISTRIBUTION, PATIENCE, ended, kill, outcome, planned, rows, until
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +45,7 @@ def test_killed_at_four_random_moments_it_ends_with_the_same_bits(whole, tmp_pat
             "iteration"
         ]
         wanted = reached + moments.randrange(40)
-        until(lambda: _rows(job.folder) >= min(wanted, 290) // 3 or not held(job.folder), f"update {wanted}")  # noqa: B023
+        until(lambda: rows(job.folder) >= min(wanted, 290) // 3 or not held(job.folder), f"update {wanted}")  # noqa: B023
         kill(job.folder)
         found = jobs.job(job.folder)
         assert found.status == "interrupted", death
@@ -107,11 +54,6 @@ def test_killed_at_four_random_moments_it_ends_with_the_same_bits(whole, tmp_pat
     assert ended(job.folder).status == "done"
     assert [outcome(folder) for folder in job.folders] == whole
     assert not list(tmp_path.rglob(".*.safetensors.*"))
-
-
-def _rows(folder):
-    history = folder / "history.jsonl"
-    return len(history.read_text().splitlines()) if history.is_file() else 0
 
 
 DEADLY = """
@@ -162,7 +104,7 @@ def test_killed_while_a_snapshot_is_written(when, whole, tmp_path, queue):
 
 def test_cancelled_it_keeps_its_best_and_resumes_to_the_same_bits(whole, tmp_path, queue):
     job = jobs.submit(planned(tmp_path), queue=queue)
-    until(lambda: _rows(job.folder) > 10, "some progress")
+    until(lambda: rows(job.folder) > 10, "some progress")
     jobs.cancel(job.folders[1])
     found = ended(job.folder)
     assert found.status == "cancelled"
@@ -173,98 +115,6 @@ def test_cancelled_it_keeps_its_best_and_resumes_to_the_same_bits(whole, tmp_pat
     jobs.resume(job.folder, queue=queue)
     assert ended(job.folder).status == "done"
     assert [outcome(folder) for folder in job.folders] == whole
-
-
-def test_a_cancellation_just_before_the_first_update_is_heard(tmp_path):
-    """Between its turn and its beginning a worker imports PyTorch: seconds in which somebody may change their mind."""
-    plan = planned(tmp_path, iterations=50_000)
-    plan.prepare("queued")
-    with Locks(plan.folders):
-        jobs.cancel(plan.folders[0])
-        sessions.begin(plan)
-    assert [load(folder).record["status"] for folder in plan.folders] == ["cancelled", "cancelled"]
-    assert read_record(plan.folders[0])["iteration"] == 0
-
-
-def test_jobs_wait_their_turn_in_order_and_a_waiting_one_can_be_cancelled(tmp_path, queue):
-    first, second, third = (jobs.submit(planned(tmp_path / name, seeds=(0,)), queue=queue) for name in "abc")
-    until(lambda: jobs.job(first.folder).status == "running", "the start of the first")
-    assert [jobs.job(job.folder).status for job in (second, third)] == ["queued", "queued"]
-    jobs.cancel(second.folder)
-    assert ended(second.folder).status == "cancelled"
-    assert ended(first.folder).status == "done"
-    assert ended(third.folder).status == "done"
-    assert [job.status for job in jobs.jobs(tmp_path)] != []
-    until(lambda: not tickets.tickets(queue), "the last ticket to be torn")
-
-
-def test_a_training_that_waits_has_not_loaded_pytorch():
-    """Forty of them would otherwise fill a machine's memory."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, engine.jobs.worker; print('torch' in sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "False"
-
-
-def test_two_slots_train_two_at_a_time(tmp_path, queue):
-    both = [jobs.submit(planned(tmp_path / name, seeds=(0,)), slots=2, queue=queue) for name in "ab"]
-    until(lambda: [jobs.job(job.folder).status for job in both] == ["running", "running"], "both at once")
-    assert [ended(job.folder).status for job in both] == ["done", "done"]
-
-
-def test_the_death_of_a_waiting_one_holds_nobody_up(tmp_path, queue):
-    first, second = (jobs.submit(planned(tmp_path / name, seeds=(0,)), queue=queue) for name in "ab")
-    until(lambda: jobs.job(first.folder).status == "running", "the start of the first")
-    kill(first.folder)
-    assert ended(second.folder).status == "done"
-    assert jobs.job(first.folder).status == "interrupted"
-
-
-def test_a_second_process_is_refused_and_changes_nothing(tmp_path, queue):
-    job = jobs.submit(planned(tmp_path, iterations=50_000), queue=queue)
-    for act in (jobs.resume, jobs.restart):
-        with pytest.raises(Busy, match="another process is training it"):
-            act(job.folder, queue=queue)
-    with pytest.raises(BadRun, match="cancel that first"):
-        jobs.delete(job.folder, tmp_path)
-    jobs.cancel(job.folder)
-    assert ended(job.folder).status == "cancelled"
-
-
-@pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
-def test_a_training_lets_everything_else_go_first(tmp_path, queue, monkeypatch):
-    """By its niceness, and by its session's: without the second the first counts for nothing between sessions."""
-    monkeypatch.delenv(processes.VARIABLE)
-    job = jobs.submit(planned(tmp_path, iterations=50_000), queue=queue)
-    until(lambda: _rows(job.folder) > 0, "the first update")
-    pid = read_record(job.folder)["pid"]
-    assert pid == os.getsid(pid) != os.getsid(0)
-    assert os.getpriority(os.PRIO_PROCESS, pid) == max(processes.NICE, OWN_NICENESS)
-    assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == str(processes.NICE)
-    assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == OWN_NICENESS
-    assert processes.GROUP.read_text() == GROUP_BEFORE
-    jobs.cancel(job.folder)
-    ended(job.folder)
-
-
-@pytest.mark.skipif(not processes.GROUP.exists(), reason="this kernel does not group processes by session")
-def test_who_leads_no_session_leaves_it_alone(monkeypatch):
-    """A training inside of a shell's session must not slow the shell down."""
-    monkeypatch.delenv(processes.VARIABLE)
-    code = "from engine import processes; processes.step_back(); print(processes.GROUP.read_text(), end='')"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == GROUP_BEFORE
-
-
-@pytest.mark.parametrize("said", ["20", "-1", "", "low"])
-def test_a_niceness_that_there_is_not_is_refused_before_anything_is_made(said, tmp_path, queue, monkeypatch):
-    monkeypatch.setenv(processes.VARIABLE, said)
-    with pytest.raises(BadConfig, match="INNERLOOP_NICE must be a whole number from 0 to 19; "):
-        jobs.submit(planned(tmp_path), queue=queue)
-    assert not list(tmp_path.rglob("run.json"))
 
 
 LIMITED = """
