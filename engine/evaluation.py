@@ -16,11 +16,10 @@ from scipy import stats
 from torch import Tensor
 
 from engine.execution.batching import over_tasks
-from engine.execution.memory import tasks_at_once
+from engine.execution.memory import bytes_of
 from engine.heads import Head, with_head
 from engine.learners import Learner, Params
 from engine.losses import ACCURACY, ERROR, Measure, are_values, uninformed
-from engine.networks import network_of
 from engine.tasks import Pooled, Task, TaskDistribution, rows_of, stream
 from engine.trees import tree_map
 
@@ -146,19 +145,19 @@ def at_once(
     """How many of some tasks are adapted to at once: `most`, or fewer of those whose inputs are gathered.
 
     Args:
-        learner: its network says what a task takes.
+        learner: says what a task takes: its network, what stands there, and its rule.
         tasks: the tasks.
         most: as many, where memory allows.
         steps: inner steps; the learner's evaluation steps unless given.
         queries: points that are predicted; those of the query unless given.
         copies: how many seeds adapt side by side.
     """
-    network = network_of(learner)
-    if network is None or not isinstance(tasks, Pooled):
+    if not isinstance(tasks, Pooled):
         return most
-    spec, points = tasks.spec, (tasks.support_x.shape[1], queries or tasks.query_x.shape[1])
+    points = (tasks.support_x.shape[1], queries or tasks.query_x.shape[1])
     steps = learner.evaluation_steps if steps is None else steps
-    return min(most, max(1, tasks_at_once(network, spec, *points, MOST_BYTES // copies, steps=steps)))
+    one = copies * bytes_of(learner, tasks.spec, *points, steps=steps)
+    return min(most, max(1, MOST_BYTES // one)) if one else most
 
 
 def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None, size: int) -> Any:

@@ -1,10 +1,12 @@
-"""How many tasks fit into memory at once, counted before anything is drawn."""
+"""What a task takes in memory, counted before anything is drawn."""
 
 import math
 from collections.abc import Collection
+from typing import Any
 
+from engine.learners import Learner
 from engine.learners.coordinates import CHUNK
-from engine.networks import Network
+from engine.networks import Network, network_of
 from engine.networks.memory import activations
 from engine.tasks import TaskSpec
 
@@ -53,15 +55,12 @@ def task_bytes(
     return BYTES * (numbers + (steps + 1) * copies * weights)
 
 
-def tasks_at_once(
-    network: Network,
-    spec: TaskSpec,
-    support: int,
-    queries: int,
-    available: int,
-    *,
-    steps: int = 0,
-    second_order: bool = False,
+def bytes_of(
+    learner: Learner, spec: TaskSpec, support: int, queries: int, *, steps: int = 0, second_order: bool = False
 ) -> int:
-    """How many such tasks fit into so many bytes; 0: not even one does."""
-    return available // max(task_bytes(network, spec, support, queries, steps=steps, second_order=second_order), 1)
+    """The same of a learner: its network, with what stands there, under its rule; 0 for one without a network."""
+    network = network_of(learner)
+    if network is None:
+        return 0
+    more: dict[str, Any] = {"rule": learner.rule_size(), "standing": learner.standing()}
+    return task_bytes(network, spec, support, queries, steps=steps, second_order=second_order, **more)

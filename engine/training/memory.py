@@ -1,7 +1,7 @@
 """The memory that a training may take, counted before it starts, and refused where the machine has less."""
 
 from engine.errors import BadInput
-from engine.execution.memory import task_bytes
+from engine.execution.memory import bytes_of
 from engine.execution.policy import large
 from engine.learners import Learner
 from engine.networks import network_of
@@ -26,25 +26,13 @@ def bytes_of_task(learner: Learner, distribution: TaskDistribution) -> int:
     Second derivatives are reckoned with unless the learner says that it takes none: its graph is kept for all steps.
     Where the queries are asked after every step, each step is made twice and there are so many times more queries.
     """
-    network = network_of(learner)
-    if network is None:
-        return 0
     graph = learner.train_steps > 0 and type(learner).meta_gradient is Learner.meta_gradient
     second = graph and not getattr(learner, "first_order", False)
     support, queries = points(distribution)
     if learner.judged_each_step:
         support, queries = 2 * support, learner.train_steps * queries
-    kept = task_bytes(
-        network,
-        distribution.spec,
-        support,
-        queries,
-        steps=learner.train_steps,
-        second_order=second,
-        rule=learner.rule_size(),
-        standing=learner.standing(),
-    )
-    return MARGIN * kept
+    steps = learner.train_steps
+    return MARGIN * bytes_of(learner, distribution.spec, support, queries, steps=steps, second_order=second)
 
 
 def tasks_held(learner: Learner, distribution: TaskDistribution, training: Training, seeds: int, device: str) -> int:

@@ -1,11 +1,14 @@
-"""How many tasks fit into memory: the formula by hand, and what it grows with."""
+"""How many tasks fit into memory: the formula by hand, what it grows with, and that evaluations keep to it."""
 
 import pytest
 
-from engine.execution.memory import task_bytes, tasks_at_once
-from engine.networks import MLP, NETWORKS
+from engine import evaluation
+from engine.execution.memory import bytes_of, task_bytes
+from engine.learners import make
+from engine.networks import MLP, NETWORKS, Conv4
 from engine.networks.memory import activations
-from engine.tasks import LINE, Classes, Image, TaskSpec
+from engine.tasks import LINE, Classes, Image, TaskSpec, stream
+from tests.images import Bars
 
 IMAGES = TaskSpec(Image(3, 84, 84), Classes(5))
 
@@ -18,11 +21,21 @@ def test_the_formula_by_hand():
     assert task_bytes(network, LINE, 5, 7, steps=2, second_order=True) == 4 * (12 + (5 * 6 + 7) * 8 + 3 * 2 * 6)
 
 
-def test_so_many_fit_and_one_more_does_not():
-    one = task_bytes(MLP((40, 40)), LINE, 10, 50, steps=5)
-    for number in (1, 7, 250):
-        assert tasks_at_once(MLP((40, 40)), LINE, 10, 50, number * one, steps=5) == number
-        assert tasks_at_once(MLP((40, 40)), LINE, 10, 50, number * one - 1, steps=5) == number - 1
+@pytest.mark.parametrize("name", ["maml", "sap", "turtle", "meta-lstm-enhanced"])
+def test_so_many_tasks_are_evaluated_at_once_and_one_more_does_not_fit(name, monkeypatch):
+    """What stands in the network and the rule that steps it are counted here as they are for a training."""
+    network = Conv4(channels=4, blocks=2, norm="group")
+    learner, tasks = make(name, network=network), Bars(shots=2, queries=3).lazy(stream("test"), 9)
+    spec, points, steps = tasks.spec, (tasks.support_x.shape[1], tasks.query_x.shape[1]), learner.evaluation_steps
+    one = bytes_of(learner, spec, *points, steps=steps)
+    assert (one > task_bytes(network, spec, *points, steps=steps)) == (name != "maml")
+    for number in (1, 7):
+        monkeypatch.setattr(evaluation, "MOST_BYTES", 2 * number * one)
+        assert evaluation.at_once(learner, tasks, 250, copies=2) == number
+        monkeypatch.setattr(evaluation, "MOST_BYTES", 2 * number * one - 1)
+        assert evaluation.at_once(learner, tasks, 250, copies=2) == max(number - 1, 1)
+    monkeypatch.undo()
+    assert evaluation.at_once(learner, tasks, 5) == 5
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))

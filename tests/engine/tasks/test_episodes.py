@@ -113,7 +113,7 @@ def test_scores_are_those_of_whole_tasks_a_chunk_at_a_time(monkeypatch, gathered
     learner = make("maml", **SMALL)
     params, whole = learner.init(stream("init"), Bars().spec), held_out_tasks(Bars(), 7)
     gathered.clear()
-    monkeypatch.setattr(evaluation, "tasks_at_once", lambda *_, **__: 2)
+    monkeypatch.setattr(evaluation, "bytes_of", lambda *_, **__: evaluation.MOST_BYTES // 2)
     lazily = held_out_lazily(Bars(), 7)
     assert isinstance(lazily, Pooled)
     assert knowing_nothing(Bars(), lazily) == knowing_nothing(Bars(), whole)
