@@ -9,7 +9,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.train.fields import choices, explained
-from engine.errors import BadInput
 from engine.jobs import local as jobs
 from engine.learners import LEARNERS, make
 from engine.networks import MLP
@@ -136,19 +135,6 @@ def test_a_taken_name_asks_before_it_replaces(own):
     assert at.button(key="train-start").disabled
     at.checkbox(key="train-replace").check().run()
     assert not at.button(key="train-start").disabled
-
-
-def test_trying_measures_time_and_memory_in_a_process_of_its_own():
-    tiny = make("maml", network=MLP((5,)), steps=1)
-    sine = Sine(shots=4, queries=4)
-    found = estimates.tried(tiny, sine, Training(iterations=50), (0,))
-    assert found["seconds"] == pytest.approx(50 * found["update_s"])
-    assert 5e7 < found["memory"] < 5e9
-    longer = estimates.tried(tiny, sine, Training(iterations=1000), (0,))
-    assert longer["update_s"] < found["update_s"], "recorded, as a training of that length would be"
-    assert longer["seconds"] > 1000 * longer["update_s"], "with the plain updates before, and the recording"
-    with pytest.raises(BadInput, match="Trying it failed"):
-        estimates.tried(make("protonet"), Sine(), Training(), (0,))
 
 
 def test_memory_is_counted_before_it_is_tried(own):
