@@ -101,7 +101,7 @@ def step_scores(
     classes = not are_values(tasks.query_y)
 
     def one(task: Task, head: Head | None = None) -> tuple[Tensor, ...]:
-        start = params if head is None else with_head(params, head)
+        start = params if head is None else with_head(learner, params, head)
         trajectory = learner.adapt(start, task.support_x, task.support_y, steps)
         trajectory = trajectory[-1:] if last else trajectory
         predicted = torch.stack([learner.predict(start, state, task.query_x) for state in trajectory])
@@ -249,7 +249,9 @@ def mean_of_rest(values: np.ndarray, away: np.ndarray) -> list[float]:
     return found
 
 
-def mean_errors(learners: Sequence[Learner], params: Params, tasks: Task, nothing: float) -> tuple[list[float], int]:
+def mean_errors(
+    learners: Sequence[Learner], params: Params, tasks: Task | Pooled, nothing: float
+) -> tuple[list[float], int]:
     """Mean query errors after adaptation, over the tasks on which none of some learners diverges.
 
     Args:

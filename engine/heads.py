@@ -10,28 +10,24 @@ import torch
 
 from engine.errors import BadInput
 from engine.learners import Learner, Params
-from engine.networks import Net, network_of, perceptron
+from engine.networks import Layer, network_of, perceptron
 from engine.trees import stack
 
-Head = dict[str, torch.Tensor]  # weight (out, d) and bias (out,)
+Head = dict[str, torch.Tensor]  # weight (out, d), and bias (out,) where the learned one has one
 
 
-def with_head(params: Params, head: Head) -> Params:
-    """The same meta-parameters with another last layer of the base network."""
-    last = _last(params["net"])
-    return {**params, "net": {**params["net"], f"weight{last}": head["weight"], f"bias{last}": head["bias"]}}
-
-
-def _last(net: Net) -> int:
-    """The number of the last layer: networks number their layers, whatever else they have of each."""
-    return max((int(key[6:]) for key in net if key.startswith("weight") and key[6:].isdigit()), default=0)
+def with_head(learner: Learner, params: Params, head: Head) -> Params:
+    """The same meta-parameters with another last layer of the network."""
+    last = _head_of(learner, params)
+    fresh = {key: head[part] for key, part in ((last.weight, "weight"), (last.bias, "bias")) if key is not None}
+    return {**params, "net": {**params["net"], **fresh}}
 
 
 def fresh_heads(learner: Learner, params: Params, generator: torch.Generator, tasks: int) -> Head:
     """One freshly initialised head for each task, stacked along a leading axis.
 
     Args:
-        learner: a learner whose start is a whole network, `params["net"]`.
+        learner: a learner that starts from a whole network in `params["net"]`.
         params: its meta-parameters (one seed).
         generator: source of randomness.
         tasks: how many heads.
@@ -39,13 +35,16 @@ def fresh_heads(learner: Learner, params: Params, generator: torch.Generator, ta
     Raises:
         BadInput: the learner does not start from one.
     """
-    net = params.get("net", {})
-    network, last = network_of(learner), _last(net)
-    if network is None or set(net) != set(network.ranks) or network.head.keys != [f"weight{last}", f"bias{last}"]:
-        raise BadInput(f"{learner.name} has no learned output layer that a fresh one could replace.")
-    weight = net[f"weight{last}"]
+    last = _head_of(learner, params)
+    weight = params["net"][last.weight]
     drawn = [perceptron.init(generator, (weight.shape[-1], weight.shape[-2])) for _ in range(tasks)]
-    return {
-        "weight": stack([one["weight1"] for one in drawn]).to(weight),
-        "bias": stack([one["bias1"] for one in drawn]).to(weight),
-    }
+    heads = {"weight": stack([one["weight1"] for one in drawn]).to(weight)}
+    return heads | ({} if last.bias is None else {"bias": stack([one["bias1"] for one in drawn]).to(weight)})
+
+
+def _head_of(learner: Learner, params: Params) -> Layer:
+    """The head of a network whose tensors are all learned."""
+    network = network_of(learner)
+    if network is None or set(params.get("net", ())) != set(network.ranks):
+        raise BadInput(f"{learner.name} has no learned output layer that a fresh one could replace.")
+    return network.head

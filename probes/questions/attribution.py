@@ -33,14 +33,16 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.func import vmap
 
 from engine.errors import BadInput
-from engine.learners import Learner
+from engine.learners import Learner, Params
 from engine.runs.ensembles import Ensemble
 from engine.tasks import TaskDistribution
 from engine.trees import repeat
 from probes.needs import OneInput, Rowwise
 from probes.probe import Probe, Progress, part
+from probes.tools.algorithms import after, stacks
 from probes.tools.coalitions import baselines, coalitions_of, shapley_values
 from probes.tools.conductance import Units, in_type, nothing, through_layers
 from probes.tools.representations import tasks_of, truths
@@ -219,11 +221,11 @@ def integrated_gradients(ensemble: Ensemble, points: np.ndarray, query: float, c
     def said(labels: Tensor) -> Tensor:
         """Predictions (rows,) from labels (rows, K): for every step of the integral all seeds in turn."""
         params, inputs = repeat(ensemble.params, len(labels) // seeds), x.expand(len(labels), -1, -1)
-        labels = labels.unsqueeze(-1)
-        state = learner.start(params, inputs, labels)
-        for _ in range(learner.evaluation_steps):
-            state = learner.step(params, state, inputs, labels)
-        return learner.predict(params, state, at)[:, 0, 0]
+        return (adapted if stacks(learner) else vmap(adapted))(params, inputs, labels.unsqueeze(-1))
+
+    def adapted(params: Params, inputs: Tensor, labels: Tensor) -> Tensor:
+        state = after(learner, params, inputs, labels, learner.evaluation_steps)
+        return learner.predict(params, state, at)[..., 0, 0]
 
     labels = y.expand(seeds, -1)
     baseline = baselines(ensemble, x, y.unsqueeze(-1), config.baseline).to(y)

@@ -13,12 +13,13 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
 
-from engine.learners import Learner, Params
+from engine.learners import Learner, Params, State
 from engine.learners.maml import MAML
 from engine.runs.ensembles import Ensemble
 from engine.tasks import Task, TaskDistribution, stream
 from engine.trees import leaves, repeat
-from probes.tools.weights import in_type_of
+from probes.tools.batches import each_task
+from probes.tools.weights import in_type_of, network_below
 
 SINES, KERNEL, LINES, NEAREST = "sine basis", "kernel ridge", "linear ridge", "nearest point"
 CHUNK = 100  # supports at once
@@ -69,19 +70,37 @@ def predictions_of(
 ) -> np.ndarray:
     """The same of a learner with a stack of parameters."""
     like = in_type_of(params, Task(support_x, support_y, x, x))
-    x = like.query_x
+    x, count = like.query_x, learner.evaluation_steps if steps is None else steps
+    if not stacks(learner):
 
+        def one(params: Params, task: Task) -> Tensor:
+            return learner.predict(params, after(learner, params, task.support_x, task.support_y, count), x)[..., 0]
+
+        supports = like._replace(query_x=like.support_x, query_y=like.support_y)
+        return np.asarray(each_task(one, learner, params, supports, queries=len(x)).double().numpy())
     seeds = len(next(leaves(params)))
     chunks = []
     with torch.inference_mode():
         for some in zip(like.support_x.split(CHUNK), like.support_y.split(CHUNK), strict=True):
             every = repeat(params, len(some[0]))
-            support = [each.repeat_interleave(seeds, 0) for each in some]
-            state = learner.start(every, *support)
-            for _ in range(learner.evaluation_steps if steps is None else steps):
-                state = learner.step(every, state, *support)
+            xs, ys = (each.repeat_interleave(seeds, 0) for each in some)
+            state = after(learner, every, xs, ys, count)
             chunks.append(learner.predict(every, state, x)[..., 0].unflatten(0, (-1, seeds)))
     return torch.cat(chunks).transpose(0, 1).double().numpy()
+
+
+def stacks(learner: Learner) -> bool:
+    """Whether a stack of meta-parameters goes through its functions as one set does (`Network.broadcasts`)."""
+    network = network_below(learner)
+    return network is None or network.broadcasts
+
+
+def after(learner: Learner, params: Params, x: Tensor, y: Tensor, steps: int) -> State:
+    """The state after so many inner steps; those before it are not kept."""
+    state = learner.start(params, x, y)
+    for _ in range(steps):
+        state = learner.step(params, state, x, y)
+    return state
 
 
 @lru_cache(maxsize=8)

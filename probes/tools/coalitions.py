@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from math import factorial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,11 +23,20 @@ KEPT = 24  # tables of coalitions
 STRETCHES = 4  # of a walk; even, so that both directions count alike
 
 
-class Coalitions:
-    """What every seed says on a grid after adapting to some of the points; asked once, kept.
+class Game(Protocol):
+    """What coalitions of `count` players are worth; a coalition is an integer whose bit i says whether i is in it."""
 
-    A coalition is an integer whose bit i says whether point i is in it.
-    """
+    count: int
+
+    def ask(self, wanted: Sequence[int], progress: Progress | None = None) -> None:
+        """Finds out about coalitions, before their values are asked for."""
+
+    def values(self, wanted: Sequence[int]) -> np.ndarray:
+        """The worth of each coalition, (seeds, coalitions, queries)."""
+
+
+class Coalitions:
+    """A game of points: what every seed says on a grid after adapting to some of them; asked once, kept."""
 
     def __init__(self, ensemble: Ensemble, points: np.ndarray, grid: np.ndarray) -> None:
         self.ensemble, self.count = ensemble, len(points)
@@ -118,9 +127,7 @@ def orders_of(points: int, count: int) -> np.ndarray:
     return np.array([order for one in drawn for order in (one, one[::-1])])
 
 
-def shapley_values(
-    coalitions: Coalitions, orders: int, progress: Progress | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def shapley_values(coalitions: Game, orders: int, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Shapley values of all points at all queries and their standard errors, (seeds, K, queries) each.
 
     Args:

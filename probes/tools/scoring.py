@@ -90,7 +90,7 @@ def query_scores(
         return torch.stack([rows, torch.stack(right, -1)], -2) if classes else rows
 
     def one(task: Task, head: Head | None = None) -> Tensor:
-        start: Params = params if head is None else with_head(params, head)
+        start: Params = params if head is None else with_head(learner, params, head)
         if network is None or network.broadcasts:
             return along(start, task, seeds)
         return torch.stack([along(tree_map(lambda leaf: leaf[seed], start), task) for seed in range(seeds)])  # noqa: B023

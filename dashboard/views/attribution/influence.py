@@ -127,7 +127,7 @@ def show_inside(found: Attributions, ensembles: Sequence[Ensemble]) -> None:
     names = titles(ensembles)
     kept = [one for one in found.answers if one.layers]
     if left := [names[one.learner] for one in found.answers if not one.layers]:
-        st.caption(f"Not in what follows: {', '.join(left)}: no network of theirs adapts.")
+        st.caption(f"Not in what follows: {', '.join(left)}: no layers of theirs adapt.")
     if not kept:
         st.info("Choose a learner with a network that adapts, such as MAML.", icon=":material/info:")
         return
