@@ -28,7 +28,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from engine.evaluation import held_out_tasks, knowing_nothing, mean_errors
+from engine.evaluation import held_out_lazily, knowing_nothing, mean_errors
 from engine.learners import Params
 from engine.runs.ensembles import Ensemble
 from probes.needs import Axes, HiddenLayers, HiddenParameters, OneInput, Truth
@@ -204,7 +204,7 @@ def _functions(features: np.ndarray, targets: np.ndarray, config: Config) -> np.
 def _errors(ensemble: Ensemble, params: Params, tasks: int) -> tuple[list[float], list[int]]:
     """Mean query errors of one run, on tasks as in training and on far ones, and how many of each diverged."""
     near, far = ensemble.distribution, replace(ensemble.distribution, frequency=FAR)  # type: ignore[call-arg]
-    drawn = [held_out_tasks(d, tasks) for d in (near, far)]
+    drawn = [held_out_lazily(d, tasks) for d in (near, far)]
     nothing = knowing_nothing(near, drawn[0])  # far waves are as high
     found = [mean_errors([ensemble.learner], params, each, nothing) for each in drawn]
     return [error for (error,), _ in found], [away for _, away in found]

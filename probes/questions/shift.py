@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from engine.evaluation import diverged, held_out_tasks, knowing_nothing
+from engine.evaluation import diverged, held_out_lazily, knowing_nothing
 from engine.runs.ensembles import Ensemble
-from engine.tasks import Axis, Task, TaskDistribution
+from engine.tasks import Axis, Pooled, TaskDistribution, stream
 from engine.trees import tree_map
 from probes.needs import Axes, Regression
-from probes.probe import Probe, Progress
+from probes.probe import Probe, Progress, part
 from probes.tools import scoring
 
+MOST_DRAWN = 2_000  # tasks of several places that are held at once
 Stops = tuple[Annotated[float, Field(ge=0, le=100)], ...]
 
 
@@ -104,23 +105,37 @@ def _asked(
     second: tuple[str | None, np.ndarray],
     progress: Progress,
 ) -> Shifted:
-    distribution = ensemble.distribution
+    distribution, shape = ensemble.distribution, (len(first[1]), len(second[1]))
     places = []
     for value in first[1]:
-        for other in second[1]:
-            there = distribution.moved(first[0], float(value))
-            there = there.moved(second[0], float(other)) if second[0] else there
-            places.append(held_out_tasks(there, config.tasks))
-    shape = (len(first[1]), len(second[1]))
-    tasks: Task = tree_map(lambda *leaves: torch.cat(leaves), *places)
-    losses = scoring.query_losses(ensemble, tasks, [ensemble.learner.evaluation_steps], progress=progress)
-    losses = np.moveaxis(losses[..., 0].reshape(-1, *shape, config.tasks), -1, 1)  # (seeds, tasks, n, m)
-    nothing = tasks.query_y.double().square().mean((1, 2)).reshape(*shape, config.tasks).mean(-1).numpy()
-    usual = knowing_nothing(distribution, held_out_tasks(distribution, config.tasks))
+        there = distribution.moved(first[0], float(value))
+        places += [there.moved(second[0], float(other)) if second[0] else there for other in second[1]]
+    losses, nothing = _losses(ensemble, places, config.tasks, progress)
+    losses = np.moveaxis(losses.reshape(-1, *shape, config.tasks), -1, 1)  # (seeds, tasks, n, m)
+    nothing = nothing.reshape(shape)
+    usual = knowing_nothing(distribution, held_out_lazily(distribution, config.tasks))
     ran_away = diverged(losses[..., None], np.maximum(nothing, usual))  # small waves: no reason for mistrust
     seeds = [run.seed for run in ensemble.runs]
     kept = np.where(ran_away, np.nan, losses)
     return Shifted(ensemble.learner.name, seeds, kept, ran_away.sum((0, 1)), nothing, trained_ranges(distribution))
+
+
+def _losses(
+    ensemble: Ensemble, places: Sequence[TaskDistribution], tasks: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """Losses at all places, (seeds, places * tasks), and the error of saying 0 at each; drawn a few at a time."""
+    few, last = max(1, MOST_DRAWN // tasks), [ensemble.learner.evaluation_steps]
+    losses, nothing = [], []
+    for start in range(0, len(places), few):
+        drawn = [place.lazy(stream("test"), tasks) for place in places[start : start + few]]
+        nothing += [float(each.query_y.double().square().mean()) for each in drawn]
+        pooled = any(isinstance(each, Pooled) for each in drawn)  # each with a pool of its own
+        together = drawn if pooled else [tree_map(lambda *leaves: torch.cat(leaves), *drawn)]
+        for i, some in enumerate(together):
+            low, high = (start + (i + end) * len(drawn) / len(together) for end in (0, 1))
+            show = part(progress, low / len(places), high / len(places))
+            losses.append(scoring.query_losses(ensemble, some, last, progress=show)[..., 0])
+    return np.concatenate(losses, 1), np.array(nothing)
 
 
 def trained_ranges(distribution: TaskDistribution) -> dict[str, tuple[float, float]]:

@@ -12,8 +12,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from engine.evaluation import diverged, held_out_tasks, knowing_nothing
+from engine.evaluation import diverged, knowing_nothing
 from engine.runs.ensembles import Ensemble
+from engine.tasks import Pooled, Task, stream
 from probes.needs import Regression
 from probes.probe import Probe, Progress
 from probes.tools import scoring
@@ -64,14 +65,13 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Sh
     wanted = sorted(set(config.shots))
     answers = []
     for i, ensemble in enumerate(ensembles):
-        tasks = held_out_tasks(replace(ensemble.distribution, shots=max(wanted)), config.tasks)
+        tasks = replace(ensemble.distribution, shots=max(wanted)).lazy(stream("test"), config.tasks)
         last = [ensemble.learner.evaluation_steps]
         nothing = knowing_nothing(ensemble.distribution, tasks)
         columns = []
         for j, k in enumerate(wanted):
-            fewer = tasks._replace(support_x=tasks.support_x[:, :k], support_y=tasks.support_y[:, :k])
             show = scoring.shared(scoring.shared(progress, i, len(ensembles)), j, len(wanted))
-            columns.append(scoring.query_losses(ensemble, fewer, last, progress=show))
+            columns.append(scoring.query_losses(ensemble, shortened(tasks, k), last, progress=show))
         losses = np.concatenate(columns, -1)  # (seeds, tasks, n)
         ran_away = diverged(losses[..., None], nothing)
         answers.append(
@@ -86,6 +86,14 @@ def ask(ensembles: Sequence[Ensemble], config: Config, progress: Progress) -> Sh
             )
         )
     return Shots(answers)
+
+
+def shortened(tasks: Task | Pooled, k: int) -> Task | Pooled:
+    """The same tasks with the first k points of their supports."""
+    x, y = tasks.support_x[:, :k], tasks.support_y[:, :k]
+    if isinstance(tasks, Pooled):
+        return replace(tasks, support_x=x, support_y=y)
+    return tasks._replace(support_x=x, support_y=y)
 
 
 PROBE = Probe(

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from engine import evaluation
-from engine.execution.memory import task_bytes
+from engine.execution.memory import bytes_of
 from engine.learners import make
 from engine.networks import Conv4
 from engine.runs.ensembles import Ensemble
 from engine.runs.run import Run
-from engine.tasks import Pool, Stored, stream
+from engine.tasks import Axis, Drawn, Image, Pool, Pooled, Stored, Task, TaskDistribution, TaskSpec, Values, stream
 from probes import asking
-from tests.images import Bars
+from tests.images import SIDE, Bars
 from tests.probes.test_devices import same
 
 NETWORK = Conv4(channels=4, blocks=2, norm="group")
@@ -49,10 +49,36 @@ class Watched(Bars):
         return POOLS[split]
 
 
-def ensemble(name: str, **settings: Any) -> Ensemble:
+@dataclass(frozen=True)
+class Brightness(TaskDistribution):
+    """How bright pictures are, times a number: values as targets, out of the same pool."""
+
+    name = "brightness"
+    spec = TaskSpec(Image(1, SIDE, SIDE), Values(1))
+
+    shots: int = 6
+    queries: int = QUERIES
+    factor: float = 1.0
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (Axis("factor", "factor", "number", (0.5, 1.0)),)
+
+    def lazy(self, generator: torch.Generator, tasks: int) -> Pooled:
+        pool = Watched().pool("test")
+        index = torch.randint(len(pool.labels), (tasks, self.shots + self.queries), generator=generator)
+        y, k = self.factor * pool.inputs.float().mean((1, 2, 3))[index].unsqueeze(-1) / 255, self.shots
+        return Pooled(index[:, :k], y[:, :k], index[:, k:], y[:, k:], pool, self.spec)
+
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        lazily = self.lazy(generator, tasks)
+        return Drawn(Task(*lazily.rows(slice(None))[:4]), {})
+
+
+def ensemble(name: str, distribution: TaskDistribution, **settings: Any) -> Ensemble:
     learner = make(name, network=NETWORK, **settings)
-    params = [learner.init(stream("init", seed), Watched().spec) for seed in range(2)]
-    runs = [Run(Path(f"{name}-{i}"), learner, Watched(), p, {"seed": i}) for i, p in enumerate(params)]
+    params = [learner.init(stream("init", seed), distribution.spec) for seed in range(2)]
+    runs = [Run(Path(f"{name}-{i}"), learner, distribution, p, {"seed": i}) for i, p in enumerate(params)]
     return Ensemble(tuple(runs))
 
 
@@ -62,6 +88,8 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "diversity": ("maml", MAML, {"tasks": TASKS, "points": 6}),
     "moving": ("maml", MAML, {"tasks": TASKS}),
     "updates": ("maml", MAML, {"tasks": TASKS}),
+    "shots": ("maml", MAML, {"tasks": TASKS, "shots": (2, 6)}),
+    "shift": ("maml", MAML, {"tasks": TASKS, "axis": "factor"}),
     "rule": ("op-lstm", {"steps": 2, "writes": "head"}, {"fitted_on": TASKS, "tasks": TASKS, "grid": 5}),
 }
 
@@ -70,9 +98,9 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 def test_no_probe_gathers_more_pictures_at_once_than_fit(name: str, monkeypatch: pytest.MonkeyPatch):
     """Memory is for two tasks of both seeds; what is said is what all tasks at once would have said."""
     learner, settings, values = ASKED[name]
-    made = ensemble(learner, **settings)
+    made = ensemble(learner, Brightness() if name in ("shots", "shift") else Watched(), **settings)
     free = asking.plain(asking.ask(name, [made], values))
-    one = task_bytes(NETWORK, Watched().spec, 6, QUERIES, steps=made.learner.evaluation_steps)
+    one = bytes_of(made.learner, made.distribution.spec, 6, QUERIES, steps=made.learner.evaluation_steps)
     monkeypatch.setattr(evaluation, "MOST_BYTES", 2 * 2 * one)
     gathered.clear()
     bounded = asking.plain(asking.ask(name, [made], values))

@@ -63,6 +63,31 @@ def test_a_map_holds_every_pair_of_values():
     assert both.answers[0].losses[0, :, 1, 1] == pytest.approx(expected, rel=1e-4)
 
 
+def test_places_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """A map of many places and many tasks would otherwise be drawn whole."""
+    settings = {
+        "tasks": 3,
+        "axis": "amplitude",
+        "values": (1.0, 4.0),
+        "second": "phase",
+        "second_values": (0.0, 1.0, 2.0),
+    }
+    made, drawn, told = ensemble("maml"), [], []
+    whole = asking.ask("shift", [made], settings).answers[0]
+    monkeypatch.setattr(shift, "MOST_DRAWN", 7)
+    real = shift.scoring.query_losses
+    monkeypatch.setattr(
+        shift.scoring,
+        "query_losses",
+        lambda one, tasks, *a, **m: drawn.append(len(tasks.query_x)) or real(one, tasks, *a, **m),
+    )
+    few = asking.ask("shift", [made], settings, told.append).answers[0]
+    assert drawn == [6, 6, 6]
+    np.testing.assert_allclose(few.losses, whole.losses, rtol=1e-4)
+    np.testing.assert_array_equal(few.nothing, whole.nothing)
+    assert told == sorted(told) and told[-1] == 1.0
+
+
 def test_the_same_waves_are_moved():
     """Saying 0 is wrong by a^2 times what it is at a = 1: every other random number stays."""
     found = asking.ask("shift", [ensemble("maml")], {"tasks": 6, "axis": "amplitude", "values": (1.0, 3.0)})
