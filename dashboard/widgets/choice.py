@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.widgets import library, links, trained
-from dashboard.widgets.pages import Page
+from dashboard.widgets.pages import PAGES, Page
 from dashboard.widgets.state import NOBODY
 from engine.errors import quoted
 from engine.learners import LEARNERS
@@ -21,6 +21,7 @@ from engine.learners import LEARNERS
 NAMES = {"collection": "runs", "task": "trained", "shots": "shots", "learners": "on"}  # of each in the address
 OLDER = {"runs": "runs", "shots": "shots", "on": "learners"}  # in links made before: `<prefix>-<this>`, with titles
 CHOICE, FROM = "choice", "choice-from"
+PASSED = "choice-passed"  # pages whose addresses without a choice a visitor who had one has passed through
 state = st.session_state
 
 
@@ -74,17 +75,30 @@ def arrive(page: Page) -> None:
     """Before a page: takes what its address says of the choice, if the page has just been opened.
 
     That is so in the first run of a session, in the first on another page, and on the way back or forward in the
-    browser; in any other run the address may still be the one before a field was changed. An address that says
-    nothing leaves the choice as it is: so do those that the browser passes through on the way from page to page. Of
-    each value that is left out, one sentence is said.
+    browser; in any other run the address may still be the one before a field was changed. Of each value that is left
+    out, one sentence is said.
+
+    A page that is turned to by an address that says nothing shows what was chosen before, and then has its address say
+    so. On the way back or forward such an address means what it meant when it was shown: that nobody had chosen; but
+    for those that were only passed through when pages were turned, which still show the choice.
     """
     context = get_script_run_ctx()
     back = context is not None and context.is_history_navigation
-    opened, state[FROM] = back or state.get(FROM) != page.name, page.name
-    if opened and page.probe and (given := _given() or _older(page.prefix)):
+    before, state[FROM] = state.get(FROM), page.name
+    if not back and before == page.name:
+        return
+    passed: list[str] = state.setdefault(PASSED, [])
+    given = _given() or (_older(page.prefix) if page.probe else {})
+    if not back and not given and current() != Choice():  # Streamlit leaves the page before by such an address too
+        passed += [name for name in (before, page.name) if name and PAGES[name].probe]
+    elif page.probe and given:
         state[CHOICE], complaints = from_query(given)
         for name, why in complaints.items():
             links.leave_out(name, why)
+    elif back and page.name in passed:
+        passed.remove(page.name)
+    elif back and page.probe:
+        state[CHOICE] = Choice()
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Choice, dict[str, str]]:
