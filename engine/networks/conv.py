@@ -11,6 +11,14 @@ from engine.networks.convolution import Convolution, Convolutional, windows
 from engine.networks.network import Hook, Layer, Net, Point, keep
 
 
+def pooled(z: Tensor) -> Tensor:
+    """2x2 max-pooling of images (K, d, h, w), as torch's, the first of equal ones; channels last in memory."""
+    found, places = max_pool2d(z.detach(), 2, return_indices=True)
+    sides = found.shape[2:]
+    rows, places = (v.permute(0, 2, 3, 1).flatten(1, 2) for v in (z, places))
+    return rows.gather(1, places).unflatten(1, sides).permute(0, 3, 1, 2)
+
+
 @dataclass(frozen=True)
 class Conv4(Convolutional):
     """Blocks of 3x3 convolution with bias, norm, ReLU and pooling, and a linear head (Vinyals et al., NeurIPS 2016).
@@ -50,9 +58,12 @@ class Conv4(Convolutional):
         z = at("input", x)
         for conv in self.convolutions(x.shape[1]):
             z = self.normed(net, conv.place, conv(net, z, at))
+            if self.pool == "max" and at is keep:  # the same in the other order, on a quarter of the places
+                z = pooled(z).relu()
+                continue
             z = at(f"{conv.name}.active", z.relu())
             if self.pool == "max":
-                z = at(f"{conv.name}.pooled", max_pool2d(z, 2))
+                z = at(f"{conv.name}.pooled", pooled(z))
         return z.flatten(1)
 
     def walked(self, shape: tuple[int, ...]) -> list[Point]:

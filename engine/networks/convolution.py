@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from engine.networks import perceptron
 from engine.networks.network import Hook, Layer, Net, Point
 from engine.networks.norm import Normed
+from engine.operations.convolve import convolve
 from engine.tasks import TaskSpec
 
 LARGEST_SIDE = 1_000  # of images that a message proposes
@@ -53,7 +53,7 @@ class Convolution(NamedTuple):
     def __call__(self, net: Net, z: Tensor, at: Hook) -> Tensor:
         """What it makes of images z (K, inputs, h, w), past the points "name.weight" and "name.linear"."""
         weight, bias = net[f"weight{self.place}"], net.get(f"bias{self.place}")
-        made = conv2d(z, at(f"{self.name}.weight", weight), bias, self.stride, self.padding)
+        made = convolve(z, at(f"{self.name}.weight", weight), bias, self.stride, self.padding)
         return at(f"{self.name}.linear", made)
 
     def points(self, sides: tuple[int, ...]) -> list[Point]:

@@ -15,27 +15,87 @@ error (torch 2.13), by up to a few per cent; a test holds that these are right a
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.autograd import Function
 
 from engine.errors import BadConfig
 from engine.networks.network import Hook, Net, Network, keep
 
 EPSILON = 1e-5  # that of torch.nn.BatchNorm2d and torch.nn.GroupNorm
-OF_CHANNELS = (0, 2, 3)  # of (K, d, h, w): all examples and places
 OF_GROUPS = (2, 3, 4)  # of (K, groups, d / groups, h, w): the channels of a group and their places
 
 Norm = Literal["batch", "support", "group", "none"]
 
 
-def moments(z: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variance over some axes, which stay as axes of length 1, and z without its mean."""
-    mean = z.mean(axes, keepdim=True)
-    centred = z - mean
-    return mean, centred.square().mean(axes, keepdim=True), centred
+def as_rows(z: Tensor) -> Tensor:
+    """Images (K, d, h, w), whose channels lie last in memory, as rows (K * h * w, d)."""
+    return z.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def moments(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance (d,) of rows (P, d), and these without their mean."""
+    mean = rows.mean(0)
+    centred = rows - mean
+    return mean, centred.square().mean(0), centred
+
+
+class Standardised(Function):
+    """Rows (P, d) -> (z - mean) / sqrt(variance + 1e-5) * scale + shift, with what its derivatives need.
+
+    Gives that, (z - mean) / sqrt(variance + 1e-5), and 1 / sqrt(variance + 1e-5) (d,). The derivative is written out:
+    it passes over the rows half as often as the one that autograd makes of the formula.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        _, variance, centred = moments(z)
+        root = (variance + EPSILON).rsqrt()
+        standard = centred * root
+        return torch.addcmul(shift, standard, scale), standard, root
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(inputs[1], *output[1:])
+        ctx.save_for_forward(inputs[1], *output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, made: Tensor | None, of_standard: Tensor | None, of_root: Tensor | None) -> Any:
+        scale, standard, root = ctx.saved_tensors
+        number = len(standard)
+        along = torch.zeros_like(root) if of_root is None else root * of_root
+        of_scale = of_shift = mean = None
+        if made is not None:
+            of_shift, of_scale = made.sum(0), (made * standard).sum(0)
+            along, mean = along + of_scale * scale, of_shift * scale
+        if of_standard is not None:
+            along = along + (of_standard * standard).sum(0)
+            mean = of_standard.sum(0) if mean is None else mean + of_standard.sum(0)
+        found = standard * (along * root / -number)
+        if mean is not None:
+            found = found - mean * root / number
+        if made is not None:
+            found = torch.addcmul(found, made, scale * root)
+        if of_standard is not None:
+            found = torch.addcmul(found, of_standard, root)
+        return found, of_scale, of_shift
+
+    @staticmethod
+    def jvp(ctx: Any, z: Tensor | None, scale: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        its_scale, standard, root = ctx.saved_tensors
+        moved, of_root = torch.zeros_like(standard), torch.zeros_like(root)
+        if z is not None:
+            along = (z * standard).mean(0)
+            moved, of_root = (z - z.mean(0) - standard * along) * root, -along * root.square()
+        made = moved * its_scale
+        made = made if scale is None else torch.addcmul(made, standard, scale)
+        return made if shift is None else made + shift, moved, of_root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +132,7 @@ class Normed(Network):
         def listen(point: str, value: Tensor) -> Tensor:
             value = at(point, value)
             if place := places.get(point):
-                found[f"mean{place}"], found[f"variance{place}"] = moments(value, OF_CHANNELS)[:2]
+                found[f"mean{place}"], found[f"variance{place}"] = moments(as_rows(value))[:2]
             return value
 
         own = {key: value for key, value in net.items() if not key.startswith(("mean", "variance"))}  # earlier ones
@@ -83,16 +143,24 @@ class Normed(Network):
         """What the norm of the layer at a place makes of z (K, d, h, w)."""
         if self.norm == "none":
             return z
-        scale, shift = (net[key][:, None, None] for key in self.keys_of_norm(place))
+        scale, shift = (net[key] for key in self.keys_of_norm(place))
         if self.norm == "group":
-            scale, shift = (value.unflatten(0, (self.groups, -1)) for value in (scale, shift))
-            z = z.unflatten(1, (self.groups, -1))
+            return self._of_groups(z, scale, shift)
+        k, _, h, w = z.shape
+        rows = as_rows(z)
         if f"mean{place}" in net:
-            centred, variance = z - net[f"mean{place}"], net[f"variance{place}"]
+            factor = (net[f"variance{place}"] + EPSILON).rsqrt() * scale
+            made = torch.addcmul(shift - net[f"mean{place}"] * factor, rows, factor)
         else:
-            _, variance, centred = moments(z, OF_GROUPS if self.norm == "group" else OF_CHANNELS)
-        z = centred * ((variance + EPSILON).rsqrt() * scale) + shift  # one map of full size is kept for the way back
-        return z.flatten(1, 2) if self.norm == "group" else z
+            made = Standardised.apply(rows, scale, shift)[0]
+        return made.unflatten(0, (k, h, w)).permute(0, 3, 1, 2)
+
+    def _of_groups(self, z: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        scale, shift = (value[:, None, None].unflatten(0, (self.groups, -1)) for value in (scale, shift))
+        z = z.unflatten(1, (self.groups, -1))
+        centred = z - z.mean(OF_GROUPS, keepdim=True)
+        variance = centred.square().mean(OF_GROUPS, keepdim=True)
+        return (centred * ((variance + EPSILON).rsqrt() * scale) + shift).flatten(1, 2)
 
     def keys_of_norm(self, place: int) -> tuple[str, ...]:
         """The keys of the tensors that the norm of the layer at a place has."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from engine.operations.convolve import convolve
 from engine.operations.site import Site
 
 
@@ -59,7 +59,7 @@ class Kernel(Site):
 
     def __call__(self, z: Tensor) -> Tensor:
         kernel = self.kernel if self.kernel.ndim > 2 else self.kernel[..., None, None]
-        return torch.nn.functional.conv2d(z, kernel, self.shift, padding=kernel.shape[-1] // 2)
+        return convolve(z, kernel, self.shift, padding=kernel.shape[-1] // 2)
 
 
 @dataclass(frozen=True)

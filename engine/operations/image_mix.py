@@ -31,9 +31,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import pad
 
 from engine.operations.affine import Matrix
+from engine.operations.convolve import convolve
 from engine.operations.mix import SHIFTS, Mix, Named, Shapes, times
 from engine.operations.site import Site
 
@@ -57,7 +58,7 @@ class CornerKernel(Site):
 
     def __call__(self, z: Tensor) -> Tensor:
         beyond = self.kernel.shape[-1] - 1
-        return conv2d(pad(z, (0, beyond, 0, beyond)), self.kernel, self.shift)
+        return convolve(pad(z, (0, beyond, 0, beyond)), self.kernel, self.shift)
 
 
 @dataclass(frozen=True)

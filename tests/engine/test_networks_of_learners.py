@@ -14,6 +14,7 @@ from engine.execution.gradients import flat_meta_gradient, meta_gradient
 from engine.execution.traces import faithful
 from engine.learners import LEARNERS, Learner
 from engine.networks import MLP, Conv4, Network
+from engine.operations import convolve
 from engine.runs.run import describe, load, save
 from engine.tasks import Classes, Image, Task, TaskSpec, stream
 from engine.trees import Layout, leaves, named_leaves, stack, tree_map
@@ -121,15 +122,17 @@ def test_tasks_one_by_one_are_tasks_all_at_once(name, monkeypatch):
     close(*found, 1e-9)
 
 
-def test_convolutions_are_replayed_with_the_same_bits():
-    """TorchScript knows no derivatives of convolutions; the recorded graph is then run from Python."""
+@pytest.mark.parametrize("many", [convolve.MANY, 0])
+def test_convolutions_are_replayed_with_the_same_bits(many, monkeypatch):
+    """TorchScript takes matrix products, but no derivatives of convolutions: such a graph is then run from Python."""
+    monkeypatch.setattr(convolve, "MANY", many)
     learner = made("maml", CONVS["conv4, norm support"])
     params, tasks = stack([learner.init(stream("init"), SPEC)]), stack([images(2)])
     tasks = tree_map(lambda v: v.float() if v.is_floating_point() else v, tasks)
     layout = Layout(params)
     function, given = flat_meta_gradient(learner, layout, compiled=False), (layout.pack(params), tasks)
     replay = faithful(function, given)  # raises if it ends with other bits
-    assert not isinstance(replay._script, torch.jit.ScriptFunction)
+    assert isinstance(replay._script, torch.jit.ScriptFunction) == bool(many)
     other = given[0] + 0.1, tree_map(lambda v: v.flip(1), tasks)
     assert all(map(torch.equal, replay(*other), function(*other)))
 
