@@ -24,7 +24,9 @@ from engine.tasks import Pooled, Task, TaskDistribution, rows_of, stream
 from engine.trees import tree_map
 
 CHUNK = 250  # tasks at once: bounds memory
-MOST_BYTES = 2_000_000_000  # of a chunk of tasks whose inputs are gathered for it
+# Of a chunk of tasks whose inputs are gathered for it: on a processor so few that what a layer makes stays below the
+# 32 MB from which on the C library hands memory back at once (`engine.processes`), which took as long as computing.
+MOST_BYTES, MOST_BYTES_ON_CUDA = 100_000_000, 2_000_000_000
 DIVERGED = 100.0  # times the loss of knowing nothing
 
 
@@ -112,7 +114,8 @@ def step_scores(
         return losses, right.to(losses).mean(-1)
 
     params = _on(device, params)
-    size, batches = at_once(learner, tasks, CHUNK, steps=steps), (tasks,) if heads is None else (tasks, heads)
+    size = at_once(learner, tasks, CHUNK, steps=steps, device=device)
+    batches = (tasks,) if heads is None else (tasks, heads)
     losses, *accuracies = _by_chunks(over_tasks(one, learner), batches, device, size)
     return Scores(losses, accuracies[0] if classes else None)
 
@@ -129,7 +132,8 @@ def final_errors(learner: Learner, params: Params, tasks: Task | Pooled, device:
         state = learner.adapt(params, task.support_x, task.support_y)[-1]
         return learner.loss(learner.predict(params, state, task.query_x), task.query_y)
 
-    errors: Tensor = _by_chunks(over_tasks(one, learner), (tasks,), device, at_once(learner, tasks, CHUNK))
+    size = at_once(learner, tasks, CHUNK, device=device)
+    errors: Tensor = _by_chunks(over_tasks(one, learner), (tasks,), device, size)
     return errors
 
 
@@ -141,6 +145,7 @@ def at_once(
     steps: int | None = None,
     queries: int | None = None,
     copies: int = 1,
+    device: str | None = None,
 ) -> int:
     """How many of some tasks are adapted to at once: `most`, or fewer of those whose inputs are gathered.
 
@@ -151,13 +156,15 @@ def at_once(
         steps: inner steps; the learner's evaluation steps unless given.
         queries: points that are predicted; those of the query unless given.
         copies: how many seeds adapt side by side.
+        device: where; a processor unless given.
     """
     if not isinstance(tasks, Pooled):
         return most
     points = (tasks.support_x.shape[1], queries or tasks.query_x.shape[1])
     steps = learner.evaluation_steps if steps is None else steps
     one = copies * bytes_of(learner, tasks.spec, *points, steps=steps)
-    return min(most, max(1, MOST_BYTES // one)) if one else most
+    available = MOST_BYTES_ON_CUDA if (device or "").startswith("cuda") else MOST_BYTES
+    return min(most, max(1, available // one)) if one else most
 
 
 def _by_chunks(function: Callable[..., Any], batches: tuple[Any, ...], device: str | None, size: int) -> Any:

@@ -1,6 +1,10 @@
 """Images from the shell: glyphs, a folder of the user's own, and a run tested in another domain."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +12,12 @@ from engine.cli.main import main
 from engine.evaluation import held_out_lazily
 from engine.learners import LEARNERS
 from engine.networks import Conv4
-from engine.runs.run import load
+from engine.runs.run import load, read_record
 from engine.tasks import Digits, Folders, Glyphs, Sine
 from engine.training import recipes
 from tests.engine.tasks.images.test_folders import fill
 
+ROOT = Path(__file__).resolve().parents[3]
 TINY = ["training.meta_batch=1", "training.validation_tasks=2", "task.queries=2", "encoder.channels=4"]
 SMALL = [word for setting in TINY for word in ("--set", setting)]
 
@@ -98,3 +103,12 @@ def test_tasks_of_images_are_trained_with_convolutions(learner):
         taking = {field for field in ("network", "encoder") if field in LEARNERS[learner].__dataclass_fields__}
         names = {key: value["name"] for key, value in found.hyper_parameters.items() if key in taking}
         assert names == dict.fromkeys(taking, "conv4")
+
+
+def test_a_command_takes_one_thread(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    tiny = ["training.meta_batch=1", "training.validation_tasks=2", "network.widths=[3]", "test_steps=1"]
+    said = ["--iterations", "1", "--shots", "2", *(word for one in tiny for word in ("--set", one))]
+    command = [sys.executable, "-m", "engine", "train", "maml", *said, "--runs", str(tmp_path)]
+    subprocess.run(command, check=True, env=environment, cwd=ROOT, capture_output=True)
+    assert read_record(tmp_path / "maml-k2-s0")["threads"] == 1
