@@ -1,5 +1,6 @@
 """The written-out derivatives of normalised rows, against those that autograd makes of the formula."""
 
+import pytest
 import torch
 from torch.func import grad, jvp, vmap
 
@@ -40,6 +41,7 @@ def test_derivatives_of_first_and_second_order():
     torch.testing.assert_close(after_a_step(written_out)(*GIVEN), after_a_step(formula)(*GIVEN), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch, for its own forward derivatives
 def test_forward_derivatives_of_those():
     along = tuple(value.cos() for value in GIVEN)
     (_, got), (_, expected) = (jvp(after_a_step(normed), GIVEN, along) for normed in (written_out, formula))
