@@ -56,7 +56,7 @@ def scores(frame: pd.DataFrame) -> dict[str, Any]:
         "error": ("test error", "mean squared error on test tasks: lower is better"),
         "accuracy": ("test accuracy", "share of right classes on test tasks: higher is better"),
     }
-    there = [name for name in SCORES if frame[name].notna().any()] or ["error"]
+    there = [name for name in SCORES if name in frame and frame[name].notna().any()] or ["error"]
     form = st.column_config.NumberColumn
     return {name: form(told[name][0], format="%.4f", help=told[name][1]) if name in there else None for name in SCORES}
 
