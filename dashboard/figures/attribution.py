@@ -56,8 +56,7 @@ def influence(
         at: the place of the query among them.
         dark: colours for the dark background.
     """
-    across = min(2, len(found))
-    down = -(-len(found) // across)
+    across, down, places = marks.in_rows(len(found), 2)
     fig = make_subplots(
         rows=2 * down,
         cols=across,
@@ -72,7 +71,7 @@ def influence(
     limit = 1.15 * max(highest, *(min(float(np.nanmax(np.abs(o.after), initial=0.0)), 2 * highest) for o in found))
     reach = 1.15 * max(_largest(one.values.values(), 4 * largest) for one in found)
     for index, one in enumerate(found):
-        column, row = index % across + 1, 2 * (index // across) + 1
+        column, row = places[index]["col"], 2 * places[index]["row"] - 1
         place, below = {"row": row, "col": column}, {"row": row + 1, "col": column}
         _curves(fig, one, grid, truth, dark, place)
         _links(fig, one, shown, points, grid, at, largest, dark, place)

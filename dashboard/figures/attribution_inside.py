@@ -65,8 +65,7 @@ def units(panels: Sequence[tuple[str, str, str, np.ndarray, np.ndarray]], dark: 
         panels: registered name, title, layer, and conductances (seeds, units) before and after.
         dark: colours for the dark background.
     """
-    across = min(4, len(panels))
-    down = -(-len(panels) // across)
+    across, down, places = marks.in_rows(len(panels), 4)
     fig = make_subplots(
         rows=down,
         cols=across,
@@ -74,8 +73,7 @@ def units(panels: Sequence[tuple[str, str, str, np.ndarray, np.ndarray]], dark: 
         vertical_spacing=0.22 / down,
         subplot_titles=[f"{title}, {layer}" for _, title, layer, _, _ in panels],
     )
-    for index, (name, _title, _layer, before, after) in enumerate(panels):
-        place = {"row": index // across + 1, "col": index % across + 1}
+    for (name, _title, _layer, before, after), place in zip(panels, places, strict=True):
         both = np.concatenate([before.ravel(), after.ravel()])
         ends = [float(np.nanmin(both)), float(np.nanmax(both))]
         line = {"color": marks.grey(dark), "width": 1, "dash": "dot"}
@@ -91,8 +89,8 @@ def units(panels: Sequence[tuple[str, str, str, np.ndarray, np.ndarray]], dark: 
             "<extra></extra>",
             **place,
         )
-        fig.update_xaxes(title_text="before" if index // across == down - 1 else None, **place)
-        fig.update_yaxes(title_text="after" if index % across == 0 else None, **place)
+        fig.update_xaxes(title_text="before" if place["row"] == down else None, **place)
+        fig.update_yaxes(title_text="after" if place["col"] == 1 else None, **place)
     fig.update_layout(
         height=60 + 260 * down,
         margin={"l": 55, "r": 10, "t": 40, "b": 45},

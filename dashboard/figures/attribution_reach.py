@@ -23,8 +23,7 @@ def reach(
         at: the place of the query.
         dark: colours for the dark background.
     """
-    across = min(2, len(panels))
-    down = -(-len(panels) // across)
+    across, down, places = marks.in_rows(len(panels), 2)
     order = np.argsort(points[:, 0])
     fig = make_subplots(
         rows=down,
@@ -36,8 +35,7 @@ def reach(
     every = np.abs(np.concatenate([values.ravel() for _, values in panels]))
     most = float(np.nanpercentile(every, 98)) if np.isfinite(every).any() else 1.0
     rows = list(range(len(points)))
-    for index, (title, values) in enumerate(panels):
-        place = {"row": index // across + 1, "col": index % across + 1}
+    for index, ((title, values), place) in enumerate(zip(panels, places, strict=True)):
         fig.add_heatmap(
             z=values[order],
             x=grid,
@@ -67,8 +65,9 @@ def reach(
             automargin=True,
             **place,
         )
-        last = index // across == down - 1
-        fig.update_xaxes(title_text="x of the query" if last else None, showgrid=False, zeroline=False, **place)
+        fig.update_xaxes(
+            title_text="x of the query" if place["row"] == down else None, showgrid=False, zeroline=False, **place
+        )
     fig.update_layout(
         height=down * (110 + ROW * len(points)),
         margin={"l": 10, "r": 10, "t": 40, "b": 45},

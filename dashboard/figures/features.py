@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures import palette
+from dashboard.figures import marks, palette
 from dashboard.figures.marks import Label, background, band, colour, extent, grey, ink, label_ends
 
 ROW = 34  # pixels for each learner
@@ -224,9 +224,4 @@ def relation(runs: pd.DataFrame, dark: bool) -> go.Figure:
 
 
 def _laid_out(fig: go.Figure, height: int) -> go.Figure:
-    return fig.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 40, "b": 85},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        hovermode="closest",
-    )
+    return marks.on_foot(fig, height, top=40, foot=85)

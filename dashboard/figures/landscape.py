@@ -203,8 +203,7 @@ def ticks(low: float, high: float) -> dict[str, object]:
 
 def grid(reliefs: Sequence[Relief], looks: Looks, **more: object) -> tuple[go.Figure, list[dict[str, int]]]:
     """Panels in rows of three with the learners' names above, and their places."""
-    columns = min(len(reliefs), COLUMNS)
-    rows = -(-len(reliefs) // columns)
+    columns, rows, places = marks.in_rows(len(reliefs), COLUMNS)
     fig = make_subplots(
         rows=rows,
         cols=columns,
@@ -219,7 +218,7 @@ def grid(reliefs: Sequence[Relief], looks: Looks, **more: object) -> tuple[go.Fi
         title.font = {"size": 13, "color": marks.ink(looks.dark)}
     fig.update_xaxes(zeroline=False, showgrid=False, nticks=5)
     fig.update_yaxes(zeroline=False, showgrid=False, nticks=5)
-    return fig, [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(reliefs))]
+    return fig, places
 
 
 def title_of(relief: Relief, looks: Looks) -> str:
@@ -231,10 +230,9 @@ def title_of(relief: Relief, looks: Looks) -> str:
 
 def outer_titles(fig: go.Figure, panels: int, looks: Looks, vertical: str = "") -> None:
     """Titles of the axes at the outer panels alone."""
-    columns = min(panels, COLUMNS)
-    for i in range(panels):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
+    columns, _, places = marks.in_rows(panels, COLUMNS)
+    for i, place in enumerate(places):
         if i + columns >= panels:
             fig.update_xaxes(title_text=looks.axes[0], title_font={"size": 12}, title_standoff=6, **place)
-        if i % columns == 0:
+        if place["col"] == 1:
             fig.update_yaxes(title_text=vertical or looks.axes[1], title_font={"size": 12}, title_standoff=4, **place)

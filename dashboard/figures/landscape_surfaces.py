@@ -27,8 +27,7 @@ MOST_SURFACES = 4  # each is a WebGL context of its own
 def surfaces(reliefs: Sequence[Relief], looks: Looks) -> go.Figure:
     """The contours as surfaces: the path at its true loss, its shadow on the plane dotted below."""
     reliefs = reliefs[:MOST_SURFACES]
-    columns = min(len(reliefs), 2)
-    rows = -(-len(reliefs) // columns)
+    columns, rows, places = marks.in_rows(len(reliefs), 2)
     fig = make_subplots(
         rows=rows,
         cols=columns,
@@ -38,8 +37,7 @@ def surfaces(reliefs: Sequence[Relief], looks: Looks) -> go.Figure:
         subplot_titles=[title_of(relief, looks) for relief in reliefs],
     )
     ends = span(reliefs)
-    for i, relief in enumerate(reliefs):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
+    for relief, place in zip(reliefs, places, strict=True):
         z, said = heights(relief, looks, ends)
         fig.add_surface(
             x=relief.x,

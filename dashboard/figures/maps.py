@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures import palette
+from dashboard.figures import marks, palette
 from dashboard.figures.marks import colour, ink
 
 VIRIDIS, CIVIDIS = "Viridis", "Cividis"
@@ -173,10 +173,4 @@ def said(
 
 
 def _laid_out(fig: go.Figure, height: int) -> go.Figure:
-    return fig.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 20, "b": 95},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        hovermode="closest",
-        dragmode="select",
-    )
+    return marks.on_foot(fig, height, top=20, foot=95).update_layout(dragmode="select")

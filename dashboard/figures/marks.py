@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -213,6 +214,21 @@ def at_step(step: float | np.ndarray, *, log: bool) -> float | np.ndarray:
     return np.log10(1 + np.asarray(step, float)) if log else np.asarray(step, float)
 
 
+class Rows(NamedTuple):
+    """Panels in rows: how many columns and rows there are, and the place of each panel."""
+
+    across: int
+    down: int
+    places: list[dict[str, int]]
+
+
+def in_rows(panels: int, most: int) -> Rows:
+    """So many panels in rows of at most `most`."""
+    across = min(panels, most)
+    places = [{"row": i // across + 1, "col": i % across + 1} for i in range(panels)]
+    return Rows(across, places[-1]["row"], places)
+
+
 def laid_out(fig: go.Figure, height: int, *, legend: bool = False, right: int = 10) -> go.Figure:
     """Margins, height and hover as everywhere."""
     fig.update_layout(
@@ -223,3 +239,13 @@ def laid_out(fig: go.Figure, height: int, *, legend: bool = False, right: int = 
         legend={"orientation": "h", "y": -0.22},
     )
     return fig
+
+
+def on_foot(fig: go.Figure, height: int, *, top: int, foot: int) -> go.Figure:
+    """The same with the legend at the very foot, where it may take several lines, and no room beside the axes."""
+    return fig.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": top, "b": foot},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+    )

@@ -111,8 +111,7 @@ def orders(
         truth: the true function at x.
         dark: colours for the dark background.
     """
-    across = min(len(panels), 3)
-    down = -(-len(panels) // across)
+    across, down, places = marks.in_rows(len(panels), 3)
     fig = make_subplots(
         rows=down,
         cols=across,
@@ -122,8 +121,7 @@ def orders(
         vertical_spacing=0.2 / down,
         subplot_titles=[title for _, title, _ in panels],
     )
-    for index, (name, title, said) in enumerate(panels):
-        place = {"row": index // across + 1, "col": index % across + 1}
+    for (name, title, said), place in zip(panels, places, strict=True):
         line = {"color": marks.grey(dark), "dash": "dash", "width": 1.5}
         fig.add_scatter(x=x, y=truth, mode="lines", line=line, hoverinfo="skip", **place)
         gaps = np.concatenate([said, np.full((len(said), 1), np.nan)], 1)  # one trace, parted by gaps
@@ -138,7 +136,7 @@ def orders(
         )
         dot = {"color": marks.ink(dark), "size": 7}
         fig.add_scatter(x=support[:, 0], y=support[:, 1], mode="markers", marker=dot, hoverinfo="skip", **place)
-        if index // across == down - 1:
+        if place["row"] == down:
             fig.update_xaxes(title_text="x", **place)
     fig.update_yaxes(title_text="y", col=1)
     marks.laid_out(fig, 90 + 250 * down)
@@ -197,8 +195,7 @@ def small(
         axes: what rows and columns are.
         dark: colours for the dark background.
     """
-    across = min(len(panels), 3)
-    down = -(-len(panels) // across)
+    across, down, places = marks.in_rows(len(panels), 3)
     fig = make_subplots(
         rows=down,
         cols=across,
@@ -209,8 +206,7 @@ def small(
         subplot_titles=[title for title, *_ in panels],
     )
     columns = [int(name) for name in names[1]]
-    for index, (title, values, low, high) in enumerate(panels):
-        place = {"row": index // across + 1, "col": index % across + 1}
+    for (title, values, low, high), place in zip(panels, places, strict=True):
         tags = np.array(list(names[0])[: len(values)])[:, None].repeat(values.shape[1], 1)
         fig.add_heatmap(
             x=columns,
@@ -226,7 +222,7 @@ def small(
             hovertemplate=f"{title}<br>%{{customdata}}, {axes[1]} %{{x}}: %{{z:.3f}}<extra></extra>",
             **place,
         )
-        if index // across == down - 1:
+        if place["row"] == down:
             fig.update_xaxes(title_text=axes[1], **place)
     fig.update_xaxes(showgrid=False, zeroline=False, dtick=1 if len(columns) < 15 else 10)
     fig.update_yaxes(showgrid=False, zeroline=False, showticklabels=False)

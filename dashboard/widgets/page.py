@@ -1,7 +1,7 @@
 """What the pages below the live one share: asking probes once, and the frame around a figure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -147,30 +147,19 @@ def frame(
         st.markdown(read)
     with table.expander("Data", icon=":material/table:"):
         st.dataframe(data, hide_index=True, width="stretch", height=240)
-        row = st.columns(3)
-        row[0].download_button(
-            "CSV",
-            data=lambda: exports.csv(data),
-            file_name=f"{key}.csv",
-            on_click="ignore",
-            key=f"{key}-csv",
-            icon=":material/download:",
-        )
-        row[1].download_button(
-            "JSON",
-            data=lambda: data.to_json(orient="records"),
-            file_name=f"{key}.json",
-            on_click="ignore",
-            key=f"{key}-json",
-            icon=":material/download:",
-        )
-        row[2].download_button(
-            "HTML figure",
-            data=lambda: figure.to_html(include_plotlyjs=True),
-            file_name=f"{key}.html",
-            mime="text/html",
-            on_click="ignore",
-            key=f"{key}-html",
-            icon=":material/download:",
-        )
+        files: dict[str, tuple[str, str | None, Callable[[], str]]] = {
+            "csv": ("CSV", None, lambda: exports.csv(data)),
+            "json": ("JSON", None, lambda: data.to_json(orient="records")),
+            "html": ("HTML figure", "text/html", lambda: figure.to_html(include_plotlyjs=True)),
+        }
+        for column, (kind, (title, mime, content)) in zip(st.columns(3), files.items(), strict=True):
+            column.download_button(
+                title,
+                data=content,
+                file_name=f"{key}.{kind}",
+                mime=mime,
+                on_click="ignore",
+                key=f"{key}-{kind}",
+                icon=":material/download:",
+            )
     return event

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.runs.locks import alone
+from engine.runs.locks import alone, locked
 
 LOCK = "queue.lock"  # held while tickets are drawn or counted
 POLL = 0.2  # seconds between looks at the queue
@@ -51,15 +51,7 @@ def path_of(ticket: int, queue: Path) -> Path:
 
 def _alive(ticket: Path) -> bool:
     """Whether a process holds a ticket; one that nobody holds is removed."""
-    try:
-        descriptor = os.open(ticket, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    ticket.unlink(missing_ok=True)
-    return False
+    found = locked(ticket)
+    if found is False:
+        ticket.unlink(missing_ok=True)
+    return bool(found)

@@ -11,23 +11,19 @@ pooled LSTM, which is shown no labels in its first pass, this one is shown them 
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from engine.learners.learner import Learner, Params, State
-from engine.learners.lstm import encoded, hidden, read
+from engine.learners.learner import Params, State
+from engine.learners.recurrent import Recurrent
 from engine.learners.support import carried, remembered
 from engine.losses import as_rows
-from engine.networks import ANetwork, perceptron
 from engine.networks import cells as lstm
-from engine.tasks import TaskSpec
 
 
 @dataclass(frozen=True)
-class SequentialLSTM(Learner):
+class SequentialLSTM(Recurrent):
     """Plain LSTM over the support set as a sequence; one inner step is one pass over all K examples.
 
     Attributes:
@@ -48,19 +44,7 @@ class SequentialLSTM(Learner):
     summary = "Reads the points one after the other, so that what it learns depends on the order they come in."
     permutation_invariant = False
 
-    hidden: Annotated[int, Field(ge=1)] = 40
-    layers: Annotated[int, Field(ge=1)] = 2
-    steps: Annotated[int, Field(ge=1)] = 4
-    encoder: ANetwork | None = None
     carry_cell: bool = False
-
-    def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
-        encoder, size = encoded(self.encoder, generator, spec)
-        return {
-            "lstm": lstm.init(generator, size + spec.output_dim, (self.hidden,) * self.layers),
-            "readout": perceptron.init(generator, (self.hidden, spec.output_dim), output_bias=True),
-            **encoder,
-        }
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         kept = remembered(self.encoder, support_x) if self.encoder else {}
@@ -68,20 +52,9 @@ class SequentialLSTM(Learner):
 
     def step(self, params: Params, state: State, support_x: Tensor, support_y: Tensor) -> State:
         labels = as_rows(support_y, params["readout"]["bias1"])
-        u = torch.cat([read(self.encoder, params, support_x), labels], dim=-1)  # (K, inputs)
-        return {**lstm.sequence(params["lstm"], u, state), **carried(state)}
+        return {**lstm.sequence(params["lstm"], self._labelled(params, support_x, labels), state), **carried(state)}
 
-    def predict(self, params: Params, state: State, x: Tensor) -> Tensor:
-        return perceptron.forward(params["readout"], lstm.output(params["lstm"], self._read(params, state, x)))
-
-    def features(self, params: Params, state: State, x: Tensor) -> dict[str, Tensor]:
-        return hidden(self._read(params, state, x))
-
-    def _read(self, params: Params, state: State, x: Tensor) -> lstm.State:
-        """The LSTM's state after the one step that reads the queries x (Q, d)."""
-        x = read(self.encoder, params, x, state)
-        blank = x.new_zeros((*x.shape[:-1], params["lstm"]["weight_ih1"].shape[-1] - x.shape[-1]))
+    def _for_queries(self, state: State) -> lstm.State:
         kept = ("h", "c") if self.carry_cell else ("h",)
         every = {key: value for key, value in state.items() if key.startswith(("h", "c"))}
-        memory = {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in every.items()}
-        return lstm.step(params["lstm"], torch.cat([x, blank], dim=-1), memory)
+        return {key: value if key.startswith(kept) else torch.zeros_like(value) for key, value in every.items()}

@@ -61,10 +61,15 @@ class Locks:
 
 def held(folder: Path) -> bool:
     """Whether some process is at work on a folder."""
+    return bool(locked(folder / LOCK))
+
+
+def locked(file: Path) -> bool | None:
+    """Whether some process holds a file; None where it was never made, or is gone."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+        descriptor = os.open(file, os.O_RDONLY)
     except OSError:
-        return False  # never locked, or gone
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

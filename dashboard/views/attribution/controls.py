@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.widgets.escape import plain
+from dashboard.widgets.fields import Fields
 from dashboard.widgets.layout import row
 from dashboard.widgets.state import X_DOMAIN, read_points, write_points
 from probes.questions.attribution import FEW, MOST_EXACT, MOST_POINTS, TASKS
@@ -13,6 +14,7 @@ from probes.questions.attribution import FEW, MOST_EXACT, MOST_POINTS, TASKS
 QUERY, POINTS = "attribution-x", "attribution-points"
 SHAPLEY = {0: "all coalitions", 60: "60 orders", 12: "12 orders"}
 BASELINES = {"zero": "0", "before": "what it said before"}
+pick = Fields("attribution").pick
 state = st.session_state
 
 
@@ -50,26 +52,11 @@ def ask(shots: int) -> Asked:
     if count > FEW:
         with controls:
             offered = [k for k in SHAPLEY if k or count <= MOST_EXACT]
-            picked = st.segmented_control(
-                "Shapley values from",
-                offered,
-                default=offered[0],
-                key="attribution-orders",
-                format_func=SHAPLEY.get,
-                bind="query-params",
-            )
-            orders = picked if picked in offered else offered[0]
+            orders = pick("Shapley values from", offered, "orders", offered[0], SHAPLEY)
     with controls:
-        baseline = st.segmented_control(
-            "Labels that say nothing",
-            list(BASELINES),
-            default="zero",
-            key="attribution-baseline",
-            format_func=BASELINES.get,
-            bind="query-params",
-        )
+        baseline = pick("Labels that say nothing", list(BASELINES), "baseline", "zero", BASELINES)
     query = st.slider("Query x*", *X_DOMAIN, 1.0, 0.1, key=QUERY, bind="query-params", format="%.1f")
-    values: dict[str, Any] = {"query": float(query), "orders": orders, "baseline": baseline or "zero"}
+    values: dict[str, Any] = {"query": float(query), "orders": orders, "baseline": baseline}
     return Asked(values | ({"points": [list(p) for p in points]} if points else {"task": int(task)}))
 
 

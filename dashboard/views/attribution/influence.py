@@ -11,7 +11,7 @@ from dashboard.figures import attribution as figures
 from dashboard.figures import attribution_inside as inside
 from dashboard.figures.attribution_reach import reach
 from dashboard.views.attribution import words
-from dashboard.views.attribution.controls import take_query
+from dashboard.views.attribution.controls import pick, take_query
 from dashboard.widgets import page
 from dashboard.widgets.naming import titles
 from engine.runs.ensembles import Ensemble
@@ -48,10 +48,7 @@ def at_query(one: OfLearner, at: int) -> dict[str, np.ndarray]:
 def show_influence(found: Attributions, ensembles: Sequence[Ensemble]) -> None:
     """The main figure: who moved the prediction, at the points themselves."""
     names = titles(ensembles)
-    shown = st.segmented_control(
-        "Lines and bars show", METHODS, default=SHAPLEY, key="attribution-method", bind="query-params"
-    )
-    shown = shown if shown in METHODS else SHAPLEY
+    shown = pick("Lines and bars show", METHODS, "method", SHAPLEY)
     values = [at_query(one, found.at) for one in found.answers]
     panels = [
         figures.Influence(one.learner, names[one.learner], one.before, one.after, mine)
@@ -86,10 +83,7 @@ def influence_rows(found: Attributions, names: dict[str, str], values: Sequence[
 def show_reach(found: Attributions, ensembles: Sequence[Ensemble]) -> None:
     """Influence at every query."""
     names = titles(ensembles)
-    method = st.segmented_control(
-        "Influence as", EVERYWHERE, default=SHAPLEY, key="attribution-reach", bind="query-params"
-    )
-    method = method if method in EVERYWHERE else SHAPLEY
+    method = pick("Influence as", EVERYWHERE, "reach", SHAPLEY)
     fields = {SHAPLEY: "shapley", LEAVE: "leave_one_out", WALKED: "walked"}
     values = [getattr(one, fields[method]).mean(0) for one in found.answers]
     page.frame(

@@ -10,6 +10,7 @@ from dashboard.figures import panels as figures
 from dashboard.views.landscape import learned_tables as tables
 from dashboard.views.landscape import learned_words as says
 from dashboard.views.landscape import words
+from dashboard.views.landscape.controls import FIELDS
 from dashboard.widgets import fitting, page
 from dashboard.widgets.choosing import Shown
 from dashboard.widgets.layout import pair
@@ -67,24 +68,11 @@ def _offer(missing: Sequence[Ensemble]) -> None:
 
 def _controls() -> tuple[str, str]:
     """Which parameters, and which form of curvature, kept in the URL."""
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    block = row.segmented_control(
-        "Gradients and curvature in",
-        list(tables.BLOCKS),
-        default=ALL,
-        key="landscape-block",
-        format_func=lambda name: tables.BLOCKS.get(name, name),
-        bind="query-params",
-    )
-    field = row.segmented_control(
-        "Curvature",
-        list(tables.CURVATURES),
-        default="scaled",
-        key="landscape-measure",
-        format_func=lambda name: tables.CURVATURES[name].title if name in tables.CURVATURES else name,
-        bind="query-params",
-    )
-    return (block if block in tables.BLOCKS else ALL), (field if field in tables.CURVATURES else "scaled")
+    forms = {name: form.title for name, form in tables.CURVATURES.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        block = FIELDS.pick("Gradients and curvature in", list(tables.BLOCKS), "block", ALL, tables.BLOCKS)
+        field = FIELDS.pick("Curvature", list(forms), "measure", "scaled", forms)
+    return block, field
 
 
 def _show_curvature(measured: Sequence[Measured], names: dict[str, str], shown: Sequence[Ensemble]) -> None:

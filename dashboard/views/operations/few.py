@@ -9,6 +9,7 @@ from dashboard.figures import operations_worth as worth_figures
 from dashboard.figures.operations import spoken
 from dashboard.views.operations import single, words
 from dashboard.views.operations.anatomy import TASKS, curve_rows, enough, pruning_rows, pruning_sentence
+from dashboard.views.operations.controls import pick
 from dashboard.widgets import numbers, page
 from dashboard.widgets.layout import pair
 from engine.runs.ensembles import Ensemble
@@ -35,15 +36,8 @@ def show_few(ensemble: Ensemble, found: Anatomy, baseline: float) -> None:
         bind="query-params",
         width=420,
     )
-    order = controls.segmented_control(
-        "On the task, taken",
-        list(ORDERS),
-        default="worth",
-        key="sap-order",
-        format_func=ORDERS.get,
-        bind="query-params",
-    )
-    order = order if order in ORDERS else "worth"
+    with controls:
+        order = pick("On the task, taken", list(ORDERS), "order", "worth", ORDERS)
     number = controls.number_input("Task", 0, TASKS - 1, 0, key="sap-task", bind="query-params", width=120)
     kept_lists(orders, n)
     left, right = pair("sap-few")

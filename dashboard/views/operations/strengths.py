@@ -9,6 +9,7 @@ from dashboard.figures import operations as figures
 from dashboard.figures.operations import spoken
 from dashboard.views.operations import moments, single, words
 from dashboard.views.operations.anatomy import TASKS, along_rows, anatomy, curve_rows, strength_rows, strength_sentence
+from dashboard.views.operations.controls import pick
 from dashboard.widgets import numbers, page
 from dashboard.widgets.layout import pair
 from engine.runs.ensembles import Ensemble
@@ -28,10 +29,8 @@ def _show_strengths(ensemble: Ensemble, plays: bool) -> None:
     if found is None:
         return
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    measure = row.segmented_control(
-        "Show as", list(MEASURES), default="strength", key="sap-measure", format_func=MEASURES.get, bind="query-params"
-    )
-    what = MEASURES[measure] if measure in MEASURES else MEASURES["strength"]
+    with row:
+        what = MEASURES[pick("Show as", list(MEASURES), "measure", "strength", MEASURES)]
     alpha = float(ensemble.learner.inner_lr) if what == MEASURES["step"] else None  # type: ignore[attr-defined]
     values, along = measured(found.strengths, alpha), measured(found.along, alpha)
     start = measured(found.start, alpha)

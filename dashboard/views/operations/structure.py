@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.figures import operations_worth as worth_figures
 from dashboard.views.operations import words
 from dashboard.views.operations.anatomy import TASKS
+from dashboard.views.operations.controls import pick
 from dashboard.widgets import fitting, library, page
 from dashboard.widgets.choosing import Shown
 from dashboard.widgets.numbers import percent
@@ -26,13 +27,11 @@ def show_structure() -> None:
         st.caption("The experiment on synthetic families has no results here: `python -m engine structure --train`.")
         return
     order = list(found)
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    form = row.segmented_control("Form", order, default=order[0], key="sap-form", bind="query-params")
     kinds = {"gates": "strengths", "worth": "cost of absence"}
-    kind = row.segmented_control(
-        "Show", list(kinds), default="gates", key="sap-evidence", format_func=kinds.get, bind="query-params"
-    )
-    content = found[form if form in found else order[0]]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        form = pick("Form", order, "form", order[0])
+        kind = pick("Show", list(kinds), "evidence", "gates", kinds)
+    content = found[form]
     rows = []
     for name, one in found.items():
         for protocol, result in one["protocols"].items():

@@ -1,0 +1,5 @@
+"""The controls of the page SAP operations."""
+
+from dashboard.widgets.fields import Fields
+
+pick = Fields("sap").pick
