@@ -8,10 +8,11 @@ Pre-training minimises the cross-entropy over body and head on the points of all
 frozen, and v and g follow Adam on the support set from their pre-trained values. There is no bias.
 
 The paper writes plain cosines; the published code's weight normalisation has the lengths g as well, which we follow
-(`lengths=False` fixes them at 1). Published labels are classes of one data set while pre-training, and the head is new for
-every task. The labels of our episodes mean something within their task only, so that pooled pre-training with the given
-labels can only learn what labels share between tasks: this is a weak baseline there, and said to be. Inner batches are
-full batches, so that adaptation is a deterministic function of the support set.
+(`lengths=False` fixes them at 1). Where tasks are made of the classes of a set, pre-training tells all classes of the
+training split apart, as published, with a head that is thrown away; the head that a task starts with is as it was drawn.
+Elsewhere labels mean something within their task only, so that pooled pre-training can only learn what labels share
+between tasks: this is a weak baseline there, and said to be. Inner batches are full batches, so that adaptation is a
+deterministic function of the support set.
 """
 
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class CentroidFinetuning(Learner):
     inner_lr: Annotated[float, Field(gt=0)] = 0.001
     lengths: bool = True
 
+    flat = True
+
     @property
     def train_steps(self) -> int:
         return 0
@@ -66,6 +69,9 @@ class CentroidFinetuning(Learner):
         if self.lengths:
             head["g"] = head["v"].norm(dim=-1)  # the product g v / |v| starts as a plain linear layer does
         return {"body": body, "head": head}
+
+    def classifier(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        return self.init(generator, spec)["head"]
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         head = params["head"]
@@ -91,7 +97,8 @@ class CentroidFinetuning(Learner):
         """The direct loss on support and query pooled: nothing adapts in pre-training."""
         x = torch.cat([task.support_x, task.query_x])
         y = torch.cat([task.support_y, task.query_y])
-        return self.loss(_scores(params["head"], self._features(params["body"], x)), y)
+        head = params["classifier"] if "classifier" in params else params["head"]
+        return self.loss(_scores(head, self._features(params["body"], x)), y)
 
     def _features(self, body: Net, x: Tensor) -> Tensor:
         """What the head reads, (K, d), each row of length 1."""

@@ -5,7 +5,9 @@ Pre-training minimises the *direct* loss of one network on the points of all tas
     min over theta of E_task [ L_{support + query}(theta) ]
 
 For a new task the body is frozen and the head (w, b) is trained on the support set with Adam, starting from the
-pre-trained head, which is reset for every task. (The published sine code lets the head drift from one test task to the
+pre-trained head, which is reset for every task. Where tasks are made of the classes of a set, labels mean something within
+one task only; pre-training then tells all classes of the training split apart, as published, with a head that is thrown
+away, and a task begins with a head as it was drawn (a new one for each task in the published code; the same here). (The published sine code lets the head drift from one test task to the
 next; the published inner batches of 4 drawn with replacement are full batches here, so that adaptation is a
 deterministic function of the support set.)
 """
@@ -46,12 +48,18 @@ class Finetuning(Learner):
     test_steps: Annotated[int, Field(ge=1)] = 100
     inner_lr: Annotated[float, Field(gt=0)] = 0.001
 
+    flat = True
+
     @property
     def train_steps(self) -> int:
         return 0
 
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         return {"net": self.network.init(generator, spec)}
+
+    def classifier(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        net = self.network.init(generator, spec)
+        return {key: net[key] for key in self.network.head.keys}
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         weight, bias = (params["net"][key] for key in self.network.head.keys)
@@ -79,7 +87,7 @@ class Finetuning(Learner):
         """The direct loss on support and query pooled: nothing adapts in pre-training."""
         x = torch.cat([task.support_x, task.query_x])
         y = torch.cat([task.support_y, task.query_y])
-        return self.loss(self.network.forward(params["net"], x), y)
+        return self.loss(self.network.forward(params["net"] | params.get("classifier", {}), x), y)
 
 
 def _with_one(features: Tensor) -> Tensor:

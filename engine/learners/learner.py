@@ -33,7 +33,8 @@ class Learner:
     `kinds` says which tasks it can learn. `running` names groups of parameters that are running averages: they take the
     value that `meta_gradient` points to (parameter minus gradient) instead of being optimised. `meta_trained` is False
     for a learner that learns nothing across tasks. `judged_each_step` is True where the meta-loss asks the queries after
-    every inner step, which it makes twice.
+    every inner step, which it makes twice. `flat` is True for one that, where tasks are made of the classes of a set, is
+    trained to tell all of these apart (`TaskDistribution.flat`), with a `classifier` that nothing else needs.
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class Learner:
     running: ClassVar[tuple[str, ...]] = ()
     meta_trained: ClassVar[bool] = True
     judged_each_step: ClassVar[bool] = False
+    flat: ClassVar[bool] = False
     training: ClassVar[Mapping[str, Any]] = {}  # what it asks of meta-training where no recipe says otherwise
 
     def noise_size(self, spec: TaskSpec) -> int:
@@ -80,6 +82,10 @@ class Learner:
     def init(self, generator: torch.Generator, spec: TaskSpec) -> Params:
         """Draws the meta-parameters for tasks of the given kind."""
         raise NotImplementedError(f"{type(self).__name__} must define init")
+
+    def classifier(self, generator: torch.Generator, spec: TaskSpec) -> Params:
+        """What stands in for the head in a training on all classes at once, as `params["classifier"]`."""
+        raise NotImplementedError(f"{type(self).__name__} must define classifier")
 
     def start(self, params: Params, support_x: Tensor, support_y: Tensor) -> State:
         """The state before any inner step, for support_x (K, *input_shape), support_y (K, output_dim) or class indices (K,)."""

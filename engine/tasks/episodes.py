@@ -4,7 +4,7 @@ An episode draws `ways` of the classes of its split without replacement, and of 
 replacement, in random order (Vinyals et al. 2016). Labels are class indices that mean something within one task only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.errors import BadInput
+from engine.tasks.spec import Classes, TaskSpec
 from engine.tasks.task import Drawn, Pool, Pooled, Task, TaskDistribution, split_of
 
 
@@ -46,6 +47,19 @@ class Episodes(TaskDistribution):
         pooled, classes = self._lazy(generator, tasks)
         return Drawn(Task(*pooled.rows(slice(None))[:4]), {"classes": classes})
 
+    def flat(self) -> "Flat":
+        return Flat(shots=self.shots, queries=self.queries, of=self)
+
+    def classes(self, split: str) -> int:
+        """How many a split has."""
+        return len(self.pool(split).labels.unique())
+
+    def at_random(self, generator: torch.Generator, *shape: int) -> tuple[Tensor, Tensor]:
+        """Members of a split, whoever they are: inputs for its pool (*shape, ...), and numbers of classes (*shape)."""
+        labels = self.pool(split_of(generator)).labels
+        index = torch.randint(len(labels), shape, generator=generator)
+        return index, labels.unique(return_inverse=True)[1][index]
+
     def _lazy(self, generator: torch.Generator, tasks: int) -> tuple[Pooled, Tensor]:
         pool = self.pool(split_of(generator))
         names, of, counts = pool.labels.unique(return_inverse=True, return_counts=True)
@@ -76,3 +90,32 @@ class Episodes(TaskDistribution):
 
         support, query = shuffled(slice(0, self.shots)), shuffled(slice(self.shots, None))
         return Pooled(*support, *query, pool, self.spec)
+
+
+@dataclass(frozen=True)
+class Flat(TaskDistribution):
+    """All classes of the training split of a set, told apart at once: batches with as many members as a task has.
+
+    Attributes:
+        of: the episodes whose set it is.
+    """
+
+    name = "flat"
+    summary = "Tell all classes of a set apart."
+
+    of: Episodes = field(kw_only=True)
+
+    @property
+    def spec(self) -> TaskSpec:
+        return TaskSpec(self.of.spec.inputs, Classes(self.of.classes("train")))
+
+    def lazy(self, generator: torch.Generator, tasks: int) -> Pooled:
+        """Draws from the split that the stream of the generator may see; only that of training has these classes."""
+        shots, queries = (self.of.ways * number for number in (self.shots, self.queries))
+        x, y = self.of.at_random(generator, tasks, shots + queries)
+        return Pooled(
+            x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:], self.of.pool(split_of(generator)), self.spec
+        )
+
+    def draw(self, generator: torch.Generator, tasks: int) -> Drawn:
+        return Drawn(Task(*self.lazy(generator, tasks).rows(slice(None))[:4]), {})

@@ -179,6 +179,13 @@ class TaskDistribution:
         """The same batch; where inputs are large, as indices, so that they are gathered when they are needed."""
         return self.sample(generator, tasks)
 
+    def flat(self) -> "TaskDistribution | None":
+        """The classes of a split told apart all at once, in batches as large as its tasks; None where there are none.
+
+        Learners that pre-train on classes instead of tasks (`Learner.flat`) draw from it.
+        """
+        return None
+
     def distinct(self, split: str) -> int | None:
         """How many different tasks a split has; None where there is no end of them."""
         return None

@@ -29,7 +29,7 @@ from engine.training.divergence import advice
 from engine.training.plans import Plan, earlier_versions, now, plan, plan_of
 from engine.training.standing import check_resumable
 from engine.training.trainer import Progress, Trainer
-from engine.trees import named_leaves, tree_map
+from engine.trees import named_leaves
 
 HEARTBEAT = 2.0  # seconds between records while it runs
 
@@ -197,8 +197,7 @@ class _Session:
         if every is None or trainer.iteration % every:
             return
         for index, folder in enumerate(self.folders):
-            mine = tree_map(lambda p: p[index], trainer.params)  # noqa: B023
-            named = {name: leaf.detach().cpu().contiguous() for name, leaf in named_leaves(mine)}
+            named = {name: leaf.contiguous() for name, leaf in named_leaves(trainer.seed_params(index, now=True))}
             write_atomically(folder / KEPT / f"{trainer.iteration:08d}.safetensors", save_tensors(named))
 
     def append_history(self, progress: Progress) -> None:

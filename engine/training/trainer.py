@@ -22,6 +22,7 @@ from engine.tasks import NoisyTask, Pooled, Task, TaskDistribution, rows_of, str
 from engine.training.divergence import Standing, Validation
 from engine.trees import Layout, count, stack, tree_map
 
+CLASSIFIER = "classifier"  # the group of parameters that only a training on all classes at once has
 BLOCK = 50  # iterations whose tasks are drawn at once, from the stream with that block's index
 LOGGED = 100  # rows of a history, besides the validations
 
@@ -71,7 +72,8 @@ class Trainer:
     ):
         self.learner, self.training, self.seeds, self.device = learner, training, seeds, device
         self.distributions = distribution if isinstance(distribution, tuple) else (distribution,) * len(seeds)
-        inits = [learner.init(stream("init", s), d.spec) for s, d in zip(seeds, self.distributions, strict=True)]
+        self._flat = [d.flat() if learner.flat else None for d in self.distributions]
+        inits = [self._init(index) for index in range(len(seeds))]
         groups = sorted(inits[0], key=lambda key: key in learner.running)  # running averages come last
         drawn: Params = stack([{key: init[key] for key in groups} for init in inits])
         self._layout = Layout(drawn)
@@ -94,6 +96,11 @@ class Trainer:
         )
         self._block: tuple[int, Callable[[int], Task | NoisyTask]] | None = None
         self._validation: dict[TaskDistribution, tuple[Task | Pooled, float]] = {}
+
+    def _init(self, index: int) -> Params:
+        drawn, flat = stream("init", self.seeds[index]), self._flat[index]
+        params = self.learner.init(drawn, self.distributions[index].spec)
+        return params if flat is None else {**params, CLASSIFIER: self.learner.classifier(drawn, flat.spec)}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         optimised = [self.flat[:, : self._optimised]]
@@ -133,7 +140,7 @@ class Trainer:
 
     def _draw(self, member: int, index: int, tasks: int) -> Task | NoisyTask | Pooled:
         seed, distribution = self.seeds[member], self.distributions[member]
-        drawn = distribution.lazy(stream("train", seed, index), tasks)
+        drawn = (self._flat[member] or distribution).lazy(stream("train", seed, index), tasks)
         if size := self.learner.noise_size(distribution.spec):
             dtype = torch.float32 if isinstance(drawn, Pooled) else drawn.support_x.dtype
             noise = torch.rand(tasks, size, generator=stream("noise", seed, index), dtype=dtype)
@@ -284,6 +291,7 @@ class Trainer:
             self.loss = self.update()
         self.seconds += time.perf_counter() - began
 
-    def seed_params(self, index: int) -> Params:
-        """The best-validation weights of one seed, on the CPU."""
-        return tree_map(lambda p: p[index].detach().cpu().clone(), self.best)
+    def seed_params(self, index: int, *, now: bool = False) -> Params:
+        """The best-validation weights of one seed, or those of now, without what only training needs; on the CPU."""
+        params = {key: v for key, v in (self.params if now else self.best).items() if key != CLASSIFIER}
+        return tree_map(lambda p: p[index].detach().cpu().clone(), params)

@@ -62,6 +62,19 @@ class Glyphs(Episodes):
         labels = torch.arange(len(part.styles)).repeat_interleave(part.styles)
         return Warped(part.images, labels, self.warp)
 
+    def at_random(self, generator: torch.Generator, *shape: int) -> tuple[Tensor, Tensor]:
+        """Each character as often as any other, in one of its styles."""
+        part = bank.part(split_of(generator), self.side)
+        picked = torch.randint(len(part.styles), shape, generator=generator)
+        return self._styled(generator, picked, shape), picked
+
+    def _styled(self, generator: torch.Generator, picked: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Rows for the pool: of characters, a style of each and its deformation, (*shape, 1 + `warps.NUMBERS`)."""
+        part = bank.part(split_of(generator), self.side)
+        style = torch.rand(shape, generator=generator) * part.styles[picked]
+        index = part.first[picked] + style.long()
+        return torch.cat([index.unsqueeze(-1), warps.numbers(generator, *shape)], -1)
+
     def _lazy(self, generator: torch.Generator, tasks: int) -> tuple[Pooled, Tensor]:
         """Hidden `classes` are Unicode code points."""
         split = split_of(generator)
@@ -75,7 +88,5 @@ class Glyphs(Episodes):
         order = order.masked_fill(part.groups != group.unsqueeze(1), 2.0)
         picked = order.topk(self.ways, dim=1, largest=False).indices  # (tasks, ways)
         shape = (tasks, self.ways, self.shots + self.queries)
-        style = torch.rand(shape, generator=generator) * part.styles[picked].unsqueeze(-1)
-        index = part.first[picked].unsqueeze(-1) + style.long()
-        drawn = torch.cat([index.unsqueeze(-1), warps.numbers(generator, *shape)], -1)
+        drawn = self._styled(generator, picked.unsqueeze(-1).expand(shape), shape)
         return self._pooled(generator, drawn, self.pool(split)), part.codes[picked]
