@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from engine.execution.batching import over_tasks
@@ -234,6 +233,8 @@ def estimate(values: np.ndarray, away: np.ndarray | None = None, *, worst: float
         away: which tasks diverged, (N,); those whose value is not finite always did.
         worst: what these count as in the median.
     """
+    from scipy import stats  # takes longer to import than most commands need
+
     values = np.asarray(values, dtype=np.float64)
     gone = ~np.isfinite(values) if away is None else away | ~np.isfinite(values)
     kept, every = np.sort(values[~gone]), np.sort(np.where(gone, worst, values))

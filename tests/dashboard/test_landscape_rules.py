@@ -76,7 +76,8 @@ def test_the_shipped_answers_are_shown_at_once(tmp_path):
 def test_every_block_and_form_of_curvature_draws(tmp_path, block: str):
     at = opened(tmp_path)
     at.button_group(key="landscape-block").set_value(block)
-    for field in learned_tables.CURVATURES:
+    first = block == next(iter(learned_tables.BLOCKS))
+    for field in list(learned_tables.CURVATURES)[: None if first else 2]:  # every block, and every form
         at.button_group(key="landscape-measure").set_value(field)
         gradients = charts(fine(at.run()))[1]
         assert gradients.layout.annotations[2].text == f"curvature: {learned_tables.CURVATURES[field].title}"
