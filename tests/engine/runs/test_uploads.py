@@ -34,14 +34,15 @@ def files_below(folder):
 
 @pytest.mark.parametrize("prefix", ["", "photos/", "my photos\\"])
 def test_a_zip_becomes_a_folder_that_can_be_trained_on(prefix, tmp_path):
-    there = unpack(zipped(classes(prefix)), "My Photos!.zip", tmp_path)
+    content = zipped(classes(prefix))
+    there = unpack(content, "My Photos!.zip", tmp_path)
     assert there.parent == tmp_path / UPLOADED
     assert there.name.startswith("my-photos-")
     drawn = held_out_lazily(Folders(path=str(there), shots=1, queries=2), 3)
     assert drawn.rows(slice(None)).support_x.shape == (3, 5, 1, 28, 28)
     by_hand = listed(str(fill(tmp_path / "same", [f"c{i}" for i in range(36)])))
     assert (listed(str(there)).classes, listed(str(there)).splits) == (by_hand.classes, by_hand.splits)
-    assert unpack(zipped(classes(prefix)), "My Photos!.zip", tmp_path) == there  # the same once more
+    assert unpack(content, "My Photos!.zip", tmp_path) == there  # the same once more
     assert [path.name for path in there.parent.iterdir()] == [there.name]
 
 
