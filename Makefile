@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
-# Files of tests run side by side: one more than there are cores, as many wait for a browser or for other processes. Each
+# Files of tests run side by side: two more than there are cores, as many wait for a browser or for other processes. Each
 # has one thread: with several on every core, threads that wait for each other would take the time of the others.
-WORKERS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
+WORKERS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 2)
 
 .PHONY: run test lint format bench docs clean help
 

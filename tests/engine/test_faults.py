@@ -7,6 +7,7 @@ process first gives that privilege up.
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,33 +71,45 @@ def bound(code, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+EACH = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from engine.cli.main import main
+found = []
+for words in json.loads(sys.argv[1]):
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as error:
+        code = main(words)
+    found.append((code, error.getvalue()))
+print(json.dumps(found))
+"""
 SHELL = "import sys; from engine.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
+REFUSED = [
+    ["resume", "{root}/cut/maml-k4-s0"],
+    ["resume", "{root}/cut/maml-k4-s0", "--detach"],
+    ["cancel", "{root}/cut/maml-k4-s0"],
+    ["restart", "{root}/cut/maml-k4-s0"],
+    ["delete", "{root}/done/maml-k4-s0", "--runs", "{root}"],
+    ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new"],
+    ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/done", "--replace"],
+    ["import", "{zip}", "--runs", "{root}"],
+]
+
+
 @on_linux
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["resume", "{root}/cut/maml-k4-s0"],
-        ["resume", "{root}/cut/maml-k4-s0", "--detach"],
-        ["cancel", "{root}/cut/maml-k4-s0"],
-        ["restart", "{root}/cut/maml-k4-s0"],
-        ["delete", "{root}/done/maml-k4-s0", "--runs", "{root}"],
-        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new"],
-        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/done", "--replace"],
-        ["import", "{zip}", "--runs", "{root}"],
-    ],
-    ids=lambda words: " ".join(word for word in words if not word.startswith("{")),
-)
-def test_where_nothing_can_be_written_the_shell_says_so_in_one_sentence(words, protected, tmp_path):
+def test_where_nothing_can_be_written_the_shell_says_so_in_one_sentence(protected, tmp_path):
     from engine.runs import archive
 
     root, before = protected
     (tmp_path / "run.zip").write_bytes(archive.pack(root / "done" / "maml-k4-s0"))
-    code, _, said = bound(SHELL, *(word.format(root=root, zip=tmp_path / "run.zip") for word in words))
-    (line,) = said.strip().splitlines()
-    assert (code, line[:7]) == (2, "Error: ")
-    assert str(root) in line and "Permission denied" in line
+    commands = [[word.format(root=root, zip=tmp_path / "run.zip") for word in words] for words in REFUSED]
+    code, said, errors = bound(EACH, json.dumps(commands))
+    assert code == 0, errors
+    for words, (code, error) in zip(commands, json.loads(said), strict=True):
+        (line,) = error.strip().splitlines()
+        assert (code, line[:7]) == (2, "Error: "), words
+        assert str(root) in line and "Permission denied" in line, words
     assert content(root) == before
 
 
@@ -137,48 +150,47 @@ def test_write_protected_in_the_middle_it_goes_on_later_to_the_same_bits(tmp_pat
     assert load(cut).sha256 == load(whole).sha256
 
 
-FULL = """
-import resource, sys
-from engine.cli.main import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-sys.exit(main(sys.argv[1:]))
-"""
+FULL = [
+    ["import", "{zip}", "--runs", "{root}/new"],
+    ["export", "{root}/maml-k4-s0", "--out", "{root}/out.zip"],
+    ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new"],
+    ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new", "--detach"],
+    ["restart", "{root}/maml-k4-s0"],
+]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["import", "{zip}", "--runs", "{root}/new"],
-        ["export", "{root}/maml-k4-s0", "--out", "{root}/out.zip"],
-        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new"],
-        ["train", "maml", "--shots", "4", "--iterations", "4", "--runs", "{root}/new", "--detach"],
-        ["restart", "{root}/maml-k4-s0"],
-    ],
-    ids=lambda words: " ".join(word for word in words if not word.startswith("{")),
-)
-def test_on_a_full_disk_the_shell_says_so_and_nothing_is_half_there(words, tmp_path):
-    """No file may grow beyond 100 bytes: not even a record fits."""
+def test_on_a_full_disk_the_shell_says_so_and_nothing_is_half_there(tmp_path):
+    """No file may grow beyond 100 bytes: not even a record fits. Each command has a folder of its own."""
     from engine.runs import archive
 
-    root = tmp_path / "runs"
-    train(root)
-    (tmp_path / "run.zip").write_bytes(archive.pack(root / "maml-k4-s0"))
-    words = [word.format(root=root, zip=tmp_path / "run.zip") for word in words]
+    roots = [tmp_path / str(i) / "runs" for i in range(len(FULL))]
+    train(roots[0])
+    for other in roots[1:]:
+        shutil.copytree(roots[0], other)
+    (tmp_path / "run.zip").write_bytes(archive.pack(roots[0] / "maml-k4-s0"))
+    commands = [
+        [word.format(root=root, zip=tmp_path / "run.zip") for word in words]
+        for words, root in zip(FULL, roots, strict=True)
+    ]
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
     done = subprocess.run(
-        [sys.executable, "-c", FULL, *words],
+        [sys.executable, "-c", limit + EACH, json.dumps(commands)],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "INNERLOOP_RUNS": str(root)},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("Error: ") and "File too large" in line
-    assert not list(root.rglob("out.zip")) and not list(root.rglob(".run.json*")) and not list(root.rglob(".import*"))
-    assert [path for path, _ in find(root)] == [root / "maml-k4-s0"]
-    assert [job.status for job in jobs.jobs(root)] == ["done"]
-    assert load(root / "maml-k4-s0").history()
+    assert done.returncode == 0, done.stderr
+    for root, (code, error) in zip(roots, json.loads(done.stdout), strict=True):
+        (line,) = error.strip().splitlines()
+        assert (code, line[:7]) == (2, "Error: "), error
+        assert "File too large" in line
+        left = ("out.zip", ".run.json*", ".import*")
+        assert not [path for pattern in left for path in root.rglob(pattern)]
+        assert [path for path, _ in find(root)] == [root / "maml-k4-s0"]
+        assert [job.status for job in jobs.jobs(root)] == ["done"]
+        assert load(root / "maml-k4-s0").history()
 
 
 def test_no_training_goes_on_from_the_snapshot_of_one_that_it_replaces(tmp_path, monkeypatch):
