@@ -1,9 +1,8 @@
 """How a learner's functions are run fast, in one table: what learners themselves need not know.
 
 What compiles when was measured with `python tests/benchmarks/compiling.py`; whether tasks with convolutions go all at
-once or one by one, with `python tests/benchmarks/images.py`: `vmap` makes the convolutions of several tasks one grouped
-one, which takes more time, and saves the operations that surround it. Large tasks are sooner one by one, and small ones
-all at once.
+once or one by one, with `python tests/benchmarks/images.py --ways`: all at once saves operations, one by one the memory
+of all graphs but one, which from a size on takes no more time.
 """
 
 from dataclasses import dataclass

@@ -3,8 +3,8 @@
 `vmap` over tasks whose kernels differ makes one grouped convolution, which processors run 1 to 10 times slower than one
 convolution after the other, and where images are few, most of the time of those goes into their preparation. Here
 `vmap` adds an axis of groups instead. Few images: what all windows see times the kernels of their group, as one batch
-of matrix products; many: one convolution a group (`python tests/benchmarks/images.py` measures both). Kernels that
-tasks share see all their images as one group.
+of matrix products; many: one convolution a group (`python tests/benchmarks/images.py --ways` measures both).
+Kernels that tasks share see all their images as one group.
 
 A convolution is linear in its images and in its kernels, so these three maps are each other's derivatives, to any
 order:

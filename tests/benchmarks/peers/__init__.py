@@ -67,10 +67,18 @@ def build(name: str, work: Work, net: Net) -> Engine:
         Missing: its library cannot be imported.
     """
     module, cls = ENGINES[name]
+    return getattr(load(name, module), cls)(work, net)
+
+
+def load(name: str, module: str) -> Any:
+    """The module of the engine `name`, below this one.
+
+    Raises:
+        Missing: it needs a library that cannot be imported.
+    """
     try:
-        loaded = import_module(f"tests.benchmarks.peers.{module}")
+        return import_module(f"tests.benchmarks.peers.{module}")
     except (ImportError, AttributeError, RuntimeError) as error:  # absent, or at odds with another package
-        if module in ("ours", "by_loop"):
+        if module.endswith(("ours", "by_loop")):
             raise
         raise Missing(f"{name} cannot be used here ({error}); pip install -r requirements-bench.txt") from error
-    return getattr(loaded, cls)(work, net)
